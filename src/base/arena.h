@@ -1,0 +1,41 @@
+/*
+ * Fixed-limit memory for connection state: one reserved address range (mmap, MAP_NORESERVE), touched on demand, cut
+ * into power-of-two size classes from 64 bytes to ARENA_MAX_BLOCK with one free list per class. Never returns memory to
+ * the system; never calls malloc; not thread-safe (one arena per stack).
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARENA_MIN_BLOCK 64u
+#define ARENA_MAX_BLOCK (1024u * 1024u)
+#define ARENA_CLASSES 15
+
+struct arena_free;
+
+struct arena {
+    char *base;
+    size_t limit_bytes; /* reserved range */
+    size_t top_bytes;   /* bytes cut so far: an upper bound of resident memory */
+    size_t used_bytes;  /* bytes in blocks that are allocated now (class sizes) */
+    struct arena_free *free[ARENA_CLASSES];
+    uint64_t failures;  /* allocations refused because the range was full */
+    uint64_t fail_after; /* fault injection: 0 = off, else the n-th allocation from now fails, once */
+};
+
+/* 0, or -ENOMEM when the range cannot be reserved. */
+int arena_init(struct arena *a, size_t limit_bytes);
+void arena_fini(struct arena *a);
+
+/* Zeroed memory of at least size bytes, aligned to 64; NULL when the limit is reached or size > ARENA_MAX_BLOCK. */
+void *arena_alloc(struct arena *a, size_t size);
+
+/* size: any value that maps to the same class as the one asked for. p may be NULL. */
+void arena_free(struct arena *a, void *p, size_t size);
+
+/* The real size of a block of this size: its class. */
+size_t arena_class_bytes(size_t size);
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * Every counter of a stack, in one list: X(enumerator, "printed.name", "meaning"). A counter whose enumerator starts
+ * with DROP_ is a reason given to pkt_drop(). Counters only grow, except those marked "(level)", which are current values.
+ */
+#ifndef BASE_COUNTERS_H
+#define BASE_COUNTERS_H
+
+#include <stdint.h>
+
+#define COUNTERS_PORT(X)                                                                         \
+    X(CTR_RX_PACKETS, "port.rx_packets", "frames received")                                      \
+    X(CTR_RX_BYTES, "port.rx_bytes", "bytes of frames received")                                 \
+    X(CTR_TX_PACKETS, "port.tx_packets", "frames handed to the port")                            \
+    X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
+    X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
+    X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
+    X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
+    X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
+    X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")
+
+#define COUNTERS_PKT(X)                                                                          \
+    X(DROP_TXQ_FULL, "drop.txq_full", "transmit queue at its limit (txq_limit)")                 \
+    X(DROP_NO_MBUF, "drop.no_mbuf", "no buffer for a reply or a header")                         \
+    X(DROP_PULLUP, "drop.pullup", "headers spread over more buffers than are pulled up")         \
+    X(CTR_PULLUP, "pkt.pullup", "headers pulled up into one buffer")                             \
+    X(CTR_NO_MBUF, "pkt.no_mbuf", "buffer allocations that failed")                              \
+    X(CTR_REF_LIMIT, "pkt.ref_limit", "frames that waited because a buffer is in too many frames") \
+    X(CTR_COPY_DELIBERATE, "copy.deliberate_bytes", "bytes copied on purpose: small writes and collapse under pressure") \
+    X(CTR_COPY_API, "copy.api_bytes", "payload bytes copied by the copying calls (ff_read, ff_write and kin)") \
+    X(CTR_COPY_LOAN, "copy.loan_bytes", "payload bytes copied out because the loan quota was reached") \
+    X(CTR_COPY_WRITABLE, "copy.writable_bytes", "payload bytes copied to make a shared buffer writable") \
+    X(CTR_COPY_STACK, "copy.stack_bytes", "payload bytes copied by the stack in any other place") \
+    X(CTR_LOANS, "loan.buffers", "(level) received buffers held by the application")             \
+    X(CTR_LOAN_BYTES, "loan.bytes", "(level) memory of those buffers")                           \
+    X(CTR_LOAN_QUOTA, "loan.quota_reached", "reads past the loan quota (loan_quota)")            \
+    X(CTR_LOAN_LIMIT, "loan.limit_reached", "reads past the stack-wide loan limit (loan_limit)") \
+    X(CTR_RELEASES, "wrap.released", "release callbacks run")
+
+#define COUNTERS_LINK(X)                                                                         \
+    X(DROP_ETH_SHORT, "drop.eth_short", "frame shorter than an Ethernet header")                 \
+    X(DROP_ETH_TYPE, "drop.eth_type", "ethertype that nobody here speaks")                       \
+    X(DROP_ETH_DST, "drop.eth_dst", "destination address is not ours")                           \
+    X(DROP_ETH_SRC, "drop.eth_src", "source address is a group address or our own")              \
+    X(DROP_ARP_BAD, "drop.arp_bad", "malformed ARP packet")                                      \
+    X(DROP_ARP_NOT_US, "drop.arp_not_us", "ARP for another host")                                \
+    X(DROP_ARP_DONE, "drop.arp_done", "ARP packets consumed")                                    \
+    X(DROP_NEIGH_QUEUE, "drop.neigh_queue", "packets parked for a neighbour, pushed out (neigh_queue_limit)") \
+    X(DROP_NEIGH_FAILED, "drop.neigh_failed", "neighbour did not answer")                        \
+    X(DROP_NEIGH_FULL, "drop.neigh_full", "neighbour table full (neigh_limit)")                  \
+    X(CTR_ARP_REQUEST_TX, "arp.request_tx", "ARP requests sent")                                 \
+    X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
+    X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
+
+#define COUNTERS_IP(X)                                                                           \
+    X(DROP_IP_SHORT, "drop.ip_short", "IPv4 header truncated")                                   \
+    X(DROP_IP_VERSION, "drop.ip_version", "version is not 4")                                    \
+    X(DROP_IP_HLEN, "drop.ip_hlen", "bad header length")                                         \
+    X(DROP_IP_LEN, "drop.ip_len", "total length does not fit the frame")                         \
+    X(DROP_IP_CKSUM, "drop.ip_cksum", "bad IPv4 header checksum")                                \
+    X(DROP_IP_OPTIONS, "drop.ip_options", "malformed IPv4 options or source route")              \
+    X(DROP_IP_SRC, "drop.ip_src", "source address that no host may use")                         \
+    X(DROP_IP_NOT_US, "drop.ip_not_us", "destination is not ours")                               \
+    X(DROP_IP_TTL, "drop.ip_ttl", "time to live is zero")                                        \
+    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments, which are not reassembled yet")          \
+    X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
+    X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
+    X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
+    X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
+    X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
+    X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
+    X(DROP_ICMP_BCAST, "drop.icmp_bcast", "echo request to a broadcast address")                 \
+    X(DROP_ICMP_DONE, "drop.icmp_done", "ICMP messages consumed")                                \
+    X(CTR_ICMP_ECHO, "icmp.echo_reply_tx", "echo replies sent")                                  \
+    X(CTR_ICMP_ERR_TX, "icmp.error_tx", "ICMP errors sent")                                      \
+    X(CTR_ICMP_ERR_LIMIT, "icmp.error_limited", "ICMP errors not sent: rate limit (icmp_error_rate)") \
+    X(CTR_ICMP_ERR_RX, "icmp.error_rx", "ICMP errors received for a connection or socket of ours")
+
+#define COUNTERS_UDP(X)                                                                          \
+    X(DROP_UDP_SHORT, "drop.udp_short", "UDP header truncated or length field wrong")            \
+    X(DROP_UDP_CKSUM, "drop.udp_cksum", "bad UDP checksum")                                      \
+    X(DROP_UDP_NO_PORT, "drop.udp_no_port", "no socket on the port")                             \
+    X(DROP_UDP_RCVBUF, "drop.udp_rcvbuf", "receive buffer full (SO_RCVBUF)")                     \
+    X(CTR_UDP_RX, "udp.rx_datagrams", "datagrams delivered")                                     \
+    X(CTR_UDP_TX, "udp.tx_datagrams", "datagrams sent")
+
+#define COUNTERS_TCP(X)                                                                          \
+    X(DROP_TCP_SHORT, "drop.tcp_short", "TCP header truncated")                                  \
+    X(DROP_TCP_HLEN, "drop.tcp_hlen", "bad data offset")                                         \
+    X(DROP_TCP_CKSUM, "drop.tcp_cksum", "bad TCP checksum (a peer with checksum offload on a virtual link? see ethtool)") \
+    X(DROP_TCP_BCAST, "drop.tcp_bcast", "TCP to or from a broadcast or multicast address")       \
+    X(DROP_TCP_NO_CONN, "drop.tcp_no_conn", "segment for no connection and no listener")         \
+    X(DROP_TCP_LISTEN, "drop.tcp_listen", "segment that a listener ignores")                     \
+    X(DROP_TCP_BACKLOG, "drop.tcp_backlog", "SYN ignored: accept queue or SYN queue full")       \
+    X(DROP_TCP_ACCEPTQ, "drop.tcp_acceptq", "handshake not completed: accept queue full")        \
+    X(DROP_TCP_CONN_LIMIT, "drop.tcp_conn_limit", "SYN ignored: connection limit (max_connections)") \
+    X(DROP_TCP_STATE, "drop.tcp_state", "segment that its state ignores (SYN-SENT, TIME-WAIT, closed)") \
+    X(DROP_TCP_PAWS, "drop.tcp_paws", "timestamp older than the last one (RFC 7323 section 5)")  \
+    X(DROP_TCP_SEQ, "drop.tcp_seq", "segment outside the window")                                \
+    X(DROP_TCP_ACK, "drop.tcp_ack", "acknowledgement outside the acceptable range")              \
+    X(DROP_TCP_NO_ACK, "drop.tcp_no_ack", "segment without ACK in a synchronized state")         \
+    X(DROP_TCP_RST, "drop.tcp_rst", "resets consumed")                                           \
+    X(DROP_TCP_RST_BAD, "drop.tcp_rst_bad", "reset not exactly at rcv_nxt (challenged, RFC 5961)") \
+    X(DROP_TCP_SYN_BAD, "drop.tcp_syn_bad", "SYN in a synchronized state (challenged, RFC 5961)") \
+    X(DROP_TCP_DUP_DATA, "drop.tcp_dup_data", "payload received before")                         \
+    X(DROP_TCP_AFTER_CLOSE, "drop.tcp_after_close", "payload after the application closed")      \
+    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "payload beyond what the receive buffer can hold")     \
+    X(DROP_TCP_REASS, "drop.tcp_reass", "out-of-order payload: too many gaps (reass_blocks)")    \
+    X(DROP_TCP_PURE_ACK, "drop.tcp_pure_ack", "segments without payload, consumed")              \
+    X(DROP_TCP_OPTION, "drop.tcp_option", "malformed option list")                               \
+    X(CTR_TCP_SEG_RX, "tcp.segments_rx", "segments received")                                    \
+    X(CTR_TCP_SEG_TX, "tcp.segments_tx", "segments sent")                                        \
+    X(CTR_TCP_FASTPATH, "tcp.fast_path", "segments taken by the fast path")                      \
+    X(CTR_TCP_OPENS_ACTIVE, "tcp.opens_active", "connections opened by connect")                 \
+    X(CTR_TCP_OPENS_PASSIVE, "tcp.opens_passive", "connections accepted from a listener")        \
+    X(CTR_TCP_ESTABLISHED, "tcp.established", "connections that reached ESTABLISHED")            \
+    X(CTR_TCP_CONNS, "tcp.connections", "(level) connection blocks in use")                      \
+    X(CTR_TCP_RST_TX, "tcp.rst_tx", "resets sent")                                               \
+    X(CTR_TCP_RST_RX, "tcp.rst_rx", "connections ended by a reset of the peer")                  \
+    X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
+    X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
+    X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
+    X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
+    X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
+    X(CTR_TCP_DUPACK_RX, "tcp.dup_acks_rx", "duplicate acknowledgements received")               \
+    X(CTR_TCP_OOO, "tcp.out_of_order", "segments queued out of order")                           \
+    X(CTR_TCP_SACK_RX, "tcp.sack_blocks_rx", "SACK blocks received")                             \
+    X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
+    X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
+    X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
+    X(CTR_TCP_TIMEOUT, "tcp.timeouts", "connections given up: retransmission, keepalive, user timeout") \
+    X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new SYN (RFC 6191)") \
+    X(CTR_TCP_TIMEWAIT_LIMIT, "tcp.timewait_limit", "TIME-WAIT cut short: limit (max_timewait)") \
+    X(CTR_TCP_ZERO_WINDOW_TX, "tcp.zero_window_tx", "zero windows advertised")                   \
+    X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
+    X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
+    X(CTR_TCP_ICMP_ABORT, "tcp.icmp_aborts", "connection attempts ended by an ICMP error")       \
+    X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
+
+#define COUNTERS_SOCK(X)                                                                         \
+    X(CTR_SOCKS, "sock.open", "(level) open descriptors")                                        \
+    X(CTR_SOCK_LIMIT, "sock.limit_reached", "descriptors refused: limit (max_sockets)")          \
+    X(CTR_WATCH_LIMIT, "sock.watch_limit", "registrations refused: memory at its limit")         \
+    X(CTR_MAILBOX_CALLS, "api.mailbox_calls", "calls from other threads")                        \
+    X(CTR_MAILBOX_FULL, "api.mailbox_full", "calls from other threads that waited for a slot")
+
+#define COUNTERS_ALL(X)                                                                          \
+    COUNTERS_PORT(X) COUNTERS_PKT(X) COUNTERS_LINK(X) COUNTERS_IP(X) COUNTERS_UDP(X) COUNTERS_TCP(X) COUNTERS_SOCK(X)
+
+enum ctr {
+#define X(id, name, help) id,
+    COUNTERS_ALL(X)
+#undef X
+        CTR_COUNT
+};
+
+struct counters {
+    uint64_t v[CTR_COUNT];
+};
+
+extern const char *const ctr_names[CTR_COUNT]; /* src/base/counters.c */
+extern const char *const ctr_help[CTR_COUNT];
+
+#endif

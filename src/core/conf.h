@@ -1,0 +1,56 @@
+/* config.ini: F-Stack's format and keys, ours in [zstack]. */
+#ifndef CORE_CONF_H
+#define CORE_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/stack_conf.h"
+#include "link/netif.h"
+
+#define CONF_MAX_PORTS STACK_MAX_NETIFS
+#define CONF_MAX_VDEVS 16
+#define CONF_MAX_EAL_ARGS 64
+
+struct conf_port {
+    uint16_t port_id;
+    char if_name[16];
+    uint16_t n_addrs;
+    struct ifaddr addr[NETIF_MAX_ADDRS]; /* addr, then vip_addr */
+    uint32_t gateway;                    /* 0: none */
+    uint16_t mtu;                        /* 0: 1500 */
+};
+
+struct conf {
+    char file[256];
+    /* [dpdk] */
+    uint64_t lcore_mask;
+    bool no_huge, promiscuous, numa_on, vlan_strip, tx_csum_skip;
+    uint32_t idle_sleep_us;
+    uint16_t n_ports;
+    struct conf_port port[CONF_MAX_PORTS];
+    int proc_id;
+    char proc_type[16];
+    /* arguments for rte_eal_init, argv[0] included; strings belong to the conf */
+    int eal_argc;
+    char *eal_argv[CONF_MAX_EAL_ARGS + 1];
+    /* [zstack], [freebsd.*] */
+    struct stack_conf stack;
+    bool poll_thread;
+    uint32_t log_level;
+    char log_prefix[256];
+};
+
+/*
+ * Reads a file. 0; -1 after one line on err_out that names file, line, key, what was found and what is expected.
+ * Warnings (unknown keys, IPv6 keys, pkt_tx_delay) go to err_out as well, one line each with file and line.
+ */
+struct conf_out; /* where messages go */
+int conf_load(struct conf *c, const char *path, const char *prog, void (*say)(void *arg, const char *line), void *arg);
+
+/* As conf_load, from memory: the file name is only for messages. */
+int conf_parse(struct conf *c, const char *text, unsigned long len, const char *name, const char *prog,
+               void (*say)(void *arg, const char *line), void *arg);
+void conf_free(struct conf *c);
+
+#endif

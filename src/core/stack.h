@@ -1,0 +1,83 @@
+/* One stack: everything that one polling core owns. Stacks share nothing. */
+#ifndef CORE_STACK_H
+#define CORE_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/counters.h"
+#include "base/rng.h"
+#include "base/trace.h"
+#include "base/wheel.h"
+#include "core/stack_conf.h"
+#include "link/netif.h"
+#include "pkt/pkt.h"
+#include "tcp/tcp.h"
+#include "udp/udp.h"
+
+/* Kinds of wheel nodes: which struct a timer is part of. */
+enum timer_kind { TIMER_TCP, TIMER_NEIGH, TIMER_KEVENT };
+
+#define LOOPBACK_SLOTS 256u
+
+struct z_stack {
+    uint64_t now_ns;
+    struct stack_conf conf;
+    struct counters ctr;
+    struct pkt_pools pools;
+    struct arena arena;
+    struct wheel wheel;
+    struct rng rng;
+    uint16_t index; /* of this process's stacks */
+    uint8_t hash_key[16], secret_key[16]; /* connection table; initial sequence numbers and ports */
+
+    uint16_t n_netifs;
+    struct netif *netif[STACK_MAX_NETIFS];
+    struct neigh_table *neigh;   /* src/link/neigh.h */
+    struct route_table *routes;  /* src/ip/route.h */
+    struct ip_state *ip;         /* src/ip/ip_state.h: identification, rate limits, loopback queue */
+    struct udp_state udp;
+    struct tcp_state tcp;
+    struct sock_table *socks;    /* src/sock/fdtab.h */
+
+    struct release_queue *releases; /* src/buf/wrap.h: callbacks of z_wrap buffers that are due */
+    bool in_poll, in_app;           /* guards: a re-entered poll; inside the ff_run callback */
+    struct trace trace;
+};
+
+/*
+ * A stack without interfaces at time now. name: prefix of its pools, unique in the process. NULL and *err (-errno)
+ * when memory cannot be had.
+ */
+struct z_stack *stack_create(const struct stack_conf *conf, const char *name, uint64_t now_ns, int *err);
+
+/* Frees everything, whatever the state of its connections; ports are closed. */
+void stack_destroy(struct z_stack *s);
+
+/* Adds an interface on a port; addresses are added with stack_add_addr. Returns it, or NULL when the table is full. */
+struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name);
+
+/* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
+int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
+
+/* Adds a default route. */
+int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
+
+/*
+ * The two halves of a turn of the loop, at time now (which never goes back): input = receive bursts, input processing,
+ * release callbacks; output = timers, pending TCP output, transmit bursts. Between them the application runs. Return the
+ * number of packets moved.
+ */
+unsigned stack_input(struct z_stack *s, uint64_t now_ns);
+unsigned stack_output(struct z_stack *s, uint64_t now_ns);
+
+/* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
+uint64_t stack_next_deadline(const struct z_stack *s);
+
+static inline void stack_count(struct z_stack *s, enum ctr c)
+{
+    s->ctr.v[c]++;
+}
+
+#endif

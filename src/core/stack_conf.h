@@ -1,0 +1,65 @@
+/* Settings of one stack: every limit has a name (a key of config.ini), a default and a counter. */
+#ifndef CORE_STACK_CONF_H
+#define CORE_STACK_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pkt/pkt.h"
+
+struct stack_conf {
+    /* memory */
+    uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
+    struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */
+    uint32_t max_sockets;        /* max_sockets: descriptors */
+    uint32_t max_connections;    /* max_connections: connection blocks */
+    uint32_t max_timewait;       /* max_timewait: of those in TIME-WAIT */
+    uint32_t fd_reserve;         /* first descriptor number */
+    uint32_t loan_quota_bytes;   /* loan_quota: loans of one connection by reference; beyond it reads copy */
+    uint64_t loan_limit_bytes;   /* loan_limit: loans of the whole stack; beyond it windows close */
+    uint64_t rcv_limit_bytes;    /* memory of all receive and reassembly queues */
+    uint32_t copy_break_bytes;   /* small writes up to this fill the unsent tail buffer (copy_break) */
+
+    /* link and IP */
+    uint32_t neigh_limit, neigh_queue_limit;
+    uint64_t arp_reachable_ns, arp_retry_ns;
+    uint32_t arp_max_tries;
+    uint32_t icmp_error_rate; /* per second */
+    uint8_t ttl;              /* net.inet.ip.ttl */
+    uint32_t route_limit;
+
+    /* TCP */
+    uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
+    uint32_t rcvbuf_bytes, rcvbuf_max_bytes;   /* net.inet.tcp.recvspace, recvbuf_max */
+    bool sndbuf_auto, rcvbuf_auto;
+    uint32_t somaxconn;                        /* kern.ipc.somaxconn */
+    uint32_t reass_blocks;                     /* gaps per connection */
+    uint32_t sent_records;                     /* frames in flight per connection */
+    uint64_t msl_ns;                           /* net.inet.tcp.msl: half of TIME-WAIT */
+    uint64_t rto_min_ns, rto_max_ns, rto_initial_ns;
+    uint64_t delack_ns;                        /* 0: no delayed ACKs */
+    uint64_t keepidle_ns, keepintvl_ns;
+    uint32_t keepcnt;
+    uint64_t finwait2_ns;                      /* after close(2) */
+    uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
+    uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
+    uint32_t init_cwnd_segs;                   /* RFC 6928 */
+    uint16_t mss_default;                      /* 0: from the MTU */
+    bool sack, timestamps, window_scaling;
+    bool fast_path;                            /* off: every segment takes the slow path (differential tests) */
+    uint16_t port_first, port_last;            /* ephemeral ports */
+
+    /* UDP */
+    uint32_t udp_rcvbuf_bytes;
+
+    /* loop */
+    uint32_t burst; /* frames per receive burst */
+    uint64_t exit_drain_ns;
+    bool wait_in_run; /* waits inside an ff_run callback block (off: they return at once, as F-Stack applications rely on) */
+    uint64_t seed;    /* 0: secret keys from the system; else deterministic (tests) */
+};
+
+/* The defaults. */
+void stack_conf_init(struct stack_conf *c);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * IP: what the layers above need. A path is a route decision that a connection keeps: next hop, interface, source
+ * address, MTU; it is looked up again when the routing table's generation changes.
+ */
+#ifndef IP_IP_H
+#define IP_IP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/inaddr.h"
+#include "link/netif.h"
+
+struct z_stack;
+struct neigh;
+
+/* What the lower layers found out about a received packet; lives on the stack of one input call. */
+struct ip_in {
+    struct netif *nif;
+    struct inaddr src, dst;
+    uint8_t proto, ttl, tos;
+    bool l2_group;   /* came in a broadcast or multicast frame */
+    bool dst_group;  /* to a broadcast or multicast address */
+    bool l4_cksum_good; /* verified by the port */
+    uint32_t l4_len; /* bytes behind the IP header (the mbuf starts there) */
+};
+
+struct ip_path {
+    uint32_t gen; /* of the routing table at look-up; 0 = never looked up */
+    struct netif *nif;
+    struct neigh *neigh;
+    struct inaddr next_hop, src;
+    uint16_t mtu;
+    bool local; /* to an address of this stack: the packet turns round without a port */
+};
+
+struct ip_out {
+    struct inaddr src, dst;
+    uint8_t proto, ttl, tos;
+    bool df;
+};
+
+void ip_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed; starts at the IP header */, bool l2_group);
+
+/* Packets sent to addresses of this stack: taken in by the loop at the start of the next poll. Returns how many. */
+unsigned ip_loopback_poll(struct z_stack *s);
+
+/*
+ * Finds interface, next hop, source (when src is 0 or any) and MTU for dst. 0, -ENETUNREACH, -EACCES for a broadcast
+ * address unless allow_broadcast, -EADDRNOTAVAIL when src is none of ours.
+ */
+int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr *src, const struct inaddr *dst, bool allow_broadcast);
+
+/* True while the path may be used without a look-up. */
+bool ip_path_valid(const struct z_stack *s, const struct ip_path *path);
+
+/*
+ * Prepends the IP header to a transport segment and sends it: resolves the neighbour (parks the packet meanwhile),
+ * turns packets to own addresses round. Packets above the path's MTU with df are dropped (DROP_IP_TOO_BIG).
+ * L4 checksum flags (RTE_MBUF_F_TX_TCP_CKSUM…) and l4_len are set by the caller, l2_len and l3_len here.
+ */
+void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m /* consumed */);
+
+/* Is a an address of ours? */
+bool ip_is_local(const struct z_stack *s, const struct inaddr *a);
+
+/* Is a a broadcast address of one of our subnets, 255.255.255.255 or a multicast address? */
+bool ip_is_group(const struct z_stack *s, const struct inaddr *a);
+
+/*
+ * Sends an ICMP error about a received packet, quoting its header and the first 8 bytes or more; rate limited
+ * (icmp_error_rate), never about ICMP errors, group addresses or fragments (RFC 1122 3.2.2). m is only read.
+ * in->l4_len bytes behind the IP header are at pkt_data(m); the IP header stands before them in the headroom.
+ */
+void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t type, uint8_t code);
+
+void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
+
+#endif

@@ -1,0 +1,20 @@
+/* Ethernet input and output. */
+#ifndef LINK_ETH_H
+#define LINK_ETH_H
+
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "link/netif.h"
+
+struct z_stack;
+struct neigh;
+
+/* A received frame. */
+void eth_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed */);
+
+/* Prepends an Ethernet header and queues the frame. Headroom for ETH_HLEN is the caller's promise. */
+void eth_output(struct z_stack *s, struct netif *nif, const uint8_t dst[6], uint16_t type, struct rte_mbuf *m /* consumed */);
+
+#endif

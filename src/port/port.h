@@ -1,0 +1,78 @@
+/*
+ * A port: where frames come from and go to. The only part of the stack that may call ethdev, EAL and the clock is
+ * behind this header. Per burst there is one call through a table; per packet there is none.
+ */
+#ifndef PORT_PORT_H
+#define PORT_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/counters.h"
+
+struct port;
+
+/* What a port can do by itself. What it cannot is done by port_tx/port_rx in software, and copies are counted. */
+struct port_caps {
+    bool tx_chains;      /* frames of several segments */
+    bool tx_external;    /* frames with external (application) memory */
+    bool tx_indirect;    /* indirect mbufs */
+    bool tx_ip_cksum, tx_tcp_cksum, tx_udp_cksum;
+    bool rx_cksum;       /* marks received frames good or bad */
+    bool rx_event;       /* can wait for a receive interrupt */
+    uint16_t tx_max_segs; /* segments per frame at most */
+    uint16_t max_mtu;
+};
+
+struct port_ops {
+    /* Up to n received frames; headers and payload in mbufs that now belong to the caller. */
+    uint16_t (*rx)(struct port *p, struct rte_mbuf **m, uint16_t n);
+    /* Takes a prefix of the frames; returns how many. The rest still belongs to the caller. */
+    uint16_t (*tx)(struct port *p, struct rte_mbuf **m, uint16_t n);
+    /* Gives sent buffers back that the driver is done with, as far as it can tell. */
+    void (*reclaim)(struct port *p);
+    bool (*link_up)(struct port *p);
+    /* Frames that the device itself counted as lost. */
+    uint64_t (*missed)(struct port *p);
+    void (*close)(struct port *p);
+};
+
+struct port {
+    const struct port_ops *ops;
+    struct port_caps caps;
+    uint8_t mac[6];
+    uint16_t mtu;
+    uint16_t id;           /* ethdev port id, or 0 */
+    struct counters *ctr;  /* of the stack that polls this port */
+    struct rte_mempool *linear_pool; /* for frames the port cannot take as they are */
+    char name[64];
+};
+
+/*
+ * Receive and transmit as the stack uses them: on transmit checksums that are asked for by mbuf flags
+ * (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len, l4_len) are done in software when the port has no
+ * offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED and CTR_COPY_PORT).
+ * The pseudo-header sum in the L4 checksum field is written here too, so callers leave the field zero.
+ */
+uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
+uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
+void port_close(struct port *p);
+
+/* Monotonic clock in ns: TSC where it is invariant. The loop reads it at most twice a poll. */
+uint64_t port_clock_ns(void);
+
+/* Wall clock in ns since the epoch, for ff_gettimeofday. */
+uint64_t port_wallclock_ns(void);
+
+/* Sleeps until a receive event or until timeout_ns has passed, whichever is first; only where caps.rx_event, else a nap. */
+void port_wait(struct port *p, uint64_t timeout_ns);
+
+/* 16 bytes of entropy from the system for a stack's secret keys. */
+void port_entropy(void *buf, unsigned len);
+
+/* Keeps the other thread of the core happy while spinning (pause instruction). */
+void port_pause(void);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Descriptors. A sock is what a descriptor number refers to: a TCP or UDP socket, a kqueue or an epoll set; descriptors
+ * made by dup share it. It holds what is the same for every kind: blocking mode, timeouts, registrations. The core
+ * never calls the application: it posts readiness here, and the wait calls evaluate it.
+ */
+#ifndef SOCK_SOCK_H
+#define SOCK_SOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/inaddr.h"
+
+struct z_stack;
+struct tcp_conn;
+struct udp_pcb;
+struct kqueue;
+struct epoll_set;
+struct watch;
+
+enum sock_kind { SOCK_FREE, SOCK_TCP, SOCK_UDP, SOCK_KQUEUE, SOCK_EPOLL };
+
+/* Readiness: what sock_poll() returns and the notices post. Values are those of Linux' poll(2). */
+#define SOCK_IN 0x0001u
+#define SOCK_PRI 0x0002u
+#define SOCK_OUT 0x0004u
+#define SOCK_ERR 0x0008u
+#define SOCK_HUP 0x0010u
+#define SOCK_RDHUP 0x2000u
+
+LIST_HEAD(watch_list, watch);
+
+struct sock {
+    uint8_t kind;
+    bool nonblock;
+    bool accept_inherits; /* FIONBIO was set on a listener: ff_accept passes it on */
+    uint16_t refs;        /* descriptors that name this sock */
+    uint32_t id;          /* index in the sock arena, for registrations */
+    uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0 = for ever */
+    union {
+        struct tcp_conn *tcp;
+        struct udp_pcb *udp;
+        struct kqueue *kq;
+        struct epoll_set *ep;
+    };
+    struct watch_list watches; /* registrations of kqueues and epoll sets on this sock */
+};
+
+struct sock_table; /* src/sock/fdtab.h */
+
+int sock_table_init(struct z_stack *s); /* limits from s->conf; 0 or -ENOMEM */
+void sock_table_fini(struct z_stack *s);
+
+/* A new sock of a kind with one descriptor: returns the descriptor (>= fd_reserve) or -EMFILE / -ENOMEM. */
+int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out);
+
+/* NULL: no such descriptor. */
+struct sock *sock_get(const struct z_stack *s, int fd);
+
+/* Drops a descriptor; the last one closes what is behind it (tcp_close, udp_close, …). 0 or -EBADF. */
+int sock_close(struct z_stack *s, int fd);
+int sock_dup(struct z_stack *s, int fd);            /* new descriptor or -EBADF, -EMFILE */
+int sock_dup2(struct z_stack *s, int fd, int newfd); /* newfd or -EBADF */
+int sock_first_fd(const struct z_stack *s);
+int sock_max_fd(const struct z_stack *s);
+bool sock_fd_used(const struct z_stack *s, int fd);
+
+/* The state of a sock now: SOCK_* bits. */
+unsigned sock_poll(const struct z_stack *s, const struct sock *sk);
+
+/* Upward notices: only post readiness. sk may be NULL (nobody holds a descriptor). */
+void sock_on_readable(struct z_stack *s, struct sock *sk); /* data, end of file, a connection to accept, urgent data, error */
+void sock_on_writable(struct z_stack *s, struct sock *sk); /* room in the send queue, connected */
+void sock_on_closed(struct z_stack *s, struct sock *sk);   /* reset, timeout, both directions closed */
+
+#endif

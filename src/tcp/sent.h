@@ -1,0 +1,98 @@
+/*
+ * Sent map: one record per transmitted frame, in sequence order from snd_una to snd_nxt, with the scoreboard of RFC 6675
+ * on it. A mechanism: knows sequence numbers and times, not connections. SYN and FIN occupy sequence numbers like
+ * data. Absent (no memory) while nothing is in flight.
+ */
+#ifndef TCP_SENT_H
+#define TCP_SENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "wire/tcp_hdr.h"
+
+#define SENT_SACKED 0x01u   /* covered by a SACK block */
+#define SENT_LOST 0x02u     /* deemed lost and not yet retransmitted since */
+#define SENT_RETRANS 0x04u  /* was retransmitted (Karn: no RTT sample without timestamps) */
+#define SENT_RTX_OUT 0x08u  /* its retransmission counts in pipe */
+
+struct sent_rec {
+    uint32_t start, end;
+    uint64_t sent_at_ns; /* last transmission */
+    uint16_t tx_count;
+    uint8_t flags;
+};
+
+struct sent_map {
+    struct sent_rec *ring; /* NULL while empty */
+    uint32_t cap, head, n;
+    uint32_t sacked_bytes; /* in records that are SENT_SACKED */
+    uint32_t lost_bytes;   /* in records that are SENT_LOST */
+    uint32_t rtx_bytes;    /* in records that are SENT_RTX_OUT */
+    uint32_t high_sacked;  /* end of the highest sacked record; valid when sacked_bytes > 0 */
+    uint32_t lost_upto;    /* records before this were examined by sent_mark_lost */
+};
+
+void sent_clear(struct sent_map *sm, struct arena *a);
+
+/* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. */
+int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit);
+
+/* What an acknowledgement told us. */
+struct sent_ack {
+    uint32_t newly_acked;   /* bytes leaving by the cumulative ACK that were not sacked before */
+    uint32_t newly_sacked;
+    bool rtt_valid;         /* a record sent once was acknowledged: now - rtt_sent_ns is a sample (Karn) */
+    uint64_t rtt_sent_ns;   /* of the most recently sent such record */
+    bool acked_retrans;     /* some of it had been retransmitted */
+};
+
+/* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */
+void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ack *out);
+
+/* Applies SACK blocks (already checked to lie within snd_una..snd_nxt). Only records wholly inside a block are marked. */
+void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, struct sent_ack *out);
+
+/*
+ * RFC 6675 IsLost: marks records lost that have dup_thresh discontiguous sacked runs or more than
+ * (dup_thresh - 1) * smss sacked bytes above them. Returns newly lost bytes.
+ */
+uint32_t sent_mark_lost(struct sent_map *sm, uint32_t dup_thresh, uint32_t smss);
+
+/* The first record is lost (RFC 6582, or entry to recovery by duplicate ACKs alone). Returns newly lost bytes. */
+uint32_t sent_mark_first_lost(struct sent_map *sm);
+
+/* Retransmission timeout: everything not sacked is lost, retransmissions in flight are forgotten (RFC 6675 section 5.1). */
+void sent_mark_all_lost(struct sent_map *sm);
+
+/* The peer forgot its SACKed data (reneging): all marks go. */
+void sent_unsack_all(struct sent_map *sm);
+
+/* The first record to retransmit: lost, not sacked, not retransmitted since. NULL when there is none. */
+struct sent_rec *sent_next_lost(struct sent_map *sm);
+
+/* RFC 6675 NextSeg rule 3: the first record not sacked and not retransmitted below high_sacked. NULL when there is none. */
+struct sent_rec *sent_next_rescue(struct sent_map *sm);
+
+/* The first record at or behind seq. */
+struct sent_rec *sent_find(struct sent_map *sm, uint32_t seq);
+struct sent_rec *sent_first(struct sent_map *sm);
+struct sent_rec *sent_last(struct sent_map *sm);
+
+/*
+ * Splits a record at seq (start < seq < end), so that a part of it can be retransmitted. Pointers to records are invalid
+ * afterwards. -ENOMEM, -ENOBUFS.
+ */
+int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limit);
+
+/* The record was retransmitted at now. */
+void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns);
+
+/* RFC 6675 pipe: in flight = sent - sacked - lost + retransmitted. */
+static inline uint32_t sent_pipe(const struct sent_map *sm, uint32_t in_flight_bytes)
+{
+    return in_flight_bytes - sm->sacked_bytes - sm->lost_bytes + sm->rtx_bytes;
+}
+
+#endif

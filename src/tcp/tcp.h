@@ -1,0 +1,145 @@
+/*
+ * TCP as the rest of the stack sees it: the state of all connections of a stack, what the network layer hands in, and
+ * the user calls of RFC 9293 section 3.9.1 in the shape that sockets need. All user calls return 0 or a count, or a
+ * negative Linux errno as the man page of the socket call names it.
+ */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <rte_mbuf.h>
+
+#include "base/inaddr.h"
+#include "ip/icmp_err.h"
+#include "ip/ip.h"
+
+struct z_stack;
+struct sock;
+struct tcp_conn;
+struct tcp_entry;
+struct wheel_node;
+
+TAILQ_HEAD(tcp_dirty_list, tcp_conn);
+TAILQ_HEAD(tcp_timewait_list, tcp_conn);
+
+/* Of one stack. */
+struct tcp_state {
+    struct tcp_entry **bucket; /* connections by 4-tuple */
+    uint32_t bucket_mask;
+    struct tcp_conn **listen_bucket; /* listeners by local port */
+    struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
+    uint32_t id_mask, next_id;
+    uint32_t n_conns, n_timewait;
+    struct tcp_dirty_list dirty;     /* connections with output to consider at the end of the poll */
+    struct tcp_timewait_list timewait; /* oldest first */
+    uint64_t rcv_charged_bytes;      /* memory in receive and reassembly queues of all connections */
+    uint64_t loan_bytes;             /* memory lent to the application */
+    uint64_t ack_tokens_at_ns;       /* rate limit of challenge and out-of-window ACKs */
+    uint32_t ack_tokens;
+    uint16_t *port_use;              /* sockets bound to or using a local port, for the choice of ephemeral ports */
+};
+
+int tcp_state_init(struct z_stack *s);
+void tcp_state_fini(struct z_stack *s);
+
+/* From the network layer. */
+void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed; starts at the TCP header */);
+void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e);
+
+/* From the loop. */
+void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
+void tcp_output_pending(struct z_stack *s);              /* one tcp_output per dirty connection */
+
+/* Sends what the connection may send now, for a write outside the application's turn of the loop. */
+void tcp_push(struct z_stack *s, struct tcp_conn *tc);
+
+/* Socket life ------------------------------------------------------------------------------------------------- */
+
+/* A closed connection block for a new socket; NULL: limit or memory. */
+struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk);
+
+/* EADDRINUSE, EADDRNOTAVAIL, EINVAL (already bound). port 0: an ephemeral one. */
+int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
+
+/* EINVAL (connected), EADDRINUSE; an unbound socket gets an ephemeral port. Again on a listener: changes the backlog. */
+int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog);
+
+/* The next established connection, attached to no sock yet (tcp_attach); NULL and *err: EAGAIN, EINVAL (not listening), ECONNABORTED. */
+struct tcp_conn *tcp_accept(struct z_stack *s, struct tcp_conn *tc, int *err);
+void tcp_attach(struct tcp_conn *tc, struct sock *sk);
+
+/*
+ * Starts an active open: -EINPROGRESS. Called again: -EALREADY while connecting, 0 once after it was established, -EISCONN
+ * afterwards; after failure the error, once. EADDRNOTAVAIL (no port free), ENETUNREACH, EACCES (broadcast), EADDRINUSE.
+ */
+int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
+
+/* SHUT_RD, SHUT_WR, SHUT_RDWR; -ENOTCONN, -EINVAL. */
+int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how);
+
+/*
+ * The last descriptor is closed: sends FIN behind what is queued, or a reset when data was left unread or SO_LINGER says
+ * so; frees the block when the protocol allows. tc may not be used by the caller after. tc->sk is not called again.
+ */
+void tcp_close(struct z_stack *s, struct tcp_conn *tc);
+
+/* Should close(2) on this blocking socket wait (SO_LINGER > 0 and unsent data)? Nanoseconds, or 0. */
+uint64_t tcp_linger_ns(const struct tcp_conn *tc);
+bool tcp_all_acked(const struct tcp_conn *tc); /* nothing queued, nothing in flight, FIN included if sent */
+/* For orderly exit: starts closing every connection; how many still have data or a FIN to be acknowledged. */
+void tcp_close_all(struct z_stack *s);
+uint32_t tcp_unfinished(const struct z_stack *s);
+void tcp_reset_all(struct z_stack *s); /* a reset to every synchronized peer */
+
+/* Data -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Queues a chain by reference: all of it or nothing. 0: every holder is the stack's. -EAGAIN (queue at or above its limit),
+ * -EPIPE, -ENOTCONN, -ENOMEM, pending error: the caller keeps the chain.
+ */
+int tcp_send_ref(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain);
+
+/*
+ * Copies up to the free space of the send queue (at least one byte when it is below its limit). Bytes taken, or -errno.
+ * flags: MSG_OOB (the last byte is urgent), MSG_MORE. Data bytes are counted in CTR_COPY_API.
+ */
+ssize_t tcp_send_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec *iov, int n, int flags);
+
+/* Bytes copied; 0 at end of file; -EAGAIN, -ENOTCONN, pending error. flags: MSG_PEEK, MSG_OOB, MSG_TRUNC (discard). */
+ssize_t tcp_recv_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec *iov, int n, int flags);
+
+/*
+ * The next bytes as one contiguous buffer of at most max bytes, by reference: a loan unless copied because of the
+ * quota. > 0 and *out; 0 and NULL at end of file; -errno and NULL.
+ */
+ssize_t tcp_recv_ref(struct z_stack *s, struct tcp_conn *tc, size_t max, struct rte_mbuf **out);
+
+/* A loan ends: its memory counts for the connection no more (owner thread only). Clears the loan flag of this segment. */
+void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m);
+
+/* State ------------------------------------------------------------------------------------------------------- */
+
+unsigned tcp_poll(const struct tcp_conn *tc);       /* SOCK_IN, … of sock/sock.h */
+size_t tcp_rcv_avail(const struct tcp_conn *tc);    /* readable bytes; of a listener: connections to accept */
+size_t tcp_snd_space(const struct tcp_conn *tc);    /* bytes of memory below SO_SNDBUF */
+size_t tcp_snd_queued(const struct tcp_conn *tc);   /* unacknowledged bytes (SIOCOUTQ) */
+bool tcp_rcv_eof(const struct tcp_conn *tc);        /* the peer closed, or the connection is gone */
+bool tcp_snd_eof(const struct tcp_conn *tc);        /* no more can be sent */
+bool tcp_is_listener(const struct tcp_conn *tc);
+bool tcp_at_mark(const struct tcp_conn *tc);        /* SIOCATMARK */
+int tcp_peek_error(const struct tcp_conn *tc);      /* pending errno, 0 if none; not cleared */
+int tcp_take_error(struct tcp_conn *tc);            /* SO_ERROR */
+int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
+void tcp_getname(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port);
+
+/* SOL_SOCKET (what concerns the transport), IPPROTO_TCP and IPPROTO_IP options with Linux numbers. -ENOPROTOOPT, -EINVAL. */
+int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len);
+int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void *val, unsigned *len);
+
+#endif

@@ -1,0 +1,20 @@
+/* The Internet checksum (RFC 1071). A partial sum is a uint64_t of 16-bit words in wire order, unfolded. */
+#ifndef WIRE_CKSUM_H
+#define WIRE_CKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Adds len bytes to a partial sum; only the last piece of a sum may have odd length unless cksum_add_at is used. */
+uint64_t cksum_add(uint64_t sum, const void *p, size_t len);
+
+/* As cksum_add for a piece that starts at an odd or even offset of the whole. */
+uint64_t cksum_add_at(uint64_t sum, const void *p, size_t len, size_t offset);
+
+/* Folded and complemented: store this value with memcpy into the checksum field (it is in wire order). */
+uint16_t cksum_finish(uint64_t sum);
+
+/* Pseudo-header of IPv4 (host-order addresses). */
+uint64_t cksum_pseudo_v4(uint32_t src, uint32_t dst, uint8_t proto, uint32_t l4_len);
+
+#endif
