@@ -44,7 +44,7 @@ struct pkt_meta {
     uint32_t loan_conn;  /* of a loan: the connection that it came from (tcp_conn.id) */
 };
 
-extern int pkt_meta_offset; /* set by pkt_init */
+extern size_t pkt_meta_offset; /* set by pkt_init */
 
 /* Registers the dynamic field; once per process, after EAL. 0 or -errno. */
 int pkt_init(void);
