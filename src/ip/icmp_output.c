@@ -53,7 +53,7 @@ static struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m)
     c->data_len = (uint16_t)m->pkt_len;
     c->pkt_len = m->pkt_len;
     s->ctr.v[CTR_COPY_STACK] += m->pkt_len;
-    rte_pktmbuf_free(m);
+    pkt_unref_chain(m);
     return c;
 }
 

@@ -16,7 +16,10 @@
 struct z_stack;
 struct neigh;
 
-/* What the lower layers found out about a received packet; lives on the stack of one input call. */
+/*
+ * What the lower layers found out about a received packet; lives on the stack of one input call. The packet that goes with it
+ * starts at the transport header, which is contiguous with its options, and has no link padding.
+ */
 struct ip_in {
     struct netif *nif;
     struct inaddr src, dst;

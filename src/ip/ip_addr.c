@@ -27,7 +27,7 @@ void ip_fini(struct z_stack *s)
     if (!s->ip)
         return;
     while (s->ip->lo_head != s->ip->lo_tail)
-        rte_pktmbuf_free(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
+        pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
     arena_free(&s->arena, s->ip, sizeof(*s->ip));

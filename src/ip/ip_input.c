@@ -10,10 +10,6 @@
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
-#define IP_OPT_END 0u
-#define IP_OPT_NOP 1u
-#define IP_OPT_LSRR 131u
-#define IP_OPT_SSRR 137u
 #define IP_ALL_HOSTS 0xe0000001u /* 224.0.0.1, which every host is a member of (RFC 1112 section 4) */
 
 static const enum ctr ip_drop_reason[] = {
@@ -21,10 +17,7 @@ static const enum ctr ip_drop_reason[] = {
     [IPV4_ELEN] = DROP_IP_LEN,     [IPV4_ECKSUM] = DROP_IP_CKSUM,     [IPV4_EOPTIONS] = DROP_IP_OPTIONS,
 };
 
-/*
- * Makes the IP header and the fixed and optional part of the transport header contiguous, so that the IP header still stands
- * in front of the data when a transport asks for an ICMP error. Returns the packet; NULL after a drop.
- */
+/* Makes the IP header and the transport header with its options contiguous. Returns the packet; NULL after a drop. */
 static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, const struct ipv4_hdr *h)
 {
     uint32_t l4_len = (uint32_t)h->total_len - h->hlen, want;
@@ -49,23 +42,6 @@ static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, cons
     if (unlikely(m->data_len < h->hlen + want))
         m = pkt_pullup(s, m, h->hlen + want);
     return m;
-}
-
-/* Options are ignored, but a source route says that this host is to pass the packet on (RFC 1122 3.2.1.8, RFC 7126). */
-static bool ip_has_source_route(const uint8_t *p, uint32_t hlen)
-{
-    uint32_t i = IPV4_HLEN;
-
-    while (i < hlen && p[i] != IP_OPT_END) {
-        if (p[i] == IP_OPT_NOP) {
-            i++;
-            continue;
-        }
-        if (p[i] == IP_OPT_LSRR || p[i] == IP_OPT_SSRR || i + 1 >= hlen || p[i + 1] < 2)
-            return true;
-        i += p[i + 1];
-    }
-    return i > hlen;
 }
 
 /* A source that no packet on a wire may have (RFC 1122 3.2.1.3): nobody, us, a group. */
@@ -105,11 +81,8 @@ static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
 }
 
 /* What is wrong with a parsed header; 0 (no drop reason) when nothing is. */
-static enum ctr ip_check(const struct z_stack *s, const struct netif *nif, const struct ipv4_hdr *h, const uint8_t *p, bool from_self,
-                         bool *dst_group)
+static enum ctr ip_check(const struct z_stack *s, const struct netif *nif, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
 {
-    if (unlikely(h->hlen > IPV4_HLEN && ip_has_source_route(p, h->hlen)))
-        return DROP_IP_OPTIONS;
     if (likely(!from_self) && ip_is_martian(s, h->src))
         return DROP_IP_SRC;
     if (!ip_is_for_us(s, nif, h->dst, from_self, dst_group))
@@ -141,7 +114,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     if (unlikely(m->data_len < hlen && m->pkt_len >= hlen) && !(m = pkt_pullup(s, m, hlen)))
         return;
     err = ipv4_parse(pkt_data(m), m->data_len, m->pkt_len, cksum_good, &h);
-    why = err == IPV4_OK ? ip_check(s, nif, &h, pkt_data(m), from_self, &in.dst_group) : ip_drop_reason[err];
+    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &in.dst_group) : ip_drop_reason[err];
     if (unlikely(why)) {
         pkt_drop(s, m, why);
         return;

@@ -207,7 +207,7 @@ void link_fini(struct z_stack *s)
         return;
     for (uint32_t i = 0; (n = neigh_next(s->neigh, &i));)
         while ((m = neigh_unpark(n)))
-            rte_pktmbuf_free(m);
+            pkt_unref_chain(m);
     neigh_table_fini(s->neigh, &s->arena);
     arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
     s->neigh = NULL;

@@ -123,7 +123,7 @@ static struct rte_mbuf *udp_share(struct z_stack *s, struct rte_mbuf *m)
         struct rte_mbuf *ref = pkt_share(s, seg, pkt_off(seg), seg->data_len);
 
         if (!ref) {
-            rte_pktmbuf_free(head);
+            pkt_unref_chain(head);
             return NULL;
         }
         *link = ref;

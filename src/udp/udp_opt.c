@@ -33,6 +33,7 @@ static int udp_setopt_socket(struct z_stack *s, struct udp_pcb *u, int name, int
         return 0;
     case SO_BROADCAST:
         u->broadcast = v != 0;
+        u->path.gen = 0; /* the permission was part of the look-up */
         return 0;
     default:
         return -ENOPROTOOPT;

@@ -4,6 +4,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_state.h"
 #include "sock/sock.h"
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
@@ -20,12 +21,14 @@ struct inaddr udp_destination(const struct inaddr *a)
 
 int udp_path(struct z_stack *s, struct udp_pcb *u, const struct inaddr *dst)
 {
+    /* multicast needs no permission; a socket bound to a group address only filters by it */
+    bool allow = u->broadcast || ip_v4_is_multicast(inaddr_to_v4(dst));
+    const struct inaddr *src = ip_is_group(s, &u->laddr) ? NULL : &u->laddr;
     int err;
 
     if (ip_path_valid(s, &u->path) && inaddr_eq(&u->path_dst, dst))
-        return u->broadcast || !ip_is_group(s, dst) || (inaddr_to_v4(dst) >> 28) == 14 ? 0 : -EACCES;
-    err = ip_path_lookup(s, &u->path, inaddr_is_any(&u->laddr) ? NULL : &u->laddr, dst,
-                         u->broadcast || (inaddr_to_v4(dst) >> 28) == 14);
+        return 0;
+    err = ip_path_lookup(s, &u->path, src, dst, allow);
     if (err == 0)
         u->path_dst = *dst;
     return err;
