@@ -49,7 +49,6 @@ static int set_memory(struct conf_build *b, const struct ini_entry *e)
 
 static int set_log_level(struct conf_build *b, const struct ini_entry *e)
 {
-    b->eal_log_level_set = true;
     return get_u32(b, e, 8, &b->eal_log_level);
 }
 

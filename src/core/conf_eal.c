@@ -206,7 +206,7 @@ int conf_build_eal(struct conf_build *b, const char *prog)
         return -1;
     if (b->file_prefix != NULL && add_arg(b, "--file-prefix=container-%s", b->file_prefix) != 0)
         return -1;
-    if (b->eal_log_level_set && add_arg(b, "--log-level=%u", b->eal_log_level) != 0)
+    if (b->eal_log_level != 0 && add_arg(b, "--log-level=%u", b->eal_log_level) != 0)
         return -1;
     if (b->allow != NULL && add_allow(b) != 0)
         return -1;

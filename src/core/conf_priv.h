@@ -100,7 +100,6 @@ struct conf_build {
     uint32_t nb_vdev;
     const struct ini_entry *nb_vdev_at;
     uint32_t channel, memory_mb, eal_log_level;
-    bool eal_log_level_set;
     uint64_t base_virtaddr;
     const char *file_prefix, *allow, *extra_eal_args;
     unsigned n_port_ids;
