@@ -23,6 +23,7 @@ enum timer_kind { TIMER_TCP, TIMER_NEIGH, TIMER_KEVENT };
 
 struct z_stack {
     uint64_t now_ns;
+    uint64_t wall_offset_ns; /* time since the epoch minus now_ns, from the owner of the clock; 0 under virtual time */
     struct stack_conf conf;
     struct counters ctr;
     struct pkt_pools pools;
