@@ -77,6 +77,7 @@ static unsigned long free_hugepages(void)
 static bool vdev_at(int argc, char **argv, int *i, char name[64], const char **args)
 {
     const char *spec;
+    size_t len;
 
     if (strncmp(argv[*i], "--vdev=", 7) == 0)
         spec = argv[*i] + 7;
@@ -84,7 +85,9 @@ static bool vdev_at(int argc, char **argv, int *i, char name[64], const char **a
         spec = argv[++*i];
     else
         return false;
-    snprintf(name, 64, "%.*s", (int)strcspn(spec, ","), spec);
+    len = MIN(strcspn(spec, ","), 63u);
+    memcpy(name, spec, len);
+    name[len] = '\0';
     *args = strchr(spec, ',');
     *args = *args != NULL ? *args + 1 : "";
     return true;
