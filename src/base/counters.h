@@ -70,6 +70,7 @@
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
+    X(DROP_ICMP_QUOTE, "drop.icmp_quote", "ICMP error about a packet that is not ours or not recognisable") \
     X(DROP_ICMP_BCAST, "drop.icmp_bcast", "echo request to a broadcast address")                 \
     X(DROP_ICMP_DONE, "drop.icmp_done", "ICMP messages consumed")                                \
     X(CTR_ICMP_ECHO, "icmp.echo_reply_tx", "echo replies sent")                                  \
