@@ -116,7 +116,7 @@ static int grow(struct sent_map *sm, struct arena *a)
     return 0;
 }
 
-static int make_room(struct sent_map *sm, struct arena *a, uint32_t limit)
+int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit)
 {
     if (sm->n >= limit)
         return -ENOBUFS;
@@ -126,7 +126,7 @@ static int make_room(struct sent_map *sm, struct arena *a, uint32_t limit)
 int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit)
 {
     Z_CHECK(seq_lt(start, end) && (sm->n == 0 || end_seq(sm) == start));
-    int err = make_room(sm, a, limit);
+    int err = sent_reserve(sm, a, limit);
     if (err)
         return err;
     if (sm->n == 0) {
@@ -371,7 +371,7 @@ int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limi
     uint32_t i = find_index(sm, seq);
     if (i == sm->n || rec(sm, i)->start == seq)
         return 0;
-    int err = make_room(sm, a, limit);
+    int err = sent_reserve(sm, a, limit);
     if (err)
         return err;
     duplicate(sm, i);

@@ -43,6 +43,9 @@ void sent_clear(struct sent_map *sm, struct arena *a);
 /* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. */
 int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit);
 
+/* Room for one more record, so that the next sent_add cannot fail. 0, -ENOMEM, -ENOBUFS. */
+int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit);
+
 /* What an acknowledgement told us. sent_ack and sent_sack add to it; the caller zeroes it for each segment. */
 struct sent_ack {
     uint32_t newly_acked;   /* bytes leaving by the cumulative ACK that were not sacked before */

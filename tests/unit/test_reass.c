@@ -125,9 +125,13 @@ static uint32_t take(struct reass *r, struct map *model, uint32_t at)
     static struct map now;
     static uint8_t buf[SPAN];
     struct rcvq q = {0};
+    struct rte_mbuf *m;
     uint32_t end, n = 0;
 
-    rcvq_append(&q, reass_take(r, &test_arena, model->base + at, &end));
+    m = reass_take(r, &test_arena, model->base + at, &end);
+    for (const struct rte_mbuf *one = m; one != NULL; one = one->next)
+        assert_true(one->data_len > 0);
+    rcvq_append(&q, m);
     while (at + n < SPAN && model->have[at + n])
         n++;
     assert_int_equal(q.bytes, n);
@@ -297,16 +301,19 @@ static void take_cuts_and_skips(void **state)
     insert_one(&r, &model, 100, 110);
     insert_one(&r, &model, 110, 150);
     insert_one(&r, &model, 150, 200);
-    insert_one(&r, &model, 300, 320);
-    assert_int_equal(r.n, 4);
+    insert_one(&r, &model, 300, 310);
+    insert_one(&r, &model, 310, 320);
+    insert_one(&r, &model, 500, 520);
+    assert_int_equal(r.n, 5);
     assert_int_equal(take(&r, &model, 9), 0);
-    assert_int_equal(r.n, 4);
+    assert_int_equal(r.n, 5);
     assert_int_equal(take(&r, &model, 40), 0); /* both blocks before are gone: one ends exactly there */
-    assert_int_equal(r.n, 2);
+    assert_int_equal(r.n, 3);
     assert_int_equal(take(&r, &model, 155), 45); /* two segments wholly before, a third cut */
+    assert_int_equal(take(&r, &model, 310), 10); /* the cut is between two segments */
     assert_int_equal(r.n, 1);
-    assert_null(reass_take(&r, &test_arena, model.base + 320, &end)); /* all of it is old */
-    assert_int_equal(end, model.base + 320);
+    assert_null(reass_take(&r, &test_arena, model.base + 520, &end)); /* all of it is old */
+    assert_int_equal(end, model.base + 520);
     assert_null(r.blk);
 }
 

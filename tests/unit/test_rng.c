@@ -55,6 +55,7 @@ static void same_seed_same_run(void **state)
 static void below_is_uniform(void **state)
 {
     static const uint32_t bounds[] = {1, 2, 3, 7, 10, 64, 100};
+    uint32_t third[3] = {0};
     struct rng r;
 
     (void)state;
@@ -71,11 +72,11 @@ static void below_is_uniform(void **state)
         for (uint32_t x = 0; x < n; x++) /* 5 standard deviations */
             assert_true(count[x] > 9500 && count[x] < 10500);
     }
-    /* a bound that 2^32 is far from a multiple of: a modulo would favour the lower third two to one */
-    uint32_t lower = 0;
+    /* 2^32 draws over 3 * 2^30 results: without drawing again, every third result comes twice as often as the others */
     for (unsigned i = 0; i < 30000; i++)
-        lower += rng_below(&r, 0xc0000000u) < 0x40000000u;
-    assert_true(lower > 9500 && lower < 10500);
+        third[rng_below(&r, 0xc0000000u) % 3]++;
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(third[i] > 9500 && third[i] < 10500);
 }
 
 int main(void)
