@@ -32,9 +32,9 @@ TAILQ_HEAD(tcp_timewait_list, tcp_conn);
 struct tcp_state {
     struct tcp_entry **bucket; /* connections by 4-tuple */
     uint32_t bucket_mask;
-    struct tcp_conn **listen_bucket; /* listeners by local port */
+    struct tcp_conn **bound_bucket;  /* bound and listening sockets by local port */
     struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
-    uint32_t id_mask, next_id;
+    uint32_t id_mask, next_id, port_counter;
     uint32_t n_conns, n_timewait;
     struct tcp_dirty_list dirty;       /* connections with output to consider at the end of the poll */
     struct tcp_timewait_list timewait; /* oldest first */

@@ -1,0 +1,162 @@
+/*
+ * HTTP server without a copy: the response is built once, and every request is answered with one more reference to it.
+ * Usage: http --conf config.ini [-- BODY_BYTES [PORT]]
+ */
+#include "example.h"
+#include "http_request.h"
+
+#define MAX_EVENTS 256
+#define READ_SIZE 65280
+#define MAX_OWED 64 /* responses a connection may be behind before its requests are left unread */
+
+/* A connection, found by its descriptor. What it has to send is a number: all responses are the same buffer. */
+struct conn {
+    struct http_parser parser;
+    int owed;
+    bool eof;     /* the client sends no more, or asked to close */
+    bool stalled; /* the send queue was full: waits for a writable event, reads nothing */
+};
+
+static int kq, listener;
+static struct conn *conns;
+static struct z_buf *response;
+static size_t response_len;
+
+static void conn_close(int fd)
+{
+    ff_close(fd); /* takes its events off the kqueue; queued responses are still delivered */
+}
+
+/* Sends what is owed. False when the connection is gone. */
+static bool conn_respond(int fd, struct conn *c)
+{
+    while (c->owed > 0) {
+        struct z_buf *b = z_ref(response);
+
+        if (z_write(fd, b, response_len) < 0) {
+            int error = errno;
+
+            z_free(b); /* a refused buffer is still ours */
+            if (error == EAGAIN || error == ENOMEM) {
+                c->stalled = true;
+                example_watch(kq, fd, EVFILT_READ, EV_DISABLE);
+                example_watch(kq, fd, EVFILT_WRITE, EV_ADD | EV_ONESHOT);
+                return true;
+            }
+            conn_close(fd);
+            return false;
+        }
+        c->owed--;
+    }
+    if (c->eof) {
+        conn_close(fd);
+        return false;
+    }
+    return true;
+}
+
+/* Reads one buffer and counts the requests that end in it. False when there is nothing more to read. */
+static bool conn_read(int fd, struct conn *c)
+{
+    void *b;
+    ssize_t n = z_read(fd, &b, READ_SIZE);
+
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0) {
+        c->eof = true;
+        if (n < 0)
+            c->owed = 0;
+        return false;
+    }
+    int requests = http_requests(&c->parser, z_data(b), (size_t)n);
+    z_free(b);
+    if (requests > 0)
+        c->owed += requests;
+    if (requests < 0 || c->parser.close)
+        c->eof = true;
+    return !c->eof;
+}
+
+static void conn_serve(int fd)
+{
+    struct conn *c = &conns[fd];
+    bool more = true;
+
+    while (more && !c->stalled) {
+        while (more && c->owed < MAX_OWED)
+            more = conn_read(fd, c);
+        if (!conn_respond(fd, c))
+            return;
+    }
+}
+
+static void conn_writable(int fd)
+{
+    struct conn *c = &conns[fd];
+
+    c->stalled = false;
+    if (!conn_respond(fd, c) || c->stalled)
+        return;
+    example_watch(kq, fd, EVFILT_READ, EV_ENABLE);
+    conn_serve(fd);
+}
+
+static void accept_all(void)
+{
+    int fd;
+
+    while ((fd = ff_accept(listener, NULL, NULL)) >= 0) {
+        conns[fd] = (struct conn){0};
+        if (!example_watch(kq, fd, EVFILT_READ, EV_ADD))
+            ff_close(fd);
+    }
+}
+
+static int loop(void *arg)
+{
+    struct kevent ev[MAX_EVENTS];
+    int n = ff_kevent(kq, NULL, 0, ev, MAX_EVENTS, NULL);
+
+    (void)arg;
+    for (int i = 0; i < n; i++) {
+        int fd = (int)ev[i].ident;
+
+        if (fd == listener)
+            accept_all();
+        else if (ev[i].filter == EVFILT_WRITE)
+            conn_writable(fd);
+        else
+            conn_serve(fd);
+    }
+    example_tick();
+    return 0;
+}
+
+static void build_response(size_t body)
+{
+    response_len = http_response_len(body);
+    response = z_alloc(response_len);
+    if (response == NULL) {
+        fprintf(stderr, "a response of %zu bytes does not fit a buffer (at most %d)\n", response_len, Z_BUF_MAX);
+        exit(1);
+    }
+    http_response_fill(z_data(response), body);
+}
+
+int main(int argc, char **argv)
+{
+    int arg = example_init(argc, argv);
+
+    conns = calloc((size_t)ff_getmaxfd() + 1, sizeof(*conns));
+    kq = ff_kqueue();
+    if (conns == NULL || kq < 0)
+        die("start");
+    build_response((size_t)example_arg(argc, argv, arg, 64));
+    listener = example_listen((uint16_t)example_arg(argc, argv, arg + 1, 80));
+    if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
+        die("kevent");
+    ff_run(loop, NULL);
+    z_print_counters(stdout);
+    return 0;
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Configures and builds one tree under build/. Usage: build.sh release|dev|asan|clang|fuzz [ninja targets]
+set -eu
+cd "$(dirname "$0")/.."
+
+kind=${1:-release}
+[ $# -eq 0 ] || shift
+dir=build/$kind
+compiler=${CC:-cc}
+case $kind in
+release) options="--buildtype=release" ;;
+dev) options="--buildtype=debugoptimized" ;;
+asan) options="--buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false" ;;
+clang)
+    options="--buildtype=debugoptimized"
+    compiler=clang
+    ;;
+fuzz)
+    options="--buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false"
+    compiler=clang
+    ;;
+*)
+    echo "build.sh: unknown kind '$kind'" >&2
+    exit 1
+    ;;
+esac
+
+log=build/$kind.log
+mkdir -p build
+if [ ! -e "$dir/build.ninja" ]; then
+    # shellcheck disable=SC2086 # options are split on purpose
+    if ! CC=$compiler meson setup "$dir" $options >"$log" 2>&1; then
+        cat "$log" >&2
+        exit 1
+    fi
+fi
+printf 'build: %s ' "$dir" >&2
+if ! ninja -C "$dir" "$@" >"$log" 2>&1; then
+    echo "failed" >&2
+    grep -E -A12 'error:|ERROR|FAILED' "$log" | head -n 80 >&2 || tail -n 40 "$log" >&2
+    exit 1
+fi
+echo "done" >&2

@@ -1,0 +1,112 @@
+#!/bin/sh
+# Installs what is missing, with apt. Usage: setup.sh build|demo|test|fuzz|all
+# Looks first; a machine that has everything is left alone, and root is needed only when something is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+need=${1:-build}
+missing=
+
+want_command() { # command package
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+want_module() { # pkg-config module, package
+    if ! command -v pkg-config >/dev/null 2>&1 || ! pkg-config --exists "$1"; then
+        missing="$missing $2"
+    fi
+}
+
+want_file() { # file package
+    [ -e "$1" ] || missing="$missing $2"
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+want_command cc gcc
+want_file /usr/include/stdio.h libc6-dev
+want_command pkg-config pkg-config
+want_command meson meson
+want_command ninja ninja-build
+want_command python3 python3
+want_module libdpdk libdpdk-dev
+
+case $need in
+demo | test | all)
+    want_command ip iproute2
+    want_command ethtool ethtool
+    want_command curl curl
+    want_command wrk wrk
+    ;;
+esac
+case $need in
+test | all)
+    want_module cmocka libcmocka-dev
+    want_command iperf3 iperf3
+    want_command nc netcat-openbsd
+    want_command tcpdump tcpdump
+    ;;
+esac
+case $need in
+test | fuzz | all)
+    want_command clang clang
+    ;;
+esac
+
+# apt-get in the background with a dot every few seconds; its output is shown only when it fails.
+apt_quiet() {
+    log=$(mktemp)
+    DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null &
+    job=$!
+    while kill -0 "$job" 2>/dev/null; do
+        sleep 2
+        printf . >&2
+    done
+    if wait "$job"; then
+        rm -f "$log"
+        return 0
+    fi
+    echo " failed:" >&2
+    tail -n 15 "$log" >&2
+    rm -f "$log"
+    return 1
+}
+
+install_packages() {
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "setup: this machine has no apt-get; install by hand what provides:$*" >&2
+        exit 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        echo "setup: missing packages; run as root: apt-get install $*" >&2
+        exit 1
+    fi
+    printf 'setup: installing %s ' "$*" >&2
+    apt_quiet update || exit 1
+    apt_quiet install -y --no-install-recommends "$@" || exit 1
+    echo " done" >&2
+}
+
+# shellcheck disable=SC2086 # the list is split on purpose
+[ -z "$missing" ] || install_packages $missing
+
+# The fuzzer and sanitizer runtimes are a package of their own, named after the version of clang.
+case $need in
+test | fuzz | all)
+    major=$(clang -dumpversion | cut -d. -f1)
+    if [ ! -e "$(clang -print-file-name=lib/linux/libclang_rt.fuzzer-"$(uname -m)".a)" ]; then
+        install_packages "libclang-rt-$major-dev"
+    fi
+    ;;
+esac
+
+# tshark is big and only one test reads with it; that test skips without it.
+case $need in
+test | all)
+    if ! command -v tshark >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        printf 'setup: installing tshark ' >&2
+        if apt_quiet install -y --no-install-recommends tshark; then
+            echo " done" >&2
+        fi
+    fi
+    ;;
+esac
