@@ -133,9 +133,6 @@ unsigned zc_return_run(struct z_stack *s);
 int api_exit_init(void);
 void api_drain(struct z_stack *s); /* delivers what is queued, or gives up; ends the stack */
 
-/* src/core: hands the frames that are ready to the ports, without a turn of the loop. */
-void stack_flush(struct z_stack *s);
-
 /* A write outside the application's turn of ff_run, on a connection that had nothing queued, leaves at once. */
 void api_push(struct z_stack *s, struct tcp_conn *tc);
 static inline bool api_pushes(const struct z_stack *s)
