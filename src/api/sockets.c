@@ -171,9 +171,8 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
     if (sk == NULL)
         return err;
     if (a->b && sk->kind == SOCK_UDP) {
-        struct inaddr any = INADDR_ANY_V4;
-
-        return udp_connect(s, sk->udp, &any, 0);
+        a->addr = INADDR_ANY_V4;
+        return udp_connect(s, sk->udp, &a->addr, 0);
     }
     if (a->a != 0)
         return a->a;
