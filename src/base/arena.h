@@ -1,7 +1,8 @@
 /*
  * Fixed-limit memory for connection state: one reserved address range (mmap, MAP_NORESERVE), touched on demand, cut
  * into power-of-two size classes from 64 bytes to ARENA_MAX_BLOCK with one free list per class. Never returns memory to
- * the system; never calls malloc; not thread-safe (one arena per stack).
+ * the system; never calls malloc; not thread-safe (one arena per stack). When the range is used up, a free block of a
+ * larger class is split; blocks are never joined again.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -35,7 +36,7 @@ void *arena_alloc(struct arena *a, size_t size);
 /* size: any value that maps to the same class as the one asked for. p may be NULL. */
 void arena_free(struct arena *a, void *p, size_t size);
 
-/* The real size of a block of this size: its class. */
+/* The real size of a block of this size: its class; 0 when size > ARENA_MAX_BLOCK. */
 size_t arena_class_bytes(size_t size);
 
 #endif

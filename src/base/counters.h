@@ -14,6 +14,8 @@
     X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
     X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
+    X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
+    X(CTR_TX_REFUSED, "port.tx_refused", "frames that the driver declared impossible to send, dropped") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")
@@ -68,6 +70,7 @@
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
+    X(DROP_ICMP_QUOTE, "drop.icmp_quote", "ICMP error about a packet that is not ours or not recognisable") \
     X(DROP_ICMP_BCAST, "drop.icmp_bcast", "echo request to a broadcast address")                 \
     X(DROP_ICMP_DONE, "drop.icmp_done", "ICMP messages consumed")                                \
     X(CTR_ICMP_ECHO, "icmp.echo_reply_tx", "echo replies sent")                                  \

@@ -30,7 +30,7 @@ struct wheel {
 
 void wheel_init(struct wheel *w, uint64_t now_ns);
 
-/* Arms or re-arms. A deadline in the past fires at the next advance. */
+/* Arms or re-arms. A deadline in the past fires at the next tick. NS_NEVER disarms. */
 void wheel_arm(struct wheel *w, struct wheel_node *n, uint64_t deadline_ns);
 
 /* No effect on a node that is not armed (an all-zero node is not armed). */

@@ -1,6 +1,7 @@
 /*
  * Receive queue: in-order bytes waiting for the application, as single-segment mbufs linked by m->next. Knows
- * nothing of TCP. Each mbuf's data_off/data_len are the bytes still queued.
+ * nothing of TCP. Each mbuf's data_off/data_len are the bytes still queued; nb_segs and pkt_len of a chain that goes in
+ * mean nothing. pkt_meta.loan_bytes holds the charge of a segment while it is queued.
  */
 #ifndef BUF_RCVQ_H
 #define BUF_RCVQ_H
@@ -19,7 +20,7 @@ struct rcvq {
 /* Appends a chain of received segments (its empty ones are freed). */
 void rcvq_append(struct rcvq *q, struct rte_mbuf *m /* consumed */);
 
-/* Takes the first segment whole, unlinked. NULL when empty. */
+/* Takes the first segment whole, unlinked: a packet of its own (nb_segs 1, pkt_len = data_len). NULL when empty. */
 struct rte_mbuf *rcvq_pop(struct rcvq *q);
 
 /* Drops n bytes from the front (n <= bytes). */

@@ -1,6 +1,9 @@
 /*
  * Out-of-order data: contiguous runs ("blocks") of bytes beyond rcv_nxt, sorted, each with its mbufs. Overlaps are
  * trimmed off the new data: what arrived first stays. The blocks are what SACK reports. Absent while empty.
+ *
+ * Chains are linked by m->next only, every segment with its own data_off/data_len: nb_segs and pkt_len of a chain that
+ * goes in or comes out mean nothing.
  */
 #ifndef BUF_REASS_H
 #define BUF_REASS_H
@@ -32,13 +35,16 @@ enum reass_result {
     REASS_FULL,      /* too many blocks, or no memory; freed */
 };
 
-/* [seq, seq + payload of m) lies beyond rcv_nxt. limit: blocks at most. *dup_* get the duplicate part (D-SACK), equal when none. */
+/*
+ * [seq, seq + payload of m) lies beyond rcv_nxt. limit: blocks at most. *dup_* get the first contiguous duplicate part
+ * (D-SACK, RFC 2883 section 4), equal when none.
+ */
 enum reass_result reass_insert(struct reass *r, struct arena *a, uint32_t seq, struct rte_mbuf *m /* consumed */, uint16_t limit,
                                uint32_t *dup_start, uint32_t *dup_end);
 
 /*
- * Takes the block that starts at or before seq, cut to begin at seq, as a chain; *end gets its end. NULL when there is
- * none. Blocks wholly before seq are freed on the way.
+ * Takes the block that starts at or before seq, cut to begin at seq, as a chain for rcvq_append; *end gets its end.
+ * NULL when there is none. Blocks wholly before seq are freed on the way.
  */
 struct rte_mbuf *reass_take(struct reass *r, struct arena *a, uint32_t seq, uint32_t *end);
 

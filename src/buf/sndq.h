@@ -14,6 +14,9 @@
 
 #include "base/arena.h"
 
+/* Descriptors at most: keeps the queue below 2^30 bytes, far from half the sequence space. */
+#define SNDQ_DESC_MAX 16384u
+
 struct sndq_desc {
     struct rte_mbuf *m;
     uint32_t seq;  /* of the first byte */
@@ -35,11 +38,15 @@ void sndq_init(struct sndq *q, uint32_t seq);
 /* Drops everything. */
 void sndq_clear(struct sndq *q, struct arena *a);
 
-/* One segment (m->next is not looked at): takes over one holder of m on success; -ENOMEM leaves it with the caller. */
+/*
+ * One segment (m->next is not looked at): takes over one holder of m on success; -ENOMEM (arena, or SNDQ_DESC_MAX
+ * descriptors) leaves it with the caller. len 0: that holder is dropped at once.
+ */
 int sndq_append(struct sndq *q, struct arena *a, struct rte_mbuf *m, uint32_t off, uint32_t len);
 
 /*
- * Room for n more descriptors, so that the next n appends cannot fail: makes the taking of a chain atomic. 0 or -ENOMEM.
+ * Room for n more descriptors, so that the next n appends cannot fail: makes the taking of a chain atomic. 0 or -ENOMEM;
+ * a chain of more than SNDQ_DESC_MAX segments never fits.
  */
 int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n);
 
@@ -50,7 +57,10 @@ int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n);
 uint8_t *sndq_tail_room(struct sndq *q, uint32_t *room);
 void sndq_extend_tail(struct sndq *q, uint32_t n);
 
-/* Bytes up to seq are acknowledged: buffers wholly before it are released. */
+/*
+ * Bytes up to seq are acknowledged: buffers wholly before it are released. A buffer that is acknowledged in part keeps
+ * its descriptor and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as end_seq.
+ */
 void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq);
 
 /* The descriptor that holds seq (start_seq <= seq < end_seq), by binary search; *index to step on with sndq_at. */

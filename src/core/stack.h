@@ -23,6 +23,7 @@ enum timer_kind { TIMER_TCP, TIMER_NEIGH, TIMER_KEVENT };
 
 struct z_stack {
     uint64_t now_ns;
+    uint64_t wall_offset_ns; /* time since the epoch minus now_ns, from the owner of the clock; 0 under virtual time */
     struct stack_conf conf;
     struct counters ctr;
     struct pkt_pools pools;
@@ -71,6 +72,9 @@ int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
  */
 unsigned stack_input(struct z_stack *s, uint64_t now_ns);
 unsigned stack_output(struct z_stack *s, uint64_t now_ns);
+
+/* Hands queued frames to the ports now; what their rings do not take stays. Returns how many went. */
+unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
 uint64_t stack_next_deadline(const struct z_stack *s);

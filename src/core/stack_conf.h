@@ -62,4 +62,14 @@ struct stack_conf {
 /* The defaults. */
 void stack_conf_init(struct stack_conf *c);
 
+/* Memory of the receive pool, in the unit of loan_limit and rcv_limit (pkt_truesize). */
+uint64_t stack_conf_rx_bytes(const struct stack_conf *c);
+
+/*
+ * Sets loan_limit and rcv_limit to their shares of the receive pool: half for loans, three eighths for receive and
+ * reassembly queues; the last eighth stays for the device ring, so that the stack can always receive. For whoever
+ * changes pools.rx or pools.rx_room_bytes after stack_conf_init().
+ */
+void stack_conf_shares(struct stack_conf *c);
+
 #endif

@@ -16,11 +16,15 @@
 struct z_stack;
 struct neigh;
 
-/* What the lower layers found out about a received packet; lives on the stack of one input call. */
+/*
+ * What the lower layers found out about a received packet; lives on the stack of one input call. The packet that goes with it
+ * starts at the transport header, which is contiguous with its options, and has no link padding.
+ */
 struct ip_in {
     struct netif *nif;
     struct inaddr src, dst;
     uint8_t proto, ttl, tos;
+    uint8_t ip_hlen; /* bytes of the IP header, which stands in the headroom in front of the mbuf's data */
     bool l2_group;   /* came in a broadcast or multicast frame */
     bool dst_group;  /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
@@ -42,14 +46,28 @@ struct ip_out {
     bool df;
 };
 
+/* Memory from s->arena; routes and addresses are added afterwards. 0 or -ENOMEM. */
+int ip_init(struct z_stack *s);
+void ip_fini(struct z_stack *s);
+
+/*
+ * Adds an address with its connected route and announces it (gratuitous ARP). broadcast 0: computed from the mask.
+ * -EINVAL (not a unicast address, mask with gaps), -EEXIST (an address of this stack), -ENOSPC.
+ */
+int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
+
+/* Adds a default route. -ENETUNREACH when the gateway is in no subnet of nif, -EEXIST, -ENOSPC. */
+int ip_add_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
+
 void ip_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed; starts at the IP header */, bool l2_group);
 
 /* Packets sent to addresses of this stack: taken in by the loop at the start of the next poll. Returns how many. */
 unsigned ip_loopback_poll(struct z_stack *s);
 
 /*
- * Finds interface, next hop, source (when src is 0 or any) and MTU for dst. 0, -ENETUNREACH, -EACCES for a broadcast
- * address unless allow_broadcast, -EADDRNOTAVAIL when src is none of ours.
+ * Finds interface, next hop, source (when src is NULL or any) and MTU for dst. 0, -ENETUNREACH, -EACCES for a broadcast
+ * address unless allow_broadcast, -EADDRNOTAVAIL when src is none of ours. A multicast address wants allow_broadcast too, and is
+ * -ENETUNREACH without. On success path->nif is never NULL, of local paths neither. On failure the path is left invalid.
  */
 int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr *src, const struct inaddr *dst, bool allow_broadcast);
 
@@ -75,6 +93,9 @@ bool ip_is_group(const struct z_stack *s, const struct inaddr *a);
  * in->l4_len bytes behind the IP header are at pkt_data(m); the IP header stands before them in the headroom.
  */
 void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t type, uint8_t code);
+
+/* A packet of ours (IP header first) whose next hop did not answer: its transport learns EHOSTUNREACH. m is only read. */
+void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m);
 
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
 

@@ -9,7 +9,12 @@
 #include "link/netif.h"
 
 struct z_stack;
-struct neigh;
+
+/* The neighbour table, from s->arena. 0 or -ENOMEM. */
+int link_init(struct z_stack *s);
+
+/* Frees the table and every packet that waits for a neighbour. */
+void link_fini(struct z_stack *s);
 
 /* A received frame. */
 void eth_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed */);

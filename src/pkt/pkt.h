@@ -44,7 +44,7 @@ struct pkt_meta {
     uint32_t loan_conn;  /* of a loan: the connection that it came from (tcp_conn.id) */
 };
 
-extern int pkt_meta_offset; /* set by pkt_init */
+extern size_t pkt_meta_offset; /* set by pkt_init */
 
 /* Registers the dynamic field; once per process, after EAL. 0 or -errno. */
 int pkt_init(void);
@@ -114,7 +114,7 @@ struct rte_mbuf *pkt_trim_to(struct rte_mbuf *m /* consumed */, uint32_t len);
 
 /* pools ------------------------------------------------------------------------------------------------------- */
 
-#define PKT_APP_CLASSES 3 /* about 2 KB, 9 KB, 64 KB */
+#define PKT_APP_CLASSES 3                                   /* about 2 KB, 9 KB, 64 KB */
 extern const uint32_t pkt_app_class_bytes[PKT_APP_CLASSES]; /* payload room per class, without headroom */
 
 /* Payload bytes that one buffer can have at most (an mbuf's lengths are 16 bit). */

@@ -19,6 +19,7 @@ struct port_caps {
     bool tx_chains;      /* frames of several segments */
     bool tx_external;    /* frames with external (application) memory */
     bool tx_indirect;    /* indirect mbufs */
+    bool tx_owned_only;  /* the receiver gets the mbufs themselves: only frames that nobody else refers to */
     bool tx_ip_cksum, tx_tcp_cksum, tx_udp_cksum;
     bool rx_cksum;       /* marks received frames good or bad */
     bool rx_event;       /* can wait for a receive interrupt */
@@ -36,6 +37,8 @@ struct port_ops {
     bool (*link_up)(struct port *p);
     /* Frames that the device itself counted as lost. */
     uint64_t (*missed)(struct port *p);
+    /* Waits for a receive interrupt; NULL where caps.rx_event is false. */
+    void (*wait)(struct port *p, uint64_t timeout_ns);
     void (*close)(struct port *p);
 };
 
@@ -51,7 +54,10 @@ struct port {
 };
 
 /*
- * Receive and transmit as the stack uses them: on transmit checksums that are asked for by mbuf flags
+ * Receive and transmit as the stack uses them. port_rx returns frames with RTE_MBUF_F_RX_IP_CKSUM_GOOD and _L4_CKSUM_GOOD set
+ * only where the device vouches for them. port_tx takes a prefix of the frames and returns how many; the array may be
+ * rewritten: m[returned … n-1] hold what the caller still owns and offers again, so pass the queue's own slots.
+ * Frames longer than the MTU are freed and counted (CTR_TX_OVERSIZE). On transmit checksums that are asked for by mbuf flags
  * (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len, l4_len) are done in software when the port has no
  * offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED and CTR_COPY_PORT).
  * The pseudo-header sum in the L4 checksum field is written here too, so callers leave the field zero.
@@ -66,7 +72,10 @@ uint64_t port_clock_ns(void);
 /* Wall clock in ns since the epoch, for ff_gettimeofday. */
 uint64_t port_wallclock_ns(void);
 
-/* Sleeps until a receive event or until timeout_ns has passed, whichever is first; only where caps.rx_event, else a nap. */
+/*
+ * Sleeps until a receive event or until timeout_ns has passed, whichever is first; only where caps.rx_event, else a nap. May
+ * return early, and after one second at the latest. p may be NULL: a nap.
+ */
 void port_wait(struct port *p, uint64_t timeout_ns);
 
 /* 16 bytes of entropy from the system for a stack's secret keys. */

@@ -35,8 +35,7 @@ struct sock {
     uint8_t kind;
     bool nonblock;
     bool accept_inherits; /* FIONBIO was set on a listener: ff_accept passes it on */
-    uint16_t refs;        /* descriptors that name this sock */
-    uint32_t id;          /* index in the sock arena, for registrations */
+    uint32_t refs;        /* descriptors that name this sock */
     uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0 = for ever */
     union {
         struct tcp_conn *tcp;
@@ -52,7 +51,10 @@ struct sock_table; /* src/sock/fdtab.h */
 int sock_table_init(struct z_stack *s); /* limits from s->conf; 0 or -ENOMEM */
 void sock_table_fini(struct z_stack *s);
 
-/* A new sock of a kind with one descriptor: returns the descriptor (>= fd_reserve) or -EMFILE / -ENOMEM. */
+/*
+ * A new sock of a kind with one descriptor, the lowest free one: returns the descriptor (>= fd_reserve) or -EMFILE / -ENOMEM.
+ * The caller puts what is behind it (tcp, udp, kq, ep) in; sock_close() takes it back also without.
+ */
 int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out);
 
 /* NULL: no such descriptor. */
@@ -62,8 +64,8 @@ struct sock *sock_get(const struct z_stack *s, int fd);
 int sock_close(struct z_stack *s, int fd);
 int sock_dup(struct z_stack *s, int fd);            /* new descriptor or -EBADF, -EMFILE */
 int sock_dup2(struct z_stack *s, int fd, int newfd); /* newfd or -EBADF */
-int sock_first_fd(const struct z_stack *s);
-int sock_max_fd(const struct z_stack *s);
+int sock_first_fd(const struct z_stack *s); /* the lowest and */
+int sock_max_fd(const struct z_stack *s);   /* the highest number that a descriptor can have */
 bool sock_fd_used(const struct z_stack *s, int fd);
 
 /* The state of a sock now: SOCK_* bits. */

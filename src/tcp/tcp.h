@@ -32,17 +32,17 @@ TAILQ_HEAD(tcp_timewait_list, tcp_conn);
 struct tcp_state {
     struct tcp_entry **bucket; /* connections by 4-tuple */
     uint32_t bucket_mask;
-    struct tcp_conn **listen_bucket; /* listeners by local port */
+    struct tcp_conn **bound_bucket;  /* bound and listening sockets by local port */
     struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
-    uint32_t id_mask, next_id;
+    uint32_t id_mask, next_id, port_counter;
     uint32_t n_conns, n_timewait;
-    struct tcp_dirty_list dirty;     /* connections with output to consider at the end of the poll */
+    struct tcp_dirty_list dirty;       /* connections with output to consider at the end of the poll */
     struct tcp_timewait_list timewait; /* oldest first */
-    uint64_t rcv_charged_bytes;      /* memory in receive and reassembly queues of all connections */
-    uint64_t loan_bytes;             /* memory lent to the application */
-    uint64_t ack_tokens_at_ns;       /* rate limit of challenge and out-of-window ACKs */
+    uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
+    uint64_t loan_bytes;               /* memory lent to the application */
+    uint64_t ack_tokens_at_ns;         /* rate limit of challenge and out-of-window ACKs */
     uint32_t ack_tokens;
-    uint16_t *port_use;              /* sockets bound to or using a local port, for the choice of ephemeral ports */
+    uint16_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
 int tcp_state_init(struct z_stack *s);
@@ -125,16 +125,16 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m);
 
 /* State ------------------------------------------------------------------------------------------------------- */
 
-unsigned tcp_poll(const struct tcp_conn *tc);       /* SOCK_IN, … of sock/sock.h */
-size_t tcp_rcv_avail(const struct tcp_conn *tc);    /* readable bytes; of a listener: connections to accept */
-size_t tcp_snd_space(const struct tcp_conn *tc);    /* bytes of memory below SO_SNDBUF */
-size_t tcp_snd_queued(const struct tcp_conn *tc);   /* unacknowledged bytes (SIOCOUTQ) */
-bool tcp_rcv_eof(const struct tcp_conn *tc);        /* the peer closed, or the connection is gone */
-bool tcp_snd_eof(const struct tcp_conn *tc);        /* no more can be sent */
+unsigned tcp_poll(const struct tcp_conn *tc);     /* SOCK_IN, … of sock/sock.h */
+size_t tcp_rcv_avail(const struct tcp_conn *tc);  /* readable bytes; of a listener: connections to accept */
+size_t tcp_snd_space(const struct tcp_conn *tc);  /* bytes of memory below SO_SNDBUF */
+size_t tcp_snd_queued(const struct tcp_conn *tc); /* unacknowledged bytes (SIOCOUTQ) */
+bool tcp_rcv_eof(const struct tcp_conn *tc);      /* the peer closed, or the connection is gone */
+bool tcp_snd_eof(const struct tcp_conn *tc);      /* no more can be sent */
 bool tcp_is_listener(const struct tcp_conn *tc);
-bool tcp_at_mark(const struct tcp_conn *tc);        /* SIOCATMARK */
-int tcp_peek_error(const struct tcp_conn *tc);      /* pending errno, 0 if none; not cleared */
-int tcp_take_error(struct tcp_conn *tc);            /* SO_ERROR */
+bool tcp_at_mark(const struct tcp_conn *tc);                                  /* SIOCATMARK */
+int tcp_peek_error(const struct tcp_conn *tc);                                /* pending errno, 0 if none; not cleared */
+int tcp_take_error(struct tcp_conn *tc);                                      /* SO_ERROR */
 int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
 void tcp_getname(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port);
 

@@ -36,7 +36,10 @@ struct icmp_quote {
     uint32_t seq; /* of TCP */
 };
 
-/* From the bytes after the ICMP header; false unless the quoted IPv4 header is sane, unfragmented and has 8 bytes after it. */
+/*
+ * From the bytes after the ICMP header; false unless the quoted IPv4 header is sane, not of a later fragment (those have no
+ * ports) and has 8 bytes after it. Ports are 0 but for TCP and UDP, seq but for TCP.
+ */
 bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q);
 
 #endif

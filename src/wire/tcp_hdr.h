@@ -51,8 +51,8 @@ struct tcp_opts {
 };
 
 /*
- * Parses an option list. Unknown options are skipped (MUST-6). An illegal length (MUST-7) ends the list: what was
- * found before it counts, and false is returned. Options may stand at any alignment (MUST-64). The first occurrence of an
+ * Parses an option list. Unknown options are skipped (MUST-6), and so is a known one of a length that it never has. A length
+ * below 2 or past the header (MUST-7) ends the list: what was found before it counts, and false is returned. Options may stand at any alignment (MUST-64). The first occurrence of an
  * option counts.
  */
 bool tcp_opts_parse(const uint8_t *p, size_t len, struct tcp_opts *o);

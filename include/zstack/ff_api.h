@@ -1,0 +1,252 @@
+/*
+ * The F-Stack face: sockets, events and the loop, for applications written for F-Stack. Every call behaves as the POSIX
+ * (or FreeBSD kqueue) call of the same name, with Linux option numbers and Linux errno values, except:
+ *
+ * - descriptors start at fd_reserve (config.ini, 1024 by default; set it to 0 to use ff_select);
+ * - inside the callback of ff_run a call that waits returns at once (0 events), and a call that would block fails with
+ *   EAGAIN; wait_in_run=1 makes them wait. Outside they poll the stack while they wait, and time out exactly;
+ * - ff_accept passes non-blocking mode from the listener on when it was set by FIONBIO or F_SETFL; ff_accept4 does not;
+ * - a signal handler does not end a wait; ff_stop_run() does (EINTR);
+ * - MSG_NOSIGNAL is implied: SIGPIPE is never raised.
+ *
+ * Every call may be made from any thread; see z_api.h about threads, fork and ownership.
+ */
+#ifndef ZSTACK_FF_API_H
+#define ZSTACK_FF_API_H
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "ff_errno.h"
+#include "ff_event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A socket address: same layout as struct sockaddr. */
+struct linux_sockaddr {
+    short sa_family;
+    char sa_data[14];
+};
+
+#define AF_INET6_LINUX 10
+#define PF_INET6_LINUX AF_INET6_LINUX
+#define AF_INET6_FREEBSD 28
+#define PF_INET6_FREEBSD AF_INET6_FREEBSD
+
+typedef int (*loop_func_t)(void *arg);
+
+/* life cycle ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * Starts the stack: reads config.ini, starts EAL and the ports. Options taken from argv: --conf FILE or -c FILE (default
+ * config.ini), --proc-type or -t, --proc-id or -p, with "=" or as the next argument; others are skipped, "--" ends them, argv
+ * stays as it is.
+ *
+ * @return  0; -1 with errno EALREADY when called again, EINVAL. A bad configuration or a port that cannot be had prints
+ *          one line on stderr and ends the process with status 1, as F-Stack does.
+ * The calling thread owns the stack from here on (unless poll_thread=1).
+ */
+int ff_init(int argc, char *const argv[]);
+
+/**
+ * Polls for ever, calling loop(arg) once a turn. Returns only after ff_stop_run: then what is queued has been delivered,
+ * or exit_drain_ms have passed and connections were reset; the stack is gone and every further call gives EBADF.
+ */
+void ff_run(loop_func_t loop, void *arg);
+
+/** Makes ff_run return, and calls that wait fail with EINTR. Any thread, and signal handlers. */
+void ff_stop_run(void);
+
+/* sockets -------------------------------------------------------------------------------------------------------- */
+
+int ff_socket(int domain, int type, int protocol);
+int ff_bind(int s, const struct linux_sockaddr *addr, socklen_t addrlen);
+int ff_listen(int s, int backlog);
+int ff_accept(int s, struct linux_sockaddr *addr, socklen_t *addrlen);
+int ff_accept4(int s, struct linux_sockaddr *addr, socklen_t *addrlen, int flags);
+int ff_connect(int s, const struct linux_sockaddr *name, socklen_t namelen);
+int ff_close(int fd);
+int ff_shutdown(int s, int how);
+int ff_getpeername(int s, struct linux_sockaddr *name, socklen_t *namelen);
+int ff_getsockname(int s, struct linux_sockaddr *name, socklen_t *namelen);
+int ff_getsockopt(int s, int level, int optname, void *optval, socklen_t *optlen);
+int ff_setsockopt(int s, int level, int optname, const void *optval, socklen_t optlen);
+
+/** FIONBIO, FIONREAD, SIOCATMARK, SIOCOUTQ, FIOASYNC (only off), FIOCLEX, FIONCLEX; others ENOTTY. */
+int ff_ioctl(int fd, unsigned long request, ...);
+
+/** F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC; others EINVAL. */
+int ff_fcntl(int fd, int cmd, ...);
+
+/* data ----------------------------------------------------------------------------------------------------------- */
+
+ssize_t ff_read(int fd, void *buf, size_t nbytes);
+ssize_t ff_readv(int fd, const struct iovec *iov, int iovcnt);
+
+/** buf may be a handle made by ff_zc_mbuf_get: then it is sent without a copy, whole or not at all. */
+ssize_t ff_write(int fd, const void *buf, size_t nbytes);
+ssize_t ff_writev(int fd, const struct iovec *iov, int iovcnt);
+ssize_t ff_send(int s, const void *buf, size_t len, int flags);
+ssize_t ff_sendto(int s, const void *buf, size_t len, int flags, const struct linux_sockaddr *to, socklen_t tolen);
+
+/** Without control data: msg_controllen other than 0 gives EOPNOTSUPP. */
+ssize_t ff_sendmsg(int s, const struct msghdr *msg, int flags);
+ssize_t ff_recv(int s, void *buf, size_t len, int flags);
+ssize_t ff_recvfrom(int s, void *buf, size_t len, int flags, struct linux_sockaddr *from, socklen_t *fromlen);
+
+/** No control data is ever returned: msg_controllen becomes 0. */
+ssize_t ff_recvmsg(int s, struct msghdr *msg, int flags);
+
+/* By reference: see z_api.h, which declares them alike. */
+struct z_buf;
+ssize_t z_read(int fd, void **b, size_t n);
+ssize_t z_write(int fd, struct z_buf *b, size_t n);
+
+/* events --------------------------------------------------------------------------------------------------------- */
+
+/** nfds at most FD_SETSIZE. */
+int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
+int ff_poll(struct pollfd fds[], nfds_t nfds, int timeout);
+int ff_kqueue(void);
+int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents,
+              const struct timespec *timeout);
+
+/**
+ * ff_kevent for an event list of the application's own type: do_each(&cursor, event) is called for each event, with
+ * cursor starting at eventlist; it stores the event and moves the cursor. At most 512 events a call.
+ */
+int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents,
+                      const struct timespec *timeout, void (*do_each)(void **, struct kevent *));
+
+/* the rest ------------------------------------------------------------------------------------------------------- */
+
+#if __GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 31)
+int ff_gettimeofday(struct timeval *tv, void *tz);
+#else
+int ff_gettimeofday(struct timeval *tv, struct timezone *tz);
+#endif
+
+int ff_dup(int oldfd);
+int ff_dup2(int oldfd, int newfd);
+
+/** 1 when fd is an open descriptor of the stack, else 0. */
+int ff_fdisused(int fd);
+
+/** The largest descriptor number that the stack can return. */
+int ff_getmaxfd(void);
+
+/** As pthread_create and pthread_join; ff_pthread_join on the owner's thread polls the stack while it waits. */
+int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *), void *arg);
+int ff_pthread_join(pthread_t thread, void **retval);
+
+/** What ff_get_traffic stores. */
+struct ff_traffic_args {
+    uint64_t rx_packets;
+    uint64_t rx_bytes;
+    uint64_t tx_packets;
+    uint64_t tx_bytes;
+    uint64_t rx_dropped; /* by the ports, before the stack saw them */
+    uint64_t tx_dropped; /* for want of room in a transmit queue */
+};
+
+void ff_get_traffic(void *buffer);
+
+/* Not there yet: these fail with ENOTSUP; the functions without a result print one notice. */
+enum FF_ROUTE_CTL {
+    FF_ROUTE_ADD,
+    FF_ROUTE_DEL,
+    FF_ROUTE_CHANGE,
+};
+
+enum FF_ROUTE_FLAG {
+    FF_RTF_HOST,
+    FF_RTF_GATEWAY,
+};
+
+int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_sockaddr *dst, struct linux_sockaddr *gw,
+                 struct linux_sockaddr *netmask);
+
+int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen);
+
+#define FF_DISPATCH_ERROR (-1)
+#define FF_DISPATCH_RESPONSE (-2)
+
+typedef int (*dispatch_func_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues);
+
+struct ff_dispatcher_context {
+    struct {
+        uint8_t stripped;
+        uint16_t vlan_tci;
+    } vlan;
+};
+
+typedef int (*dispatch_func_context_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues,
+                                       struct ff_dispatcher_context ctx);
+
+void ff_regist_packet_dispatcher(dispatch_func_t func);
+void ff_regist_packet_dispatcher_context(dispatch_func_context_t func);
+int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id);
+
+typedef int (*pcblddr_func_t)(uint16_t family, void *dst_addr, uint16_t dst_port, void *src_addr);
+
+void ff_regist_pcblddr_fun(pcblddr_func_t func);
+
+/* F-Stack's zero copy -------------------------------------------------------------------------------------------- */
+
+struct ff_zc_mbuf {
+    void *bsd_mbuf;     /* handle: an address that can be named but not touched */
+    void *bsd_mbuf_off; /* the current piece */
+    int off;            /* bytes written or read so far */
+    int len;            /* bytes in all */
+};
+
+/**
+ * A buffer of len bytes to be filled by ff_zc_mbuf_write and sent by ff_write(fd, m->bsd_mbuf, n) or ff_zc_send.
+ *
+ * Ownership: the caller's until a successful send; give it up unsent with ff_zc_recv_free.
+ * @return  0, or -1 with errno ENOMEM, EINVAL.
+ */
+int ff_zc_mbuf_get(struct ff_zc_mbuf *m, int len);
+
+/** Copies len bytes behind what was written before. len, or -1 with errno EINVAL (no room, or not a buffer). */
+int ff_zc_mbuf_write(struct ff_zc_mbuf *m, const char *data, int len);
+
+/** Copies up to len bytes out and moves on. How many (0 at the end), or -1 with errno EINVAL. */
+int ff_zc_mbuf_read(struct ff_zc_mbuf *m, char *out, int len);
+
+/**
+ * Sends the first n bytes of a buffer by reference: all of them or none. n, or -1 with errno as z_write, and then the
+ * buffer is still the caller's.
+ */
+ssize_t ff_zc_send(int fd, const void *mb, size_t n);
+
+/**
+ * Up to n received bytes as a chain, by reference.
+ *
+ * Ownership: when the result is positive the caller must ff_zc_recv_free(zm), or send zm->bsd_mbuf.
+ * @return  bytes, 0 at end of file, -1 with errno as z_read.
+ */
+ssize_t ff_zc_recv(int fd, struct ff_zc_mbuf *zm, size_t n);
+
+/** The next piece of a chain: 1 and *seg, *len; 0 after the last; -1 with errno EINVAL. */
+int ff_zc_mbuf_segment(struct ff_zc_mbuf *zm, void **seg, int *len);
+
+/** Frees the chain; zm becomes empty. */
+void ff_zc_recv_free(struct ff_zc_mbuf *zm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * Z-stack's own calls: buffers without copies, and the poll loop. Sockets are the ff_* calls of ff_api.h.
+ *
+ * Threads: the thread that called ff_init (or ff_run) owns the stack. Every call may be made from any thread; from other
+ * threads it is carried to the owner and done at the owner's next poll, except those marked "any thread", which work on
+ * the spot. A child process made by fork has no stack: EBADF.
+ *
+ * Errors: -1 or NULL, and errno (Linux numbers). EBADF: not a descriptor of this stack. EOPNOTSUPP: not a TCP socket.
+ */
+#ifndef ZSTACK_Z_API_H
+#define ZSTACK_Z_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A handle on a buffer: one piece of contiguous bytes, perhaps followed by more pieces (a chain). Each handle is one
+ * holder of every piece; the memory lives until the last holder lets go. A piece with more than one holder is
+ * immutable.
+ */
+struct z_buf;
+
+struct rte_mbuf;
+
+/** The most bytes that one piece can have: an mbuf's lengths are 16 bit. */
+#define Z_BUF_MAX 65280u
+
+/** Why wrapped memory came back (flags of the release callback of z_wrap). */
+#define Z_REL_ACKED 0x1u   /* every byte sent was acknowledged by its peer */
+#define Z_REL_ABORTED 0x2u /* a connection ended before that */
+#define Z_REL_COPIED 0x4u  /* the bytes were copied: the port cannot send from this memory */
+
+/**
+ * Allocates a writable buffer of one piece, with room for protocol headers in front.
+ *
+ * Ownership: the caller's, until z_free or a successful z_write.
+ *
+ * @param len  bytes, 1 to Z_BUF_MAX; z_len() of the new buffer. Cut the rest off with z_trim when less was written.
+ * @return     the buffer, or NULL with errno ENOMEM (no buffer of that size or larger is free), EINVAL (len).
+ * Any thread. Does not block.
+ */
+struct z_buf *z_alloc(size_t len);
+
+/**
+ * Makes a buffer over the application's own memory, which is sent without being copied.
+ *
+ * Ownership: the memory stays the application's, but must not change or go away until release(arg, flags) has run:
+ * exactly once, when neither stack nor driver needs it any more. The returned buffer (a chain when len is above
+ * Z_BUF_MAX) is the caller's. When NULL is returned, release is not called. A buffer that is freed unsent is released as
+ * well, with flags 0.
+ *
+ * release runs on the owner's thread inside a call that polls, never inside the protocol or the driver; it may call
+ * z_write and kin but cannot wait. It may be NULL.
+ *
+ * @return  the buffer, or NULL with errno ENOMEM, EINVAL (p is NULL, len is 0 or above 2 GB), ENOTSUP (the device needs
+ *          physical addresses and this memory has none: z_register it, use hugepages, or IOVA mode VA).
+ */
+struct z_buf *z_wrap(void *p, size_t len, void (*release)(void *arg, unsigned flags), void *arg);
+
+/**
+ * Makes memory usable by the port's device, for z_wrap. Needed once per region, before its first z_wrap; regions may not
+ * overlap.
+ *
+ * Ownership: the memory stays the application's and must stay mapped until the process ends.
+ *
+ * @return  0, or -1 with errno EINVAL (p is NULL or len 0), ENOTSUP (the device reaches memory by physical address
+ *          and this memory is not made of hugepages: use hugepages, or start EAL with --iova-mode=va), ENOMEM.
+ */
+int z_register(void *p, size_t len);
+
+/** The first byte of this piece. Writable only where z_make_writable or z_alloc gave the buffer. Any thread. */
+void *z_data(struct z_buf *b);
+
+/** The bytes of this piece. Any thread. */
+size_t z_len(const struct z_buf *b);
+
+/** The bytes of the whole chain. Any thread. */
+size_t z_chain_len(const struct z_buf *b);
+
+/** The next piece of the chain, which belongs to the same handle; NULL after the last. Any thread. */
+struct z_buf *z_next(struct z_buf *b);
+
+/**
+ * Cuts n bytes off the end (z_trim) or the front (z_adj) of this piece; other pieces stay as they are.
+ *
+ * @return  0, or -1 with errno EBUSY (the piece has other holders), EINVAL (n is more than z_len). Any thread.
+ */
+int z_trim(struct z_buf *b, size_t n);
+int z_adj(struct z_buf *b, size_t n);
+
+/**
+ * One more holder for every piece of the chain: returns b, which must now be freed or written once more. Any number of
+ * connections can send one buffer this way. Any thread.
+ */
+struct z_buf *z_ref(struct z_buf *b);
+
+/**
+ * Lets go of the whole chain; NULL is allowed. The handle may not be used after.
+ * Any thread; a received buffer freed by another thread counts as held until the owner's next poll.
+ */
+void z_free(struct z_buf *b);
+
+/**
+ * The same bytes, writable: b itself when this handle is the only holder of each piece, else with copies (counted in
+ * copy.writable_bytes) in place of shared pieces.
+ *
+ * Ownership: on success b is consumed and the returned buffer is the caller's. On failure b is still the caller's.
+ *
+ * @return  the buffer, or NULL with errno ENOMEM, EINVAL (b is NULL).
+ */
+struct z_buf *z_make_writable(struct z_buf *b);
+
+/**
+ * Takes the next bytes of a connection as one contiguous buffer, without copying.
+ *
+ * Ownership: a buffer returned is the caller's: z_free it, or give it to z_write. It is a loan: its memory counts for the
+ * connection until then; past the quota (loan_quota) reads give compact copies instead.
+ *
+ * @param n  the most bytes wanted (at least 1).
+ * @return   its length; 0 with *b NULL at end of file; -1 with *b NULL and errno EAGAIN (nothing there, and the socket
+ *           does not block, timed out, or the call was made inside an ff_run callback), ECONNRESET, ETIMEDOUT,
+ *           ENOTCONN, EINVAL (n is 0), EFAULT (b is NULL), EINTR (ff_stop_run).
+ * Blocks on a blocking socket, up to SO_RCVTIMEO.
+ */
+ssize_t z_read(int fd, void **b, size_t n);
+
+/**
+ * z_read for up to cnt buffers: blocks, if at all, only for the first.
+ *
+ * @return  how many buffers were stored, 0 at end of file, -1 and errno as z_read.
+ */
+int z_readv(int fd, struct z_buf *b[], int cnt);
+
+/**
+ * Queues a buffer for transmission without copying it.
+ *
+ * Ownership: when n is returned the stack owns b until the peer has acknowledged its last byte. On any error the caller
+ * still owns b. The payload must not be modified after success: a retransmission may read it. A received buffer may be
+ * written as it is, to any connection; its loan ends here.
+ *
+ * A buffer is taken whole whenever the send queue is below SO_SNDBUF, which it may overshoot by this buffer.
+ *
+ * @param n  payload bytes to send: the length of the whole chain.
+ * @return   n, or -1 with errno EAGAIN (the send queue is at its limit, or the connection is not established yet: a
+ *           writable event follows), EPIPE, ENOTCONN, ECONNRESET, ETIMEDOUT, ENOMEM, EINVAL (n is 0 or not the chain's
+ *           length), EFAULT (b is NULL), EINTR (ff_stop_run).
+ * Blocks on a blocking socket, up to SO_SNDTIMEO.
+ */
+ssize_t z_write(int fd, struct z_buf *b, size_t n);
+
+/**
+ * z_write for cnt buffers, in order, until one cannot be taken. Blocks, if at all, only for the first.
+ *
+ * @return  how many were taken (those belong to the stack; the others stay with the caller); -1 and errno as z_write
+ *          when the first was not.
+ */
+int z_writev(int fd, struct z_buf *b[], int cnt);
+
+struct linux_sockaddr;
+
+/** Datagrams by reference: not there yet. -1 with errno ENOTSUP; the caller keeps its buffer. */
+ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linux_sockaddr *to, unsigned tolen);
+ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_sockaddr *from, unsigned *fromlen);
+
+/**
+ * One turn of the stack, for applications that own their main loop: receives, processes, runs release callbacks and
+ * timers, transmits. Applications that call ff_run, or a call that waits (ff_epoll_wait, ff_kevent, ff_poll, ff_select), need
+ * not call it.
+ *
+ * @return  the number of packets moved, 0 when there was nothing to do (also when the stack has a thread of its own:
+ *          poll_thread=1); -1 with errno EDEADLK (called from inside a poll: an ff_run or release callback), EPERM (another
+ *          thread owns the stack), EBADF (no stack: after fork, after ff_stop_run, before ff_init).
+ * Never blocks.
+ */
+int z_poll(void);
+
+/** The rte_mbuf behind this piece (linked placement). It still belongs to the handle. Any thread. */
+struct rte_mbuf *z_buf_mbuf(struct z_buf *b);
+
+/**
+ * A handle on an rte_mbuf chain that the application owns, from any pool whose buffers were never used by others than
+ * DPDK and this stack: the handle takes the ownership over. Any thread.
+ */
+struct z_buf *z_buf_from_mbuf(struct rte_mbuf *m);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

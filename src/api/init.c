@@ -1,0 +1,174 @@
+/* ff_init: from config.ini to a running stack. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+
+#include "api/api.h"
+#include "api/args.h"
+#include "port/eal.h"
+#include "port/ethdev.h"
+#pragma GCC visibility push(default)
+#include "zstack/ff_veth.h"
+#pragma GCC visibility pop
+
+struct api_runtime api;
+__thread char api_self __attribute__((tls_model("initial-exec")));
+
+struct rte_mempool *ff_pktmbuf_pool[RTE_MAX_NUMA_NODES];
+__thread struct ff_lcore_info ff_lcore_conf;
+
+/* One line, and the end: what F-Stack applications rely on is that ff_init returns only with a stack. */
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
+{
+    va_list ap;
+
+    fputs("zstack: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static void say(void *arg, const char *line)
+{
+    (void)arg;
+    fprintf(stderr, "zstack: %s\n", line);
+}
+
+static void read_conf(int argc, char *const argv[])
+{
+    struct api_args args;
+    char err[256];
+
+    if (args_parse(argc, argv, &args, err, sizeof(err)) != 0)
+        die("%s", err);
+    if (conf_load(&api.conf, args.conf, argc > 0 && argv[0] != NULL ? argv[0] : "zstack", say, NULL) != 0)
+        exit(1); /* the line has been said */
+    if (args.proc_type != NULL)
+        snprintf(api.conf.proc_type, sizeof(api.conf.proc_type), "%s", args.proc_type);
+    if (args.proc_id >= 0)
+        api.conf.proc_id = args.proc_id;
+    if (strcmp(api.conf.proc_type, "secondary") == 0)
+        die("--proc-type=secondary: not supported yet; run one process per port with --proc-type=primary");
+    if (api.conf.proc_type[0] != '\0' && strcmp(api.conf.proc_type, "primary") != 0 && strcmp(api.conf.proc_type, "auto") != 0)
+        die("--proc-type: found \"%s\", expected primary or auto", api.conf.proc_type);
+}
+
+static void add_port(struct z_stack *s, const struct conf_port *cp)
+{
+    struct port_ethdev_conf pc = {
+        .port_id = cp->port_id,
+        .mtu = cp->mtu,
+        .promiscuous = api.conf.promiscuous,
+        .no_tx_cksum = api.conf.tx_csum_skip,
+        .rx_interrupt = api.conf.idle_sleep_us != 0,
+        .rx_pool = s->pools.rx,
+        .linear_pool = s->pools.app[1],
+    };
+    char err[256];
+    struct port *p = port_ethdev_open(&pc, err, sizeof(err));
+    struct netif *nif;
+    int r;
+
+    if (p == NULL)
+        die("%s", err);
+    p->ctr = &s->ctr;
+    nif = stack_add_netif(s, p, cp->if_name);
+    if (nif == NULL)
+        die("[port%u]: more ports than the %d a stack can have", cp->port_id, STACK_MAX_NETIFS);
+    for (unsigned i = 0; i < cp->n_addrs; i++) {
+        const struct ifaddr *a = &cp->addr[i];
+
+        r = stack_add_addr(s, nif, a->addr, a->mask, a->broadcast);
+        if (r != 0)
+            die("[port%u]: address %u.%u.%u.%u: %s", cp->port_id, a->addr >> 24, a->addr >> 16 & 255, a->addr >> 8 & 255, a->addr & 255,
+                r == -EEXIST ? "configured twice" : "more addresses or routes than there is room for");
+    }
+    if (cp->gateway != 0) {
+        r = stack_set_gateway(s, nif, cp->gateway);
+        if (r != 0)
+            die("[port%u]: gateway %u.%u.%u.%u: %s", cp->port_id, cp->gateway >> 24, cp->gateway >> 16 & 255, cp->gateway >> 8 & 255,
+                cp->gateway & 255, strerror(-r));
+    }
+}
+
+/* Receive buffers must hold what every port delivers. */
+static void size_rx_buffers(struct stack_conf *sc)
+{
+    for (unsigned i = 0; i < api.conf.n_ports; i++) {
+        const struct conf_port *cp = &api.conf.port[i];
+
+        sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
+    }
+}
+
+/* On the thread that shall own the stack: EAL makes its caller the main core. */
+static void start(void)
+{
+    char err[512];
+    int r;
+
+    if (port_eal_init(api.conf.eal_argc, api.conf.eal_argv, err, sizeof(err)) != 0)
+        die("%s", err);
+    r = pkt_init();
+    if (r != 0)
+        die("cannot register the buffers' dynamic field: %s", strerror(-r));
+    size_rx_buffers(&api.conf.stack);
+    api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
+    if (api.stack == NULL)
+        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or hugepages",
+            strerror(-r));
+    for (unsigned i = 0; i < api.conf.n_ports; i++)
+        add_port(api.stack, &api.conf.port[i]);
+    r = zc_return_init();
+    if (r != 0)
+        die("no memory for the queue of returned buffers: %s", strerror(-r));
+    for (unsigned i = 0; i < RTE_MAX_NUMA_NODES; i++)
+        ff_pktmbuf_pool[i] = api.stack->pools.app[0];
+    r = api_exit_init();
+    if (r != 0)
+        die("cannot register the exit handlers: %s", strerror(-r));
+    api_own_here();
+    __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
+}
+
+static void *thread_start(void *arg)
+{
+    (void)arg;
+    start();
+    api_thread_run();
+    return NULL;
+}
+
+static void start_thread(void)
+{
+    const struct timespec nap = {.tv_nsec = 1000 * 1000};
+    int r = pthread_create(&api.thread, NULL, thread_start, NULL);
+
+    if (r != 0)
+        die("poll_thread: cannot start the thread: %s", strerror(r));
+    api.has_thread = true;
+    __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
+    while (api_get_state() == API_NEW)
+        nanosleep(&nap, NULL);
+}
+
+int ff_init(int argc, char *const argv[])
+{
+    static bool called;
+
+    if (argc < 0 || (argc > 0 && argv == NULL))
+        return (int)api_ret(-EINVAL);
+    if (__atomic_exchange_n(&called, true, __ATOMIC_RELAXED))
+        return (int)api_ret(-EALREADY);
+    read_conf(argc, argv);
+    if (api.conf.poll_thread)
+        start_thread();
+    else
+        start();
+    return 0;
+}

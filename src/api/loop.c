@@ -1,0 +1,163 @@
+/* The poll loop in its three forms: z_poll, ff_run, a thread of its own. */
+#include <stdio.h>
+
+#include "api/api.h"
+
+/* Idle turns before the loop spares the other thread of the core, and before it naps (idle_sleep). */
+#define IDLE_SPIN 64u
+#define IDLE_NAP 1024u
+
+static unsigned turn_input(struct z_stack *s)
+{
+    unsigned n;
+
+    api.in_turn = true;
+    n = stack_input(s, port_clock_ns());
+    n += zc_return_run(s);
+    n += mailbox_run(s);
+    api.in_turn = false;
+    return n;
+}
+
+static unsigned turn_output(struct z_stack *s, uint64_t now_ns)
+{
+    unsigned n;
+
+    api.in_turn = true;
+    n = stack_output(s, now_ns);
+    api.in_turn = false;
+    return n;
+}
+
+unsigned api_turn(struct z_stack *s)
+{
+    bool in_app = s->in_app; /* a wait inside the callback (wait_in_run) */
+    unsigned n;
+
+    s->in_app = false;
+    n = turn_input(s);
+    n += turn_output(s, s->now_ns);
+    s->in_app = in_app;
+    return n;
+}
+
+void api_push(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t now_ns = port_clock_ns();
+
+    if (now_ns > s->now_ns)
+        s->now_ns = now_ns;
+    tcp_push(s, tc);
+    stack_flush(s);
+}
+
+void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns)
+{
+    uint64_t nap_ns = api.conf.idle_sleep_us * NS_PER_US;
+
+    if (moved != 0) {
+        idle->turns = 0;
+        return;
+    }
+    if (++idle->turns < IDLE_SPIN)
+        return;
+    if (nap_ns == 0 || idle->turns < IDLE_NAP) {
+        port_pause();
+        return;
+    }
+    idle->turns = IDLE_NAP; /* no overflow in a long night */
+    deadline_ns = MIN(deadline_ns, stack_next_deadline(s));
+    if (deadline_ns <= s->now_ns)
+        return;
+    port_wait(s->n_netifs == 1 ? s->netif[0]->port : NULL, MIN(nap_ns, deadline_ns - s->now_ns));
+}
+
+int z_poll(void)
+{
+    struct z_stack *s = api.stack;
+
+    if (!api_is_owner()) {
+        if (api_get_state() != API_RUNNING)
+            return (int)api_ret(-EBADF);
+        return api.has_thread ? 0 : (int)api_ret(-EPERM);
+    }
+    if (api.in_turn || s->in_app)
+        return (int)api_ret(-EDEADLK);
+    return (int)api_turn(s);
+}
+
+/* One thread is the owner of the stack; it polls, and its calls need no mailbox. */
+void api_own_here(void)
+{
+    __atomic_store_n(&api.owner, &api_self, __ATOMIC_RELEASE);
+}
+
+static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop)
+{
+    struct api_idle idle = {0};
+
+    while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+        unsigned n = turn_input(s);
+        uint64_t now_ns = s->now_ns;
+
+        if (loop != NULL) {
+            s->in_app = true;
+            loop(arg);
+            s->in_app = false;
+            now_ns = port_clock_ns();
+        }
+        n += turn_output(s, now_ns);
+        api_idle(s, &idle, n, NS_NEVER);
+    }
+}
+
+void api_thread_run(void)
+{
+    run(api.stack, NULL, NULL, &api.thread_stop);
+    if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
+        api_drain(api.stack);
+}
+
+/* Takes the stack from its background thread, or from the thread of ff_init, which must not be inside a call. */
+static bool take_over(void)
+{
+    if (api_is_owner())
+        return true;
+    if (api_get_state() != API_RUNNING)
+        return false;
+    if (api.has_thread) {
+        __atomic_store_n(&api.thread_stop, true, __ATOMIC_RELAXED);
+        pthread_join(api.thread, NULL);
+        api.has_thread = false;
+        __atomic_store_n(&api.looping, false, __ATOMIC_RELAXED);
+    }
+    if (__atomic_load_n(&api.looping, __ATOMIC_RELAXED))
+        return false;
+    api_own_here();
+    return true;
+}
+
+void ff_run(loop_func_t loop, void *arg)
+{
+    struct z_stack *s;
+
+    if (!take_over()) {
+        fprintf(stderr, "zstack: ff_run: there is no stack to run: call ff_init first, and ff_run in one thread\n");
+        return;
+    }
+    s = api.stack;
+    if (s->in_app || api.in_turn) {
+        fprintf(stderr, "zstack: ff_run: called from inside its own callback\n");
+        return;
+    }
+    __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
+    run(s, loop, arg, &api.stop);
+    api_drain(s);
+    __atomic_store_n(&api.looping, false, __ATOMIC_RELAXED);
+}
+
+void ff_stop_run(void)
+{
+    __atomic_store_n(&api.stop, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&api.thread_stop, true, __ATOMIC_RELAXED);
+}

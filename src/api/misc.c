@@ -1,0 +1,123 @@
+/* Time, threads, traffic; and what is not there yet, which says so. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+
+#if __GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 31)
+int ff_gettimeofday(struct timeval *tv, void *tz)
+#else
+int ff_gettimeofday(struct timeval *tv, struct timezone *tz)
+#endif
+{
+    uint64_t ns;
+
+    (void)tz;
+    if (tv == NULL)
+        return 0;
+    ns = port_wallclock_ns();
+    tv->tv_sec = (time_t)(ns / NS_PER_SEC);
+    tv->tv_usec = (suseconds_t)(ns % NS_PER_SEC / NS_PER_US);
+    return 0;
+}
+
+int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *), void *arg)
+{
+    return pthread_create(thread, attr, start_routine, arg);
+}
+
+/* The other thread may be waiting for a call of its own to be done here. */
+int ff_pthread_join(pthread_t thread, void **retval)
+{
+    struct api_idle idle = {0};
+    int r;
+
+    if (!api_is_owner() || !api_can_poll(api.stack))
+        return pthread_join(thread, retval);
+    while ((r = pthread_tryjoin_np(thread, retval)) == EBUSY) {
+        unsigned n;
+
+        if (!api_is_owner())
+            return pthread_join(thread, retval);
+        n = api_turn(api.stack);
+        api_idle(api.stack, &idle, n, NS_NEVER);
+    }
+    return r;
+}
+
+struct traffic_op {
+    struct api_op op;
+    struct ff_traffic_args t;
+};
+
+static int64_t do_traffic(struct z_stack *s, struct api_op *op)
+{
+    struct traffic_op *a = (struct traffic_op *)op;
+
+    a->t.rx_packets = s->ctr.v[CTR_RX_PACKETS];
+    a->t.rx_bytes = s->ctr.v[CTR_RX_BYTES];
+    a->t.tx_packets = s->ctr.v[CTR_TX_PACKETS];
+    a->t.tx_bytes = s->ctr.v[CTR_TX_BYTES];
+    a->t.tx_dropped = s->ctr.v[DROP_TXQ_FULL];
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        struct port *p = s->netif[i]->port;
+
+        if (p->ops->missed != NULL)
+            a->t.rx_dropped += p->ops->missed(p);
+    }
+    return 0;
+}
+
+void ff_get_traffic(void *buffer)
+{
+    struct traffic_op a = {0};
+
+    if (buffer == NULL)
+        return;
+    api_call(&a.op, do_traffic); /* zeroes without a stack */
+    memcpy(buffer, &a.t, sizeof(a.t));
+}
+
+/* not there yet ------------------------------------------------------------------------------------------------ */
+
+static void notice(const char *name)
+{
+    fprintf(stderr, "zstack: %s: not supported yet; the function will not be called\n", name);
+}
+
+int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen)
+{
+    (void)name, (void)namelen, (void)oldp, (void)oldlenp, (void)newp, (void)newlen;
+    return (int)api_ret(-ENOTSUP);
+}
+
+int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_sockaddr *dst, struct linux_sockaddr *gw,
+                 struct linux_sockaddr *netmask)
+{
+    (void)req, (void)flag, (void)dst, (void)gw, (void)netmask;
+    return (int)api_ret(-ENOTSUP);
+}
+
+int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id)
+{
+    (void)data, (void)total, (void)port_id;
+    return (int)api_ret(-ENOTSUP);
+}
+
+void ff_regist_packet_dispatcher(dispatch_func_t func)
+{
+    (void)func;
+    notice(__func__);
+}
+
+void ff_regist_packet_dispatcher_context(dispatch_func_context_t func)
+{
+    (void)func;
+    notice(__func__);
+}
+
+void ff_regist_pcblddr_fun(pcblddr_func_t func)
+{
+    (void)func;
+    notice(__func__);
+}

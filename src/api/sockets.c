@@ -1,0 +1,383 @@
+/* Sockets and descriptors: from socket to close. What is wrong with the arguments is found here, in the order Linux does. */
+#include <fcntl.h>
+
+#include "api/addr.h"
+#include "api/api.h"
+#include "sock/event.h"
+#pragma GCC visibility push(default)
+#include "zstack/ff_epoll.h"
+#pragma GCC visibility pop
+
+struct sock_op {
+    struct api_op op;
+    int fd;
+    int a, b; /* small arguments of the call */
+    uint16_t port;
+    struct inaddr addr;
+};
+
+static struct sock *inet_sock(const struct z_stack *s, int fd, int *err)
+{
+    struct sock *sk = sock_get(s, fd);
+
+    *err = sk == NULL ? -EBADF : -ENOTSOCK;
+    return sk != NULL && (sk->kind == SOCK_TCP || sk->kind == SOCK_UDP) ? sk : NULL;
+}
+
+struct sock *api_tcp_sock(const struct z_stack *s, int fd, int *err)
+{
+    struct sock *sk = inet_sock(s, fd, err);
+
+    if (sk == NULL || sk->kind == SOCK_TCP)
+        return sk;
+    *err = -EOPNOTSUPP;
+    return NULL;
+}
+
+/* creation ----------------------------------------------------------------------------------------------------- */
+
+/* A descriptor with nothing behind it yet, for a kind whose maker failed. */
+static int64_t undo(struct z_stack *s, int fd, int err)
+{
+    sock_close(s, fd);
+    return err;
+}
+
+static int64_t do_socket(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    struct sock *sk;
+    int fd = sock_new(s, (enum sock_kind)a->a, &sk);
+
+    if (fd < 0)
+        return fd;
+    sk->nonblock = a->b != 0;
+    switch (a->a) {
+    case SOCK_TCP:
+        sk->tcp = tcp_create(s, sk);
+        return sk->tcp != NULL ? fd : undo(s, fd, -ENOBUFS);
+    case SOCK_UDP:
+        sk->udp = udp_create(s, sk);
+        return sk->udp != NULL ? fd : undo(s, fd, -ENOBUFS);
+    case SOCK_KQUEUE:
+        sk->kq = kqueue_create(s, sk);
+        return sk->kq != NULL ? fd : undo(s, fd, -ENOMEM);
+    default:
+        sk->ep = epoll_set_create(s, sk);
+        return sk->ep != NULL ? fd : undo(s, fd, -ENOMEM);
+    }
+}
+
+int ff_socket(int domain, int type, int protocol)
+{
+    struct sock_op a = {.b = (type & SOCK_NONBLOCK) != 0};
+
+    if (domain != AF_INET)
+        return (int)api_ret(-EAFNOSUPPORT);
+    switch (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) {
+    case SOCK_STREAM:
+        a.a = SOCK_TCP;
+        if (protocol != 0 && protocol != IPPROTO_TCP)
+            return (int)api_ret(-EPROTONOSUPPORT);
+        break;
+    case SOCK_DGRAM:
+        a.a = SOCK_UDP;
+        if (protocol != 0 && protocol != IPPROTO_UDP)
+            return (int)api_ret(-EPROTONOSUPPORT);
+        break;
+    case SOCK_RAW:
+    case SOCK_RDM:
+    case SOCK_SEQPACKET:
+    case SOCK_DCCP:
+        return (int)api_ret(-ESOCKTNOSUPPORT);
+    default:
+        return (int)api_ret(-EINVAL);
+    }
+    return (int)api_ret(api_call(&a.op, do_socket));
+}
+
+int ff_kqueue(void)
+{
+    struct sock_op a = {.a = SOCK_KQUEUE};
+
+    return (int)api_ret(api_call(&a.op, do_socket));
+}
+
+int ff_epoll_create(int size)
+{
+    struct sock_op a = {.a = SOCK_EPOLL};
+
+    if (size <= 0)
+        return (int)api_ret(-EINVAL);
+    return (int)api_ret(api_call(&a.op, do_socket));
+}
+
+/* opening ------------------------------------------------------------------------------------------------------ */
+
+static int64_t do_bind(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = inet_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    if (a->a != 0)
+        return a->a;
+    return sk->kind == SOCK_TCP ? tcp_bind(s, sk->tcp, &a->addr, a->port) : udp_bind(s, sk->udp, &a->addr, a->port);
+}
+
+int ff_bind(int s, const struct linux_sockaddr *addr, socklen_t addrlen)
+{
+    struct sock_op a = {.fd = s};
+
+    a.a = addr_in(addr, addrlen, &a.addr, &a.port); /* EBADF goes before a bad address */
+    return (int)api_ret(api_call(&a.op, do_bind));
+}
+
+static int64_t do_listen(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+
+    return sk == NULL ? err : tcp_listen(s, sk->tcp, a->a);
+}
+
+int ff_listen(int s, int backlog)
+{
+    struct sock_op a = {.fd = s, .a = backlog};
+
+    return (int)api_ret(api_call(&a.op, do_listen));
+}
+
+static int64_t connect_tcp(struct z_stack *s, struct sock *sk, struct sock_op *a)
+{
+    int r = tcp_connect(s, sk->tcp, &a->addr, a->port);
+
+    if (r == -EINPROGRESS && api_pushes(s))
+        api_push(s, sk->tcp);
+    if ((r != -EINPROGRESS && r != -EALREADY) || sk->nonblock)
+        return r;
+    return api_wait(s, &a->op, api_timeo(sk->sndtimeo_ns), -EINPROGRESS);
+}
+
+static int64_t do_connect(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = inet_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    if (a->b && sk->kind == SOCK_UDP)
+        return udp_connect(s, sk->udp, &INADDR_ANY_V4, 0);
+    if (a->a != 0)
+        return a->a;
+    return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : udp_connect(s, sk->udp, &a->addr, a->port);
+}
+
+int ff_connect(int s, const struct linux_sockaddr *name, socklen_t namelen)
+{
+    struct sock_op a = {.fd = s};
+
+    a.a = addr_in(name, namelen, &a.addr, &a.port);
+    a.b = a.a == -EAFNOSUPPORT && name->sa_family == AF_UNSPEC; /* ends the association of a datagram socket */
+    return (int)api_ret(api_call(&a.op, do_connect));
+}
+
+/* A connection is taken off the queue only when it has a descriptor to go to. */
+static int64_t accept_one(struct z_stack *s, struct sock *listener, struct sock_op *a)
+{
+    struct sock *sk;
+    struct tcp_conn *tc;
+    int err, fd;
+
+    fd = sock_new(s, SOCK_TCP, &sk);
+    if (fd < 0)
+        return fd;
+    tc = tcp_accept(s, listener->tcp, &err);
+    if (tc == NULL)
+        return undo(s, fd, err);
+    sk->tcp = tc;
+    tcp_attach(tc, sk);
+    sk->nonblock = a->a < 0 ? listener->accept_inherits : (a->a & SOCK_NONBLOCK) != 0;
+    if (tcp_getpeer(tc, &a->addr, &a->port) != 0)
+        a->addr = INADDR_ANY_V4; /* reset while it waited: the first read says so */
+    return fd;
+}
+
+static int64_t do_accept(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    if (a->b != 0)
+        return a->b;
+    if (tcp_is_listener(sk->tcp) && tcp_rcv_avail(sk->tcp) != 0)
+        return accept_one(s, sk, a);
+    if (!tcp_is_listener(sk->tcp))
+        return -EINVAL;
+    return sk->nonblock ? -EAGAIN : api_wait(s, op, api_timeo(sk->rcvtimeo_ns), -EAGAIN);
+}
+
+static int accept_flags(int s, struct linux_sockaddr *addr, socklen_t *addrlen, int flags)
+{
+    struct sock_op a = {.fd = s, .a = flags, .b = addr_out_check(addr, addrlen)};
+    int fd = (int)api_ret(api_call(&a.op, do_accept));
+
+    if (fd >= 0)
+        addr_out(addr, addrlen, &a.addr, a.port);
+    return fd;
+}
+
+int ff_accept(int s, struct linux_sockaddr *addr, socklen_t *addrlen)
+{
+    return accept_flags(s, addr, addrlen, -1);
+}
+
+int ff_accept4(int s, struct linux_sockaddr *addr, socklen_t *addrlen, int flags)
+{
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
+        return (int)api_ret(-EINVAL);
+    return accept_flags(s, addr, addrlen, flags);
+}
+
+/* names -------------------------------------------------------------------------------------------------------- */
+
+static int64_t do_getname(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = inet_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    if (a->b != 0)
+        return a->b;
+    if (a->a) /* the peer's */
+        return sk->kind == SOCK_TCP ? tcp_getpeer(sk->tcp, &a->addr, &a->port) : udp_getpeer(sk->udp, &a->addr, &a->port);
+    if (sk->kind == SOCK_TCP)
+        tcp_getname(sk->tcp, &a->addr, &a->port);
+    else
+        udp_getname(sk->udp, &a->addr, &a->port);
+    return 0;
+}
+
+static int getname(int s, struct linux_sockaddr *name, socklen_t *namelen, int peer)
+{
+    struct sock_op a = {.fd = s, .a = peer};
+    int r;
+
+    a.b = name == NULL || namelen == NULL ? -EFAULT : addr_out_check(name, namelen);
+    r = (int)api_ret(api_call(&a.op, do_getname));
+    if (r == 0)
+        addr_out(name, namelen, &a.addr, a.port);
+    return r;
+}
+
+int ff_getpeername(int s, struct linux_sockaddr *name, socklen_t *namelen)
+{
+    return getname(s, name, namelen, 1);
+}
+
+int ff_getsockname(int s, struct linux_sockaddr *name, socklen_t *namelen)
+{
+    return getname(s, name, namelen, 0);
+}
+
+/* closing ------------------------------------------------------------------------------------------------------ */
+
+static int64_t do_shutdown(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    int err;
+    struct sock *sk = inet_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    if (a->a != SHUT_RD && a->a != SHUT_WR && a->a != SHUT_RDWR)
+        return -EINVAL;
+    return sk->kind == SOCK_TCP ? tcp_shutdown(s, sk->tcp, a->a) : udp_shutdown(s, sk->udp, a->a);
+}
+
+int ff_shutdown(int s, int how)
+{
+    struct sock_op a = {.fd = s, .a = how};
+
+    return (int)api_ret(api_call(&a.op, do_shutdown));
+}
+
+/* SO_LINGER on a blocking socket: the FIN goes out, and close waits until all of it is acknowledged. */
+static int64_t do_close(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+    struct sock *sk = sock_get(s, a->fd);
+
+    if (sk == NULL)
+        return -EBADF;
+    if (sk->kind == SOCK_TCP && sk->refs == 1 && !sk->nonblock) {
+        uint64_t linger_ns = tcp_linger_ns(sk->tcp);
+
+        if (linger_ns != 0 && !op->waiting && tcp_shutdown(s, sk->tcp, SHUT_WR) != 0)
+            linger_ns = 0;
+        if (linger_ns != 0 && !tcp_all_acked(sk->tcp) && tcp_peek_error(sk->tcp) == 0 &&
+            api_wait(s, op, linger_ns, 1) == API_WAIT)
+            return API_WAIT;
+    }
+    return sock_close(s, a->fd);
+}
+
+int ff_close(int fd)
+{
+    struct sock_op a = {.fd = fd};
+
+    return (int)api_ret(api_call(&a.op, do_close));
+}
+
+/* descriptors -------------------------------------------------------------------------------------------------- */
+
+static int64_t do_dup(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+
+    return a->b ? sock_dup2(s, a->fd, a->a) : sock_dup(s, a->fd);
+}
+
+int ff_dup(int oldfd)
+{
+    struct sock_op a = {.fd = oldfd};
+
+    return (int)api_ret(api_call(&a.op, do_dup));
+}
+
+int ff_dup2(int oldfd, int newfd)
+{
+    struct sock_op a = {.fd = oldfd, .a = newfd, .b = 1};
+
+    return (int)api_ret(api_call(&a.op, do_dup));
+}
+
+static int64_t do_fd_info(struct z_stack *s, struct api_op *op)
+{
+    struct sock_op *a = (struct sock_op *)op;
+
+    return a->a ? sock_max_fd(s) : sock_fd_used(s, a->fd);
+}
+
+int ff_fdisused(int fd)
+{
+    struct sock_op a = {.fd = fd};
+
+    return api_call(&a.op, do_fd_info) == 1;
+}
+
+int ff_getmaxfd(void)
+{
+    struct sock_op a = {.a = 1};
+
+    return (int)api_ret(api_call(&a.op, do_fd_info));
+}

@@ -1,0 +1,253 @@
+/* Waiting: the part of every blocking call, and the calls that only wait. */
+#include <string.h>
+
+#include "api/addr.h"
+#include "api/api.h"
+#include "sock/event.h"
+#pragma GCC visibility push(default)
+#include "zstack/ff_epoll.h"
+#pragma GCC visibility pop
+
+int64_t api_wait(struct z_stack *s, struct api_op *op, uint64_t timeout_ns, int64_t otherwise)
+{
+    op->otherwise = otherwise;
+    if (s->in_app && !s->conf.wait_in_run)
+        return otherwise; /* and no reading of the clock at every look of an idle application */
+    if (!op->waiting) {
+        uint64_t now_ns = port_clock_ns();
+
+        op->waiting = true;
+        op->deadline_ns = timeout_ns < NS_NEVER - now_ns ? now_ns + timeout_ns : NS_NEVER;
+    }
+    return s->now_ns >= op->deadline_ns ? otherwise : API_WAIT;
+}
+
+int64_t api_interrupt(struct z_stack *s, struct api_op *op)
+{
+    int64_t r;
+
+    op->deadline_ns = 0;
+    r = op->fn(s, op);
+    return r == op->otherwise && r <= 0 ? -EINTR : r;
+}
+
+int64_t api_call_blocked(struct z_stack *s, struct api_op *op)
+{
+    struct api_idle idle = {0};
+    int64_t r = API_WAIT;
+
+    if (!api_can_poll(s)) {
+        op->deadline_ns = 0;
+        return op->fn(s, op);
+    }
+    while (r == API_WAIT) {
+        unsigned n;
+
+        if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
+            return api_interrupt(s, op);
+        n = api_turn(s);
+        if (unlikely(!api_is_owner())) /* the turn ended the stack */
+            return -EBADF;
+        r = op->fn(s, op);
+        if (r == API_WAIT)
+            api_idle(s, &idle, n, op->deadline_ns);
+    }
+    return r;
+}
+
+/* A call that waits for events polls once in any case, or an application whose sockets are always ready starves its stack. */
+static int64_t call_wait(struct api_op *op, api_fn fn)
+{
+    op->waiting = false;
+    if (api_is_owner() && api_can_poll(api.stack))
+        api_turn(api.stack);
+    return api_ret(api_call(op, fn));
+}
+
+/* n events: a result, or wait on. */
+static int64_t events_or_wait(struct z_stack *s, struct api_op *op, uint64_t timeout_ns, int64_t n)
+{
+    if (n != 0 || timeout_ns == 0)
+        return n;
+    return api_wait(s, op, timeout_ns, 0);
+}
+
+static uint64_t timeout_from_ms(int ms)
+{
+    return ms < 0 ? NS_NEVER : (uint64_t)ms * NS_PER_MS;
+}
+
+/* poll --------------------------------------------------------------------------------------------------------- */
+
+struct poll_op {
+    struct api_op op;
+    struct pollfd *fds;
+    nfds_t n;
+    uint64_t timeout_ns;
+};
+
+static int64_t do_poll(struct z_stack *s, struct api_op *op)
+{
+    struct poll_op *a = (struct poll_op *)op;
+
+    return events_or_wait(s, op, a->timeout_ns, poll_collect(s, a->fds, a->n));
+}
+
+int ff_poll(struct pollfd fds[], nfds_t nfds, int timeout)
+{
+    struct poll_op a = {.fds = fds, .n = nfds, .timeout_ns = timeout_from_ms(timeout)};
+
+    if (fds == NULL && nfds != 0)
+        return (int)api_ret(-EFAULT);
+    return (int)call_wait(&a.op, do_poll);
+}
+
+/* select ------------------------------------------------------------------------------------------------------- */
+
+struct select_op {
+    struct api_op op;
+    int nfds;
+    fd_set *user[3]; /* read, write, except: results */
+    fd_set asked[3];
+    uint64_t timeout_ns;
+};
+
+static int64_t do_select(struct z_stack *s, struct api_op *op)
+{
+    struct select_op *a = (struct select_op *)op;
+
+    for (int i = 0; i < 3; i++)
+        if (a->user[i] != NULL)
+            *a->user[i] = a->asked[i];
+    return events_or_wait(s, op, a->timeout_ns, select_collect(s, a->nfds, a->user[0], a->user[1], a->user[2]));
+}
+
+int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout)
+{
+    struct select_op a = {.nfds = nfds, .user = {readfds, writefds, exceptfds}, .timeout_ns = NS_NEVER};
+
+    if (nfds < 0 || nfds > FD_SETSIZE || (timeout != NULL && time_from_timeval(timeout, &a.timeout_ns) != 0))
+        return (int)api_ret(-EINVAL);
+    for (int i = 0; i < 3; i++)
+        if (a.user[i] != NULL)
+            a.asked[i] = *a.user[i];
+    return (int)call_wait(&a.op, do_select);
+}
+
+/* kqueue ------------------------------------------------------------------------------------------------------- */
+
+struct kevent_op {
+    struct api_op op;
+    int kq;
+    const struct kevent *changes;
+    int n_changes;
+    struct kevent *events;
+    int n_events;
+    uint64_t timeout_ns;
+};
+
+static int64_t do_kevent(struct z_stack *s, struct api_op *op)
+{
+    struct kevent_op *a = (struct kevent_op *)op;
+    struct sock *sk = sock_get(s, a->kq);
+    int n;
+
+    if (sk == NULL || sk->kind != SOCK_KQUEUE)
+        return -EBADF;
+    n = kqueue_kevent(s, sk->kq, a->changes, a->n_changes, a->events, a->n_events);
+    a->n_changes = 0; /* applied once */
+    return a->n_events == 0 ? n : events_or_wait(s, op, a->timeout_ns, n);
+}
+
+int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents,
+              const struct timespec *timeout)
+{
+    struct kevent_op a = {.kq = kq,
+                          .changes = changelist,
+                          .n_changes = nchanges,
+                          .events = eventlist,
+                          .n_events = nevents,
+                          .timeout_ns = NS_NEVER};
+
+    if (nchanges < 0 || nevents < 0 || (timeout != NULL && time_from_timespec(timeout, &a.timeout_ns) != 0))
+        return (int)api_ret(-EINVAL);
+    if ((changelist == NULL && nchanges != 0) || (eventlist == NULL && nevents != 0))
+        return (int)api_ret(-EFAULT);
+    if (nevents == 0) /* only changes: no reason to poll */
+        return (int)api_ret(api_call(&a.op, do_kevent));
+    return (int)call_wait(&a.op, do_kevent);
+}
+
+#define DO_EACH_MAX 512
+
+int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents,
+                      const struct timespec *timeout, void (*do_each)(void **, struct kevent *))
+{
+    struct kevent events[DO_EACH_MAX];
+    void *cursor = eventlist;
+    int n;
+
+    if (do_each == NULL && nevents != 0)
+        return (int)api_ret(-EFAULT);
+    n = ff_kevent(kq, changelist, nchanges, events, MIN(nevents, DO_EACH_MAX), timeout);
+    for (int i = 0; i < n; i++)
+        do_each(&cursor, &events[i]);
+    return n;
+}
+
+/* epoll -------------------------------------------------------------------------------------------------------- */
+
+struct epoll_op {
+    struct api_op op;
+    int ep, how, fd;
+    const struct epoll_event *ev;
+    struct epoll_event *events;
+    int max;
+    uint64_t timeout_ns;
+};
+
+static struct sock *epoll_sock(struct z_stack *s, int fd, int *err)
+{
+    struct sock *sk = sock_get(s, fd);
+
+    *err = sk == NULL ? -EBADF : -EINVAL;
+    return sk != NULL && sk->kind == SOCK_EPOLL ? sk : NULL;
+}
+
+static int64_t do_epoll_ctl(struct z_stack *s, struct api_op *op)
+{
+    struct epoll_op *a = (struct epoll_op *)op;
+    int err;
+    struct sock *sk = epoll_sock(s, a->ep, &err);
+
+    return sk == NULL ? err : epoll_set_ctl(s, sk->ep, a->how, a->fd, a->ev);
+}
+
+int ff_epoll_ctl(int epfd, int how, int fd, struct epoll_event *event)
+{
+    struct epoll_op a = {.ep = epfd, .how = how, .fd = fd, .ev = event};
+
+    if (event == NULL && how != EPOLL_CTL_DEL)
+        return (int)api_ret(-EFAULT);
+    return (int)api_ret(api_call(&a.op, do_epoll_ctl));
+}
+
+static int64_t do_epoll_wait(struct z_stack *s, struct api_op *op)
+{
+    struct epoll_op *a = (struct epoll_op *)op;
+    int err;
+    struct sock *sk = epoll_sock(s, a->ep, &err);
+
+    return sk == NULL ? err : events_or_wait(s, op, a->timeout_ns, epoll_set_collect(s, sk->ep, a->events, a->max));
+}
+
+int ff_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
+{
+    struct epoll_op a = {.ep = epfd, .events = events, .max = maxevents, .timeout_ns = timeout_from_ms(timeout)};
+
+    if (maxevents <= 0)
+        return (int)api_ret(-EINVAL);
+    if (events == NULL)
+        return (int)api_ret(-EFAULT);
+    return (int)call_wait(&a.op, do_epoll_wait);
+}

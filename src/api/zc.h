@@ -1,0 +1,52 @@
+/* Buffer handles inside src/api: a struct z_buf is the rte_mbuf. */
+#ifndef API_ZC_H
+#define API_ZC_H
+
+#include "api/api.h"
+#include "pkt/pkt.h"
+
+static inline struct rte_mbuf *zc_mbuf(struct z_buf *b)
+{
+    return (struct rte_mbuf *)(void *)b;
+}
+
+static inline struct z_buf *zc_handle(struct rte_mbuf *m)
+{
+    return (struct z_buf *)(void *)m;
+}
+
+/* In a child process the buffers are the parent's: nothing may be written to them. */
+static inline bool zc_hands_off(void)
+{
+    return unlikely(api_get_state() == API_FORKED);
+}
+
+static inline uint16_t zc_flags(struct rte_mbuf *m)
+{
+    return __atomic_load_n(&pkt_meta(m)->flags, __ATOMIC_RELAXED);
+}
+
+/*
+ * A buffer may stand for a copy of itself: ff_rte_frm_extcl made it because the bytes are shared. PKT_F_COPIED says so, and
+ * the copy is kept where only a frame's head keeps anything, which a buffer in the application's hands is not.
+ */
+#define PKT_F_COPIED 0x8000u
+
+static inline struct rte_mbuf *zc_copy_of(struct rte_mbuf *m)
+{
+    return (zc_flags(m) & PKT_F_COPIED) != 0 ? (struct rte_mbuf *)(uintptr_t)m->tx_offload : NULL;
+}
+
+void zc_set_copy(struct rte_mbuf *m, struct rte_mbuf *copy);
+struct rte_mbuf *zc_take_copy(struct rte_mbuf *m); /* the copy is the caller's now; NULL when there is none */
+
+/* One holder of this piece lets go (not of the pieces behind it). */
+void zc_free_piece(struct rte_mbuf *m);
+
+/* A solely owned copy of this piece with its bytes counted, from any thread; NULL: no buffer. m->next is not followed. */
+struct rte_mbuf *zc_copy_piece(struct rte_mbuf *m);
+
+/* The first piece gets the length and the count of the chain; returns the length. */
+size_t zc_seal(struct rte_mbuf *m);
+
+#endif

@@ -1,0 +1,222 @@
+/* Buffers in and out of connections: z_read, z_write and their vectors. */
+#include "api/zc.h"
+
+struct zio_op {
+    struct api_op op;
+    int fd, cnt, done;
+    size_t n;
+    struct rte_mbuf *m;
+    struct z_buf **vec;
+};
+
+/* reading ------------------------------------------------------------------------------------------------------ */
+
+static int64_t read_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r)
+{
+    if (r != -EAGAIN || sk->nonblock)
+        return r;
+    return api_wait(s, op, api_timeo(sk->rcvtimeo_ns), -EAGAIN);
+}
+
+static int64_t do_read(struct z_stack *s, struct api_op *op)
+{
+    struct zio_op *a = (struct zio_op *)op;
+    int err;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+
+    return sk == NULL ? err : read_wait(s, sk, op, tcp_recv_ref(s, sk->tcp, a->n, &a->m));
+}
+
+ssize_t z_read(int fd, void **b, size_t n)
+{
+    struct zio_op a = {.fd = fd, .n = n};
+    ssize_t r;
+
+    if (b == NULL)
+        return (ssize_t)api_ret(-EFAULT);
+    *b = NULL;
+    if (n == 0)
+        return (ssize_t)api_ret(-EINVAL);
+    r = (ssize_t)api_ret(api_call(&a.op, do_read));
+    *b = a.m;
+    return r;
+}
+
+static int64_t do_readv(struct z_stack *s, struct api_op *op)
+{
+    struct zio_op *a = (struct zio_op *)op;
+    int err;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+
+    if (sk == NULL)
+        return err;
+    while (a->done < a->cnt) {
+        struct rte_mbuf *m = NULL;
+        int64_t r;
+
+        if (a->done != 0 && (tcp_rcv_avail(sk->tcp) == 0 || tcp_peek_error(sk->tcp) != 0))
+            break; /* end of file and errors are for the next call */
+        r = tcp_recv_ref(s, sk->tcp, PKT_BUF_MAX, &m);
+        if (r <= 0)
+            return a->done != 0 ? a->done : read_wait(s, sk, op, r);
+        a->vec[a->done++] = zc_handle(m);
+    }
+    return a->done;
+}
+
+int z_readv(int fd, struct z_buf *b[], int cnt)
+{
+    struct zio_op a = {.fd = fd, .vec = b, .cnt = cnt};
+
+    if (cnt <= 0)
+        return (int)api_ret(-EINVAL);
+    if (b == NULL)
+        return (int)api_ret(-EFAULT);
+    return (int)api_ret(api_call(&a.op, do_readv));
+}
+
+/* writing ------------------------------------------------------------------------------------------------------ */
+
+/* Loans in one chain that are remembered until it has been taken. */
+#define LOANS_MAX 64
+
+/*
+ * The flags that a buffer had in the application's hands end here: the loans among the pieces go into loan[], so that they
+ * can be ended after success, when the chain's links are the send queue's. Loans past LOANS_MAX end at once.
+ */
+static unsigned collect_loans(struct z_stack *s, struct rte_mbuf *m, struct rte_mbuf **loan)
+{
+    unsigned n = 0;
+
+    for (; m != NULL; m = m->next) {
+        struct pkt_meta *meta = pkt_meta(m);
+
+        meta->flags &= (uint16_t)~PKT_F_DETACHED;
+        if ((meta->flags & PKT_F_LOAN) == 0)
+            continue;
+        if (n < LOANS_MAX)
+            loan[n++] = m;
+        else
+            tcp_loan_return(s, m);
+    }
+    return n;
+}
+
+/* Copies made by ff_rte_frm_extcl that nobody detached go with the buffer they stand for. */
+static void drop_copies(struct rte_mbuf *m)
+{
+    for (; m != NULL; m = m->next) {
+        struct rte_mbuf *copy = zc_take_copy(m);
+
+        if (copy != NULL)
+            pkt_unref(copy);
+    }
+}
+
+/* All of the chain or nothing: 0 or -errno. Nothing is sent yet. */
+static int write_chain(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
+{
+    struct rte_mbuf *loan[LOANS_MAX];
+    unsigned n;
+    int r;
+
+    drop_copies(m);
+    n = collect_loans(s, m, loan);
+    r = tcp_send_ref(s, tc, m);
+    if (r == 0)
+        for (unsigned i = 0; i < n; i++)
+            tcp_loan_return(s, loan[i]);
+    return r;
+}
+
+static int64_t write_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r)
+{
+    if (r != -EAGAIN || sk->nonblock)
+        return r;
+    return api_wait(s, op, api_timeo(sk->sndtimeo_ns), -EAGAIN);
+}
+
+static int64_t do_write(struct z_stack *s, struct api_op *op)
+{
+    struct zio_op *a = (struct zio_op *)op;
+    int err;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    bool was_idle;
+
+    if (sk == NULL)
+        return err;
+    was_idle = api_pushes(s) && tcp_snd_queued(sk->tcp) == 0;
+    err = write_chain(s, sk->tcp, a->m);
+    if (err != 0)
+        return write_wait(s, sk, op, err);
+    if (was_idle)
+        api_push(s, sk->tcp);
+    return (int64_t)a->n;
+}
+
+ssize_t z_write(int fd, struct z_buf *b, size_t n)
+{
+    struct zio_op a = {.fd = fd, .m = zc_mbuf(b), .n = n};
+
+    if (b == NULL)
+        return (ssize_t)api_ret(-EFAULT);
+    if (zc_hands_off())
+        return (ssize_t)api_ret(-EBADF);
+    if (n == 0 || zc_seal(a.m) != n)
+        return (ssize_t)api_ret(-EINVAL);
+    return (ssize_t)api_ret(api_call(&a.op, do_write));
+}
+
+static int64_t do_writev(struct z_stack *s, struct api_op *op)
+{
+    struct zio_op *a = (struct zio_op *)op;
+    int err = 0;
+    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    bool was_idle;
+
+    if (sk == NULL)
+        return err;
+    was_idle = api_pushes(s) && tcp_snd_queued(sk->tcp) == 0;
+    while (a->done < a->cnt && err == 0) {
+        err = write_chain(s, sk->tcp, zc_mbuf(a->vec[a->done]));
+        a->done += err == 0;
+    }
+    if (a->done == 0)
+        return write_wait(s, sk, op, err);
+    if (was_idle)
+        api_push(s, sk->tcp);
+    return a->done;
+}
+
+int z_writev(int fd, struct z_buf *b[], int cnt)
+{
+    struct zio_op a = {.fd = fd, .vec = b, .cnt = cnt};
+
+    if (cnt <= 0)
+        return (int)api_ret(-EINVAL);
+    if (b == NULL)
+        return (int)api_ret(-EFAULT);
+    if (zc_hands_off())
+        return (int)api_ret(-EBADF);
+    for (int i = 0; i < cnt; i++) {
+        if (b[i] == NULL)
+            return (int)api_ret(-EFAULT);
+        if (zc_seal(zc_mbuf(b[i])) == 0)
+            return (int)api_ret(-EINVAL);
+    }
+    return (int)api_ret(api_call(&a.op, do_writev));
+}
+
+ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linux_sockaddr *to, unsigned tolen)
+{
+    (void)fd, (void)b, (void)n, (void)flags, (void)to, (void)tolen;
+    return (ssize_t)api_ret(-ENOTSUP);
+}
+
+ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_sockaddr *from, unsigned *fromlen)
+{
+    (void)fd, (void)n, (void)flags, (void)from, (void)fromlen;
+    if (b != NULL)
+        *b = NULL;
+    return (ssize_t)api_ret(-ENOTSUP);
+}

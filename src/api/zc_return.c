@@ -1,0 +1,62 @@
+/*
+ * Loans freed by threads that do not own the stack. The loan must be counted off by the owner, so the buffer travels to it
+ * through a ring: many producers, one consumer that looks once a poll. When the ring is full the freeing thread calls the owner
+ * through the mailbox, and so waits for its next poll.
+ */
+#include <rte_errno.h>
+#include <rte_ring.h>
+
+#include "api/zc.h"
+
+#define RETURN_SLOTS 8192u
+#define RETURN_BURST 64u
+
+static struct rte_ring *returned;
+
+int zc_return_init(void)
+{
+    returned = rte_ring_create("zstack_returned", RETURN_SLOTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
+    return returned != NULL ? 0 : -rte_errno;
+}
+
+struct return_op {
+    struct api_op op;
+    struct rte_mbuf *m;
+};
+
+static int64_t do_return(struct z_stack *s, struct api_op *op)
+{
+    struct rte_mbuf *m = ((struct return_op *)op)->m;
+
+    if ((zc_flags(m) & PKT_F_LOAN) != 0 && !pkt_is_shared(m))
+        tcp_loan_return(s, m);
+    pkt_unref(m);
+    return 0;
+}
+
+void zc_return_put(struct rte_mbuf *m)
+{
+    struct return_op a = {.m = m};
+
+    if (likely(rte_ring_mp_enqueue(returned, m) == 0))
+        return;
+    api_call(&a.op, do_return); /* after ff_stop_run nobody counts any more */
+}
+
+unsigned zc_return_run(struct z_stack *s)
+{
+    void *m[RETURN_BURST];
+    unsigned n, total = 0;
+
+    if (likely(rte_ring_empty(returned)))
+        return 0;
+    while ((n = rte_ring_sc_dequeue_burst(returned, m, RETURN_BURST, NULL)) != 0) {
+        for (unsigned i = 0; i < n; i++) {
+            struct return_op a = {.m = m[i]};
+
+            do_return(s, &a.op);
+        }
+        total += n;
+    }
+    return total;
+}

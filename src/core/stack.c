@@ -1,0 +1,237 @@
+/* A stack's life and the two halves of a turn of its loop. Follow a packet from here. */
+#include "core/stack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bigtab.h"
+#include "buf/wrap.h"
+#include "ip/ip.h"
+#include "link/arp.h"
+#include "link/eth.h"
+#include "sock/event.h"
+#include "sock/sock.h"
+
+#define BURST_MAX 64u
+#define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
+
+static void secrets(struct z_stack *s)
+{
+    uint64_t seed = s->conf.seed;
+
+    if (seed == 0)
+        port_entropy(&seed, sizeof(seed));
+    rng_seed(&s->rng, seed);
+    if (s->conf.seed == 0) {
+        port_entropy(s->hash_key, sizeof(s->hash_key));
+        port_entropy(s->secret_key, sizeof(s->secret_key));
+        return;
+    }
+    for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
+        s->hash_key[i] = (uint8_t)rng_next(&s->rng);
+        s->secret_key[i] = (uint8_t)rng_next(&s->rng);
+    }
+}
+
+static int init_modules(struct z_stack *s, const char *name)
+{
+    int ret = arena_init(&s->arena, s->conf.conn_memory_bytes);
+
+    if (ret == 0)
+        ret = pkt_pools_create(&s->pools, name, &s->conf.pools, SOCKET_ID_ANY);
+    if (ret == 0)
+        ret = release_queue_init(s);
+    if (ret == 0)
+        ret = link_init(s);
+    if (ret == 0)
+        ret = ip_init(s);
+    if (ret == 0)
+        ret = udp_state_init(s);
+    if (ret == 0)
+        ret = tcp_state_init(s);
+    if (ret == 0)
+        ret = sock_table_init(s);
+    return ret;
+}
+
+struct z_stack *stack_create(const struct stack_conf *conf, const char *name, uint64_t now_ns, int *err)
+{
+    struct z_stack *s = bigtab_alloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        *err = -ENOMEM;
+        return NULL;
+    }
+    s->conf = *conf;
+    s->now_ns = now_ns;
+    secrets(s);
+    wheel_init(&s->wheel, now_ns);
+    *err = init_modules(s, name);
+    if (*err != 0) {
+        stack_destroy(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void drop_unsent(struct netif *nif)
+{
+    while (txq_count(&nif->txq) > 0)
+        rte_pktmbuf_free(nif->txq.slot[nif->txq.head++ & (TXQ_SLOTS - 1)]);
+}
+
+void stack_destroy(struct z_stack *s)
+{
+    if (s->socks != NULL)
+        sock_table_fini(s);
+    tcp_state_fini(s);
+    udp_state_fini(s);
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        drop_unsent(s->netif[i]);
+        port_close(s->netif[i]->port);
+    }
+    if (s->ip != NULL)
+        ip_fini(s);
+    if (s->neigh != NULL)
+        link_fini(s);
+    release_queue_fini(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        bigtab_free(s->netif[i], 1, sizeof(*s->netif[i]));
+    pkt_pools_free(&s->pools);
+    arena_fini(&s->arena);
+    bigtab_free(s, 1, sizeof(*s));
+}
+
+struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
+{
+    struct netif *nif;
+
+    if (s->n_netifs == STACK_MAX_NETIFS || (nif = bigtab_alloc(1, sizeof(*nif))) == NULL)
+        return NULL;
+    nif->port = p;
+    p->ctr = &s->ctr;
+    memcpy(nif->mac, p->mac, sizeof(nif->mac));
+    nif->mtu = p->mtu;
+    nif->index = (uint8_t)s->n_netifs;
+    snprintf(nif->name, sizeof(nif->name), "%s", name);
+    s->netif[s->n_netifs++] = nif;
+    return nif;
+}
+
+int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast)
+{
+    return ip_add_addr(s, nif, addr, mask, broadcast);
+}
+
+int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
+{
+    return ip_add_gateway(s, nif, gateway);
+}
+
+/* The application's marks on a buffer end with its life: a driver's pool hands out what it got back. */
+static void fresh_meta(struct rte_mbuf *m)
+{
+    for (; m != NULL; m = m->next)
+        pkt_meta(m)->flags = 0;
+}
+
+static unsigned receive(struct z_stack *s, struct netif *nif)
+{
+    struct rte_mbuf *m[BURST_MAX];
+    uint16_t n = port_rx(nif->port, m, (uint16_t)MIN(s->conf.burst, BURST_MAX));
+
+    for (uint16_t i = 0; i < n; i++) {
+        if (i + 1 < n)
+            rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+        fresh_meta(m[i]);
+        eth_input(s, nif, m[i]);
+    }
+    return n;
+}
+
+static unsigned transmit(struct netif *nif)
+{
+    struct txq *q = &nif->txq;
+    unsigned sent = 0;
+
+    while (txq_count(q) > 0) {
+        uint32_t at = q->head & (TXQ_SLOTS - 1);
+        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), BURST_MAX);
+        uint16_t n = port_tx(nif->port, &q->slot[at], run);
+
+        q->head += n;
+        sent += n;
+        if (n < run) /* the ring is full: the rest stays */
+            break;
+    }
+    return sent;
+}
+
+unsigned stack_flush(struct z_stack *s)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        n += transmit(s->netif[i]);
+    return n;
+}
+
+unsigned stack_input(struct z_stack *s, uint64_t now_ns)
+{
+    unsigned n;
+
+    s->now_ns = now_ns;
+    n = ip_loopback_poll(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        n += receive(s, s->netif[i]);
+    release_run(s);
+    stack_count(s, CTR_POLLS);
+    if (n == 0)
+        stack_count(s, CTR_IDLE_POLLS);
+    return n;
+}
+
+static void timers(struct z_stack *s)
+{
+    struct wheel_node *n;
+
+    while ((n = wheel_expire(&s->wheel, s->now_ns)) != NULL) {
+        switch (n->kind) {
+        case TIMER_TCP:
+            tcp_timer(s, n);
+            break;
+        case TIMER_NEIGH:
+            arp_timer(s, n);
+            break;
+        case TIMER_KEVENT:
+            event_timer(s, n);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+unsigned stack_output(struct z_stack *s, uint64_t now_ns)
+{
+    s->now_ns = now_ns;
+    timers(s);
+    tcp_output_pending(s);
+    return stack_flush(s);
+}
+
+uint64_t stack_next_deadline(const struct z_stack *s)
+{
+    uint64_t next = wheel_next_ns(&s->wheel);
+
+    if (!TAILQ_EMPTY(&s->tcp.dirty))
+        next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        if (txq_count(&s->netif[i]->txq) > 0)
+            next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
+    if (ip_loopback_pending(s))
+        next = s->now_ns;
+    return next;
+}

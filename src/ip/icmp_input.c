@@ -1,0 +1,113 @@
+/* ICMP (RFC 792, RFC 1122 section 3.2.2): answers echo requests, hands errors to the transport whose packet they are about. */
+#include <errno.h>
+
+#include "core/stack.h"
+#include "ip/icmp_err.h"
+#include "ip/ip.h"
+#include "ip/ip_state.h"
+#include "tcp/tcp.h"
+#include "udp/udp.h"
+#include "wire/cksum.h"
+#include "wire/icmp.h"
+#include "wire/ipv4.h"
+
+/* A quoted IP header with options and the 8 bytes that identify the connection. */
+#define ICMP_QUOTE_MAX (IPV4_HLEN_MAX + 8u)
+
+/* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv4/icmp.c), which icmp(7) describes. */
+static const int icmp_unreach_errno[] = {
+    ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE,    EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
+    ENONET,      ENETUNREACH,  EHOSTUNREACH, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
+};
+
+static int icmp_errno(uint8_t type, uint8_t code)
+{
+    switch (type) {
+    case ICMP_UNREACH:
+        return code < ARRAY_LEN(icmp_unreach_errno) ? icmp_unreach_errno[code] : EHOSTUNREACH;
+    case ICMP_PARAM_PROBLEM:
+        return EPROTO;
+    default:
+        return EHOSTUNREACH;
+    }
+}
+
+/* false when the quoted packet is not one that a transport of ours can have sent */
+static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, const struct icmp_hdr *h)
+{
+    struct icmp_err e = {.type = h->type, .code = h->code, .err = icmp_errno(h->type, h->code)};
+    struct icmp_quote q;
+
+    if (!icmp_parse_quote(quote, len, &q))
+        return false;
+    e.laddr = inaddr_v4(q.src);
+    e.raddr = inaddr_v4(q.dst);
+    e.lport = q.sport;
+    e.rport = q.dport;
+    e.seq = q.seq;
+    if (h->type == ICMP_UNREACH && h->code == ICMP_UNREACH_NEEDFRAG)
+        e.mtu = h->seq;
+    if (!ip_is_local(s, &e.laddr))
+        return false;
+    if (q.proto == IPPROTO_TCP_)
+        tcp_icmp_error(s, &e);
+    else if (q.proto == IPPROTO_UDP_)
+        udp_icmp_error(s, &e);
+    else
+        return false;
+    return true;
+}
+
+void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
+{
+    const struct icmp_hdr h = {.type = ICMP_UNREACH, .code = ICMP_UNREACH_HOST};
+
+    (void)icmp_notify(s, pkt_data(m), m->data_len, &h);
+}
+
+static void icmp_error_input(struct z_stack *s, struct rte_mbuf *m, const struct icmp_hdr *h)
+{
+    uint32_t n = MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX);
+
+    if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
+        return;
+    if (!icmp_notify(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, h)) {
+        pkt_drop(s, m, DROP_ICMP_QUOTE);
+        return;
+    }
+    stack_count(s, CTR_ICMP_ERR_RX);
+    pkt_drop(s, m, DROP_ICMP_DONE);
+}
+
+void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
+{
+    struct icmp_hdr h;
+
+    if (!icmp_parse(pkt_data(m), m->data_len, &h)) {
+        pkt_drop(s, m, DROP_ICMP_SHORT);
+        return;
+    }
+    /* always in software: ports verify TCP and UDP only */
+    if (cksum_finish(ip_cksum_chain(0, m, in->l4_len)) != 0) {
+        pkt_drop(s, m, DROP_ICMP_CKSUM);
+        return;
+    }
+    switch (h.type) {
+    case ICMP_ECHO:
+        if (in->dst_group || in->l2_group) /* RFC 1122 3.2.2.6 allows it; Linux and we do not help to amplify */
+            pkt_drop(s, m, DROP_ICMP_BCAST);
+        else
+            icmp_echo_reply(s, in, m);
+        break;
+    case ICMP_UNREACH:
+    case ICMP_TIME_EXCEEDED:
+    case ICMP_PARAM_PROBLEM:
+        icmp_error_input(s, m, &h);
+        break;
+    case ICMP_SOURCE_QUENCH: /* MUST be ignored (RFC 9293 MUST-55, RFC 6633) */
+        pkt_drop(s, m, DROP_ICMP_DONE);
+        break;
+    default:
+        pkt_drop(s, m, DROP_ICMP_TYPE);
+    }
+}

@@ -1,0 +1,105 @@
+/* Addresses of the stack, and the life of its IP state. */
+#include <errno.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "ip/ip_state.h"
+#include "ip/route.h"
+#include "link/arp.h"
+
+int ip_init(struct z_stack *s)
+{
+    s->ip = arena_alloc(&s->arena, sizeof(*s->ip));
+    s->routes = arena_alloc(&s->arena, sizeof(*s->routes));
+    if (!s->ip || !s->routes || route_table_init(s->routes, &s->arena, s->conf.route_limit)) {
+        arena_free(&s->arena, s->ip, sizeof(*s->ip));
+        arena_free(&s->arena, s->routes, sizeof(*s->routes));
+        s->ip = NULL;
+        s->routes = NULL;
+        return -ENOMEM;
+    }
+    s->ip->next_id = (uint16_t)rng_next(&s->rng);
+    return 0;
+}
+
+void ip_fini(struct z_stack *s)
+{
+    if (!s->ip)
+        return;
+    while (s->ip->lo_head != s->ip->lo_tail)
+        pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
+    route_table_fini(s->routes, &s->arena);
+    arena_free(&s->arena, s->routes, sizeof(*s->routes));
+    arena_free(&s->arena, s->ip, sizeof(*s->ip));
+    s->routes = NULL;
+    s->ip = NULL;
+}
+
+struct netif *ip_v4_owner(const struct z_stack *s, uint32_t a)
+{
+    for (uint16_t i = 0; i < s->n_netifs; i++)
+        for (uint16_t k = 0; k < s->netif[i]->n_addrs; k++)
+            if (s->netif[i]->addr[k].addr == a)
+                return s->netif[i];
+    return NULL;
+}
+
+bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a)
+{
+    if (a == UINT32_MAX)
+        return true;
+    for (uint16_t i = 0; i < s->n_netifs; i++)
+        for (uint16_t k = 0; k < s->netif[i]->n_addrs; k++)
+            if (s->netif[i]->addr[k].broadcast == a)
+                return true;
+    return false;
+}
+
+bool ip_is_local(const struct z_stack *s, const struct inaddr *a)
+{
+    uint32_t v4 = inaddr_to_v4(a);
+
+    return inaddr_is_v4(a) && (ip_v4_is_loopback(v4) || ip_v4_owner(s, v4));
+}
+
+bool ip_is_group(const struct z_stack *s, const struct inaddr *a)
+{
+    uint32_t v4 = inaddr_to_v4(a);
+
+    return inaddr_is_v4(a) && (ip_v4_is_multicast(v4) || ip_v4_is_broadcast(s, v4));
+}
+
+int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast)
+{
+    int err;
+
+    if ((~mask & (~mask + 1)) != 0 || mask == 0 || addr >> 24 == 0 || addr >> 28 >= 14 || ip_v4_is_loopback(addr))
+        return -EINVAL;
+    if (ip_v4_owner(s, addr))
+        return -EEXIST;
+    if (nif->n_addrs == NETIF_MAX_ADDRS)
+        return -ENOSPC;
+    /* subnets of one or two hosts have none (RFC 3021) */
+    if (broadcast == 0)
+        broadcast = ~mask > 1 ? addr | ~mask : UINT32_MAX;
+    if (~mask > 1 && (addr == broadcast || (addr & ~mask) == 0))
+        return -EINVAL;
+    err = mask == UINT32_MAX ? 0 : route_add(s->routes, addr & mask, mask, 0, nif);
+    if (err && err != -EEXIST) /* a second address in a subnet finds its route there */
+        return err;
+    nif->addr[nif->n_addrs++] = (struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast};
+    route_changed(s->routes);
+    arp_announce(s, nif, addr);
+    return 0;
+}
+
+int ip_add_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
+{
+    for (uint16_t i = 0; i < nif->n_addrs; i++) {
+        const struct ifaddr *a = &nif->addr[i];
+
+        if (((gateway ^ a->addr) & a->mask) == 0 && gateway != a->addr && gateway != a->broadcast)
+            return route_add(s->routes, 0, 0, gateway, nif);
+    }
+    return -ENETUNREACH;
+}

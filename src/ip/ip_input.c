@@ -1,0 +1,152 @@
+#include <string.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "ip/ip_state.h"
+#include "tcp/tcp.h"
+#include "udp/udp.h"
+#include "wire/icmp.h"
+#include "wire/ipv4.h"
+#include "wire/tcp_hdr.h"
+#include "wire/udp.h"
+
+#define IP_ALL_HOSTS 0xe0000001u /* 224.0.0.1, which every host is a member of (RFC 1112 section 4) */
+
+static const enum ctr ip_drop_reason[] = {
+    [IPV4_ESHORT] = DROP_IP_SHORT, [IPV4_EVERSION] = DROP_IP_VERSION, [IPV4_EHLEN] = DROP_IP_HLEN,
+    [IPV4_ELEN] = DROP_IP_LEN,     [IPV4_ECKSUM] = DROP_IP_CKSUM,     [IPV4_EOPTIONS] = DROP_IP_OPTIONS,
+};
+
+/* Makes the IP header and the transport header with its options contiguous. Returns the packet; NULL after a drop. */
+static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, const struct ipv4_hdr *h)
+{
+    uint32_t l4_len = (uint32_t)h->total_len - h->hlen, want;
+
+    switch (h->proto) {
+    case IPPROTO_TCP_:
+        want = TCP_HLEN;
+        break;
+    case IPPROTO_UDP_:
+        want = UDP_HLEN;
+        break;
+    default:
+        want = ICMP_HLEN;
+    }
+    want = MIN(want, l4_len);
+    if (m->data_len < h->hlen + want && !(m = pkt_pullup(s, m, h->hlen + want)))
+        return NULL;
+    if (h->proto != IPPROTO_TCP_ || want < TCP_HLEN)
+        return m;
+    want = (uint32_t)(pkt_data(m)[h->hlen + 12] >> 4) * 4;
+    want = MIN(want, l4_len);
+    if (unlikely(m->data_len < h->hlen + want))
+        m = pkt_pullup(s, m, h->hlen + want);
+    return m;
+}
+
+/* A source that no packet on a wire may have (RFC 1122 3.2.1.3): nobody, us, a group. */
+static bool ip_is_martian(const struct z_stack *s, uint32_t src)
+{
+    return src >> 24 == 0 || ip_v4_is_loopback(src) || ip_v4_is_multicast(src) || ip_v4_owner(s, src) || ip_v4_is_broadcast(s, src);
+}
+
+/* Is dst ours, and is it a group? A host answers on every interface for all of its addresses (RFC 1122 3.3.4.2, weak model). */
+static bool ip_is_for_us(const struct z_stack *s, const struct netif *nif, uint32_t dst, bool from_self, bool *group)
+{
+    *group = false;
+    if (likely(nif->n_addrs && nif->addr[0].addr == dst) || ip_v4_owner(s, dst))
+        return true;
+    if (ip_v4_is_loopback(dst))
+        return from_self;
+    *group = dst == IP_ALL_HOSTS || ip_v4_is_broadcast(s, dst);
+    return *group;
+}
+
+static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
+{
+    switch (in->proto) {
+    case IPPROTO_TCP_:
+        tcp_input(s, in, m);
+        break;
+    case IPPROTO_UDP_:
+        udp_input(s, in, m);
+        break;
+    case IPPROTO_ICMP_:
+        icmp_input(s, in, m);
+        break;
+    default:
+        icmp_error(s, in, m, ICMP_UNREACH, ICMP_UNREACH_PROTO);
+        pkt_drop(s, m, DROP_IP_PROTO);
+    }
+}
+
+/* What is wrong with a parsed header; 0 (no drop reason) when nothing is. */
+static enum ctr ip_check(const struct z_stack *s, const struct netif *nif, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
+{
+    if (likely(!from_self) && ip_is_martian(s, h->src))
+        return DROP_IP_SRC;
+    if (!ip_is_for_us(s, nif, h->dst, from_self, dst_group))
+        return DROP_IP_NOT_US;
+    if (unlikely(h->ttl == 0))
+        return DROP_IP_TTL;
+    if (unlikely(h->mf || h->frag_off))
+        return DROP_IP_FRAGMENT;
+    return 0;
+}
+
+static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group, bool from_self)
+{
+    bool cksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    bool l4_cksum_good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    struct ip_in in = {.nif = nif, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good};
+    struct ipv4_hdr h;
+    enum ipv4_err err;
+    uint32_t hlen;
+    enum ctr why;
+
+    if (m->pkt_len < IPV4_HLEN) {
+        pkt_drop(s, m, DROP_IP_SHORT);
+        return;
+    }
+    if (m->data_len < IPV4_HLEN && !(m = pkt_pullup(s, m, IPV4_HLEN)))
+        return;
+    hlen = (pkt_data(m)[0] & 15u) * 4;
+    if (unlikely(m->data_len < hlen && m->pkt_len >= hlen) && !(m = pkt_pullup(s, m, hlen)))
+        return;
+    err = ipv4_parse(pkt_data(m), m->data_len, m->pkt_len, cksum_good, &h);
+    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &in.dst_group) : ip_drop_reason[err];
+    if (unlikely(why)) {
+        pkt_drop(s, m, why);
+        return;
+    }
+    if (m->pkt_len > h.total_len)
+        m = pkt_trim_to(m, h.total_len);
+    m = ip_pullup_l4(s, m, &h);
+    if (!m)
+        return;
+    pkt_pull(m, h.hlen);
+    in.src = inaddr_v4(h.src);
+    in.dst = inaddr_v4(h.dst);
+    in.proto = h.proto;
+    in.ttl = h.ttl;
+    in.tos = h.tos;
+    in.ip_hlen = h.hlen;
+    in.l4_len = (uint32_t)h.total_len - h.hlen;
+    ip_demux(s, &in, m);
+}
+
+void ip_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group)
+{
+    ip_input_from(s, nif, m, l2_group, false);
+}
+
+unsigned ip_loopback_poll(struct z_stack *s)
+{
+    struct ip_state *ip = s->ip;
+    unsigned n = ip->lo_tail - ip->lo_head;
+
+    /* only what waits now: answers to ourselves wait for the next poll */
+    for (unsigned i = 0; i < n; i++)
+        ip_input_from(s, s->netif[0], ip->lo[ip->lo_head++ % LOOPBACK_SLOTS], false, true);
+    return n;
+}

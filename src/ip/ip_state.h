@@ -1,0 +1,52 @@
+/* What IP and ICMP keep for a stack, besides routes and neighbours; and helpers that only src/ip and src/udp use. */
+#ifndef IP_IP_STATE_H
+#define IP_IP_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+
+/* Room in front of a transport header for what ip_output prepends. */
+#define IP_HEADERS_BYTES 34u
+/* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
+#define IP_LOOPBACK_MTU 16384u
+
+struct ip_state {
+    uint16_t next_id;             /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
+    uint64_t icmp_error_tat_ns;   /* rate limit of ICMP errors: when the next one would be exactly on time */
+    uint32_t lo_head, lo_tail;    /* free-running; lo_tail - lo_head packets wait */
+    struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
+};
+
+/* Adds the first len bytes of a chain to a partial Internet checksum. */
+uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len);
+
+/* 127.0.0.0/8: addresses of this host that never appear on a wire (RFC 1122 3.2.1.3). */
+static inline bool ip_v4_is_loopback(uint32_t a)
+{
+    return a >> 24 == 127;
+}
+
+static inline bool ip_v4_is_multicast(uint32_t a)
+{
+    return a >> 28 == 14;
+}
+
+/* The interface that has this address, or NULL. */
+struct netif *ip_v4_owner(const struct z_stack *s, uint32_t a);
+
+/* 255.255.255.255 or a subnet's broadcast address? */
+bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a);
+
+/* Sends an ICMP message; the path is looked up for this one packet. */
+void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m /* consumed */);
+
+
+/* Answers an echo request, in its own buffer where that may be written. */
+void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
+
+#endif

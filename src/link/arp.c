@@ -1,0 +1,214 @@
+#include "link/arp.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "link/eth.h"
+#include "link/neigh.h"
+#include "wire/arp.h"
+#include "wire/eth.h"
+
+static const uint8_t mac_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t mac_none[6];
+
+static void arp_send(struct z_stack *s, struct netif *nif, const uint8_t dst[6], const struct arp_pkt *a)
+{
+    struct rte_mbuf *m = pkt_alloc_hdr(s);
+
+    if (!m)
+        return; /* counted by the pool; asked again by the timer or the peer */
+    arp_build(pkt_push(m, ARP_LEN), a);
+    stack_count(s, a->op == ARP_REPLY ? CTR_ARP_REPLY_TX : CTR_ARP_REQUEST_TX);
+    eth_output(s, nif, dst, ETH_TYPE_ARP, m);
+}
+
+/* The address to ask with: one in the subnet of the neighbour, or it may not answer. */
+static uint32_t arp_source(const struct netif *nif, uint32_t tpa)
+{
+    for (uint16_t i = 0; i < nif->n_addrs; i++)
+        if (((nif->addr[i].addr ^ tpa) & nif->addr[i].mask) == 0)
+            return nif->addr[i].addr;
+    return nif->n_addrs ? nif->addr[0].addr : 0;
+}
+
+static void arp_request(struct z_stack *s, struct netif *nif, const struct neigh *n, const uint8_t dst[6])
+{
+    struct arp_pkt a = {.op = ARP_REQUEST, .tpa = inaddr_to_v4(&n->addr)};
+
+    a.spa = arp_source(nif, a.tpa);
+    memcpy(a.sha, nif->mac, 6);
+    memcpy(a.tha, mac_none, 6);
+    arp_send(s, nif, dst, &a);
+}
+
+static void arp_reply(struct z_stack *s, struct netif *nif, const struct arp_pkt *request)
+{
+    struct arp_pkt a = {.op = ARP_REPLY, .spa = request->tpa, .tpa = request->spa};
+
+    memcpy(a.sha, nif->mac, 6);
+    memcpy(a.tha, request->sha, 6);
+    arp_send(s, nif, request->sha, &a);
+}
+
+void arp_announce(struct z_stack *s, struct netif *nif, uint32_t addr)
+{
+    struct arp_pkt a = {.op = ARP_REQUEST, .spa = addr, .tpa = addr};
+
+    memcpy(a.sha, nif->mac, 6);
+    arp_send(s, nif, mac_broadcast, &a);
+}
+
+static bool arp_is_ours(const struct netif *nif, uint32_t addr)
+{
+    for (uint16_t i = 0; i < nif->n_addrs; i++)
+        if (nif->addr[i].addr == addr)
+            return true;
+    return false;
+}
+
+/* Could a host of one of this interface's subnets have this address? */
+static bool arp_is_on_link(const struct netif *nif, uint32_t addr)
+{
+    for (uint16_t i = 0; i < nif->n_addrs; i++)
+        if (((nif->addr[i].addr ^ addr) & nif->addr[i].mask) == 0)
+            return addr != nif->addr[i].broadcast;
+    return false;
+}
+
+/* The sender's claim. Only who talks to us gets a new entry; what others say to each other updates known ones (RFC 826). */
+static void arp_learn(struct z_stack *s, struct netif *nif, const struct arp_pkt *a, bool create)
+{
+    struct inaddr addr = inaddr_v4(a->spa);
+    struct rte_mbuf *m;
+    struct neigh *n;
+
+    if (!arp_is_on_link(nif, a->spa))
+        return;
+    n = neigh_learn(s->neigh, nif->index, &addr, a->sha, create, s->now_ns);
+    while (n && (m = neigh_unpark(n)))
+        eth_output(s, nif, n->mac, ETH_TYPE_IPV4, m);
+}
+
+void arp_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
+{
+    struct arp_pkt a;
+    bool for_us;
+
+    if (m->pkt_len < ARP_LEN) {
+        pkt_drop(s, m, DROP_ARP_BAD);
+        return;
+    }
+    if (m->data_len < ARP_LEN && !(m = pkt_pullup(s, m, ARP_LEN)))
+        return;
+    if (!arp_parse(pkt_data(m), m->data_len, &a) || (a.op != ARP_REQUEST && a.op != ARP_REPLY) || eth_is_group(a.sha) ||
+        memcmp(a.sha, mac_none, 6) == 0 || memcmp(a.sha, nif->mac, 6) == 0) {
+        pkt_drop(s, m, DROP_ARP_BAD);
+        return;
+    }
+    for_us = arp_is_ours(nif, a.tpa);
+    if (arp_is_ours(nif, a.spa)) {
+        /* two hosts with one address: nothing is learned, and an announcement is not answered (RFC 5227 section 2.4) */
+        stack_count(s, CTR_ARP_CONFLICT);
+        pkt_drop(s, m, DROP_ARP_DONE);
+        return;
+    }
+    if (a.spa) /* 0: a probe before the sender takes an address */
+        arp_learn(s, nif, &a, for_us && a.op == ARP_REQUEST);
+    if (for_us && a.op == ARP_REQUEST)
+        arp_reply(s, nif, &a);
+    pkt_drop(s, m, for_us || a.spa == a.tpa ? DROP_ARP_DONE : DROP_ARP_NOT_US);
+}
+
+struct neigh *arp_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m)
+{
+    struct neigh *n = neigh_get(s->neigh, nif->index, next_hop);
+    struct rte_mbuf *out;
+
+    if (!n) {
+        pkt_drop(s, m, DROP_NEIGH_FULL);
+        return NULL;
+    }
+    switch (neigh_use(s->neigh, n, s->now_ns)) {
+    case NEIGH_SEND_PROBE:
+        arp_request(s, nif, n, n->mac);
+        /* fall through */
+    case NEIGH_SEND:
+        eth_output(s, nif, n->mac, ETH_TYPE_IPV4, m);
+        break;
+    case NEIGH_PARK_ASK:
+        arp_request(s, nif, n, mac_broadcast);
+        /* fall through */
+    case NEIGH_PARK:
+        out = neigh_park(s->neigh, n, m);
+        if (out)
+            pkt_drop(s, out, DROP_NEIGH_QUEUE);
+        break;
+    case NEIGH_DROP:
+        pkt_drop(s, m, DROP_NEIGH_FAILED);
+        break;
+    }
+    return n;
+}
+
+void arp_timer(struct z_stack *s, struct wheel_node *w)
+{
+    struct neigh *n = neigh_of_timer(w);
+    struct netif *nif = s->netif[n->nif];
+    struct rte_mbuf *m;
+
+    switch (neigh_expire(s->neigh, n, s->now_ns)) {
+    case NEIGH_DUE_ASK:
+        arp_request(s, nif, n, mac_broadcast);
+        break;
+    case NEIGH_DUE_PROBE:
+        arp_request(s, nif, n, n->mac);
+        break;
+    case NEIGH_DUE_FAILED:
+        while ((m = neigh_unpark(n))) {
+            icmp_neigh_failed(s, m);
+            pkt_drop(s, m, DROP_NEIGH_FAILED);
+        }
+        break;
+    case NEIGH_DUE_NOTHING:
+        break;
+    }
+}
+
+int link_init(struct z_stack *s)
+{
+    struct neigh_conf c = {.limit = s->conf.neigh_limit,
+                           .queue_limit = s->conf.neigh_queue_limit,
+                           .max_tries = s->conf.arp_max_tries,
+                           .reachable_ns = s->conf.arp_reachable_ns,
+                           .retry_ns = s->conf.arp_retry_ns,
+                           .timer_kind = TIMER_NEIGH};
+    int err;
+
+    memcpy(c.key, s->hash_key, sizeof(c.key));
+    s->neigh = arena_alloc(&s->arena, sizeof(*s->neigh));
+    if (!s->neigh)
+        return -ENOMEM;
+    err = neigh_table_init(s->neigh, &s->arena, &s->wheel, &c);
+    if (err) {
+        arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
+        s->neigh = NULL;
+    }
+    return err;
+}
+
+void link_fini(struct z_stack *s)
+{
+    struct rte_mbuf *m;
+    struct neigh *n;
+
+    if (!s->neigh)
+        return;
+    for (uint32_t i = 0; (n = neigh_next(s->neigh, &i));)
+        while ((m = neigh_unpark(n)))
+            pkt_unref_chain(m);
+    neigh_table_fini(s->neigh, &s->arena);
+    arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
+    s->neigh = NULL;
+}

@@ -1,0 +1,16 @@
+#include <string.h>
+
+#include "core/stack.h"
+#include "link/eth.h"
+#include "wire/eth.h"
+
+void eth_output(struct z_stack *s, struct netif *nif, const uint8_t dst[6], uint16_t type, struct rte_mbuf *m)
+{
+    struct eth_hdr h = {.type = type};
+
+    memcpy(h.dst, dst, 6);
+    memcpy(h.src, nif->mac, 6);
+    eth_build(pkt_push(m, ETH_HLEN), &h);
+    if (unlikely(!txq_put(&nif->txq, m)))
+        pkt_drop(s, m, DROP_TXQ_FULL);
+}

@@ -1,0 +1,139 @@
+/*
+ * The neighbour table: which link address an on-link IP address has (RFC 826, with the states of RFC 4861 section 7.3.2).
+ * A mechanism: it keeps entries, timers and parked packets, and tells its caller what to send.
+ *
+ *     (new) -> INCOMPLETE -> REACHABLE -> STALE -> PROBE -> REACHABLE
+ *                  |  ^                              |
+ *                  |  +------ unicast unanswered ----+
+ *                  +-> FAILED (held, so that every new packet does not ask again) -> (gone)
+ *
+ * REACHABLE becomes STALE by time alone, without a timer: the next use finds out. Entries never move; whoever keeps a pointer
+ * asks neigh_is_fresh(), which compares the key, before each use.
+ */
+#ifndef LINK_NEIGH_H
+#define LINK_NEIGH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "base/inaddr.h"
+#include "base/units.h"
+#include "base/wheel.h"
+
+struct rte_mbuf;
+
+#define NEIGH_PARK_MAX 16u
+/* The order of use is kept to this precision, so that not every packet moves its entry in a list. */
+#define NEIGH_USE_GRAIN_NS NS_PER_SEC
+
+enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_PROBE, NEIGH_FAILED };
+
+struct neigh {
+    struct inaddr addr;   /* the key, with nif */
+    uint64_t check_at_ns; /* before this time neigh_use() need not be asked; 0: always ask */
+    uint8_t mac[6];
+    uint8_t nif; /* index of the interface */
+    uint8_t state;
+    uint8_t tries; /* requests sent in this state */
+    uint8_t n_parked, park_head;
+    uint64_t stale_at_ns; /* end of REACHABLE */
+    struct neigh *hash_next; /* or of the free list */
+    TAILQ_ENTRY(neigh) lru;  /* every entry that may be recycled */
+    struct wheel_node timer; /* requests of INCOMPLETE and PROBE, hold of FAILED */
+    struct rte_mbuf *parked[NEIGH_PARK_MAX];
+};
+
+struct neigh_conf {
+    uint32_t limit;       /* entries */
+    uint32_t queue_limit; /* packets parked per entry, at most NEIGH_PARK_MAX */
+    uint32_t max_tries;
+    uint64_t reachable_ns, retry_ns;
+    uint8_t timer_kind; /* of the entries' wheel nodes */
+    uint8_t key[16];    /* of the hash */
+};
+
+#define NEIGH_CHUNK_ENTRIES 2048u
+#define NEIGH_CHUNKS 32u
+_Static_assert(sizeof(struct neigh) * NEIGH_CHUNK_ENTRIES <= ARENA_MAX_BLOCK, "a chunk is one block");
+
+TAILQ_HEAD(neigh_list, neigh);
+
+struct neigh_table {
+    struct neigh_conf conf;
+    struct wheel *wheel;
+    struct neigh **bucket;
+    uint32_t n_buckets; /* power of two */
+    uint32_t n_cut;     /* entries ever used; the rest of the chunks is untouched */
+    uint32_t n_used, n_incomplete;
+    struct neigh *free;
+    struct neigh_list lru; /* least recently used first; without INCOMPLETE ones, whose packets wait */
+    struct neigh *chunk[NEIGH_CHUNKS];
+};
+
+/* What to do with a packet for this neighbour. */
+enum neigh_verdict {
+    NEIGH_SEND,       /* send it to n->mac */
+    NEIGH_SEND_PROBE, /* the same, and a unicast request to n->mac */
+    NEIGH_PARK,       /* neigh_park() */
+    NEIGH_PARK_ASK,   /* the same, and a broadcast request */
+    NEIGH_DROP,       /* it did not answer lately */
+};
+
+/* What a timer wants. */
+enum neigh_due {
+    NEIGH_DUE_NOTHING,
+    NEIGH_DUE_ASK,   /* a broadcast request */
+    NEIGH_DUE_PROBE, /* a unicast request */
+    NEIGH_DUE_FAILED /* take and drop the parked packets */
+};
+
+/* 0 or -ENOMEM (then nothing is left behind). A limit above what the chunks hold is cut. */
+int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, const struct neigh_conf *conf);
+
+/* The parked packets must have been taken (neigh_next). */
+void neigh_table_fini(struct neigh_table *t, struct arena *a);
+
+struct neigh *neigh_find(const struct neigh_table *t, uint8_t nif, const struct inaddr *addr);
+
+/*
+ * The entry for an address that a packet goes to, made when there is none. When the table is full the least recently
+ * used entry is recycled. NULL: none can be (at most half of the table may be unresolved, or a scan of the subnet would
+ * push out the neighbours in use).
+ */
+struct neigh *neigh_get(struct neigh_table *t, uint8_t nif, const struct inaddr *addr);
+
+/* A packet wants to go to n. */
+enum neigh_verdict neigh_use(struct neigh_table *t, struct neigh *n, uint64_t now_ns);
+
+/* Keeps m until the neighbour answers. Returns the oldest one when the queue is full: it belongs to the caller. */
+struct rte_mbuf *neigh_park(struct neigh_table *t, struct neigh *n, struct rte_mbuf *m);
+
+/* Oldest first; NULL when none is left. */
+struct rte_mbuf *neigh_unpark(struct neigh *n);
+
+/*
+ * addr said that it has this link address. Updates an entry; makes one only if create, and such an entry is the first to be
+ * recycled until a packet uses it. Returns it, for its parked packets, or NULL.
+ */
+struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create, uint64_t now_ns);
+
+/* The timer of n expired. */
+enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns);
+
+/* Every entry in turn: *i starts at 0; NULL at the end. */
+struct neigh *neigh_next(const struct neigh_table *t, uint32_t *i);
+
+static inline struct neigh *neigh_of_timer(struct wheel_node *w)
+{
+    return container_of_ptr(w, struct neigh, timer);
+}
+
+/* The one question per packet: is n still addr's entry, and known to be good? */
+static inline bool neigh_is_fresh(const struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns)
+{
+    return n && now_ns < n->check_at_ns && n->nif == nif && inaddr_eq(&n->addr, addr);
+}
+
+#endif

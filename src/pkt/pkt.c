@@ -1,0 +1,193 @@
+#include "pkt/pkt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_errno.h>
+
+#include "core/stack.h"
+
+#define META_ALIGN 8
+
+size_t pkt_meta_offset;
+
+int pkt_init(void)
+{
+    static const struct rte_mbuf_dynfield field = {
+        .name = "zstack_pkt_meta",
+        .size = sizeof(struct pkt_meta),
+        .align = META_ALIGN,
+    };
+
+    int offset = rte_mbuf_dynfield_register(&field);
+
+    if (offset < 0)
+        return -rte_errno;
+    pkt_meta_offset = (size_t)offset;
+    return 0;
+}
+
+void pkt_unref(struct rte_mbuf *m)
+{
+    struct pkt_meta *meta = pkt_meta(m);
+
+    if (__atomic_load_n(&meta->extra_refs, __ATOMIC_ACQUIRE) != 0) {
+        if (__atomic_fetch_sub(&meta->extra_refs, 1, __ATOMIC_ACQ_REL) != 0)
+            return;
+        /* another holder let go between the load and the subtraction: this is the last one */
+        __atomic_store_n(&meta->extra_refs, 0, __ATOMIC_RELAXED);
+    }
+    meta->flags = 0;
+    rte_pktmbuf_free_seg(m);
+}
+
+void pkt_unref_chain(struct rte_mbuf *m)
+{
+    while (m != NULL) {
+        struct rte_mbuf *next = m->next;
+
+        pkt_unref(m);
+        m = next;
+    }
+}
+
+void pkt_drop(struct z_stack *s, struct rte_mbuf *m, enum ctr reason)
+{
+    stack_count(s, reason);
+    trace_add(&s->trace, s->now_ns, ctr_names[reason], m->pkt_len, 0, 0);
+    pkt_unref_chain(m);
+}
+
+/* Appends bytes of the following segments to the first one, whose headroom keeps the headers pulled off before. */
+struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m, uint32_t n)
+{
+    if (likely(m->data_len >= n))
+        return m;
+    if (n > m->pkt_len || n > PKT_HDR_ROOM || !pkt_sole_owner(m) || rte_pktmbuf_tailroom(m) < n - m->data_len) {
+        pkt_drop(s, m, DROP_PULLUP);
+        return NULL;
+    }
+    stack_count(s, CTR_PULLUP);
+    while (m->data_len < n) {
+        struct rte_mbuf *next = m->next;
+        uint32_t take = MIN(n - m->data_len, (uint32_t)next->data_len);
+
+        memcpy(pkt_data(m) + m->data_len, pkt_data(next), take);
+        m->data_len = (uint16_t)(m->data_len + take);
+        next->data_off = (uint16_t)(next->data_off + take);
+        next->data_len = (uint16_t)(next->data_len - take);
+        if (next->data_len == 0) {
+            m->next = next->next;
+            m->nb_segs--;
+            pkt_unref(next);
+        }
+    }
+    return m;
+}
+
+struct rte_mbuf *pkt_trim_head(struct rte_mbuf *m, uint32_t n)
+{
+    while (m != NULL && n >= m->data_len) {
+        struct rte_mbuf *next = m->next;
+
+        n -= m->data_len;
+        if (next != NULL) {
+            next->pkt_len = m->pkt_len - m->data_len;
+            next->nb_segs = (uint16_t)(m->nb_segs - 1);
+        }
+        pkt_unref(m);
+        m = next;
+    }
+    if (m != NULL)
+        pkt_pull(m, n);
+    return m;
+}
+
+struct rte_mbuf *pkt_trim_to(struct rte_mbuf *m, uint32_t len)
+{
+    struct rte_mbuf *seg = m;
+    uint32_t left = len;
+    uint16_t segs = 1;
+
+    if (len == 0) {
+        pkt_unref_chain(m);
+        return NULL;
+    }
+    while (left > seg->data_len) {
+        left -= seg->data_len;
+        seg = seg->next;
+        segs++;
+    }
+    seg->data_len = (uint16_t)left;
+    pkt_unref_chain(seg->next);
+    seg->next = NULL;
+    m->pkt_len = len;
+    m->nb_segs = segs;
+    return m;
+}
+
+struct rte_mbuf *pkt_alloc_hdr(struct z_stack *s)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(s->pools.hdr);
+
+    if (unlikely(m == NULL)) {
+        stack_count(s, CTR_NO_MBUF);
+        return NULL;
+    }
+    m->data_off = PKT_HDR_ROOM;
+    return m;
+}
+
+struct rte_mbuf *pkt_alloc_app(struct z_stack *s, uint32_t len)
+{
+    struct rte_mbuf *m = NULL;
+    int class = 0;
+
+    if (len > PKT_BUF_MAX)
+        return NULL;
+    while (len > pkt_app_class_bytes[class])
+        class ++;
+    for (; class < PKT_APP_CLASSES && m == NULL; class ++)
+        m = rte_pktmbuf_alloc(s->pools.app[class]);
+    if (unlikely(m == NULL)) {
+        __atomic_fetch_add(&s->ctr.v[CTR_NO_MBUF], 1, __ATOMIC_RELAXED); /* called from any thread */
+        return NULL;
+    }
+    pkt_meta(m)->flags = 0;
+    return m;
+}
+
+static uint32_t frame_refs(const struct rte_mbuf *m)
+{
+    if (RTE_MBUF_HAS_EXTBUF(m))
+        return rte_mbuf_ext_refcnt_read(m->shinfo);
+    return rte_mbuf_refcnt_read(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect((struct rte_mbuf *)(uintptr_t)m) : m);
+}
+
+struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+    struct rte_mbuf *mi;
+
+    /* drivers overwrite ol_flags on receive; an attach to a pinned buffer without the flag would count references in a
+     * neighbour's payload */
+    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
+        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
+    if (unlikely(frame_refs(m) >= PKT_FRAME_REFS_MAX)) {
+        stack_count(s, CTR_REF_LIMIT);
+        return NULL;
+    }
+    mi = rte_pktmbuf_alloc(s->pools.ind);
+    if (unlikely(mi == NULL)) {
+        stack_count(s, CTR_NO_MBUF);
+        return NULL;
+    }
+    rte_pktmbuf_attach(mi, m);
+    memset(pkt_meta(mi), 0, sizeof(struct pkt_meta)); /* the attach copied m's */
+    mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+    mi->data_off = (uint16_t)off;
+    mi->data_len = (uint16_t)len;
+    mi->pkt_len = len;
+    mi->nb_segs = 1;
+    mi->next = NULL;
+    return mi;
+}

@@ -1,0 +1,65 @@
+/* The pools of a stack: receive, headers, indirect, application buffers by size class. */
+#include <errno.h>
+#include <stdio.h>
+
+#include <rte_errno.h>
+#include <rte_mempool.h>
+
+#include "pkt/pkt.h"
+#include "pkt/pool_ops.h"
+
+#define POOL_CACHE 256u
+#define HDR_BUF_BYTES (PKT_HDR_ROOM + 64u)
+
+const uint32_t pkt_app_class_bytes[PKT_APP_CLASSES] = {2048, 9216, PKT_BUF_MAX};
+
+static struct rte_mempool *pool_create(const char *name, const char *kind, uint32_t n, uint32_t room, int socket_id)
+{
+    char full[RTE_MEMPOOL_NAMESIZE];
+    uint32_t cache = n >= 4 * POOL_CACHE ? POOL_CACHE : 0;
+
+    if (n == 0)
+        return NULL;
+    snprintf(full, sizeof(full), "%s_%s", name, kind);
+    return rte_pktmbuf_pool_create_by_ops(full, n, pool_cache_size(cache), 0, (uint16_t)room, socket_id, pool_ops_name());
+}
+
+int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id)
+{
+    static const char *const app_kind[PKT_APP_CLASSES] = {"a2k", "a9k", "a64k"};
+    bool ok;
+
+    *p = (struct pkt_pools){0};
+    p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, socket_id);
+    p->hdr = pool_create(name, "hdr", sizes->hdr, HDR_BUF_BYTES, socket_id);
+    p->ind = pool_create(name, "ind", sizes->ind, 0, socket_id);
+    ok = p->rx != NULL && p->hdr != NULL && p->ind != NULL;
+    for (int i = 0; i < PKT_APP_CLASSES; i++) {
+        p->app[i] = pool_create(name, app_kind[i], sizes->app[i], pkt_app_class_bytes[i] + PKT_HEADROOM, socket_id);
+        ok = ok && p->app[i] != NULL;
+    }
+    if (!ok) {
+        pkt_pools_free(p);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void pkt_pools_free(struct pkt_pools *p)
+{
+    rte_mempool_free(p->rx);
+    rte_mempool_free(p->hdr);
+    rte_mempool_free(p->ind);
+    for (int i = 0; i < PKT_APP_CLASSES; i++)
+        rte_mempool_free(p->app[i]);
+    *p = (struct pkt_pools){0};
+}
+
+uint32_t pkt_pools_in_use(const struct pkt_pools *p)
+{
+    uint32_t n = rte_mempool_in_use_count(p->rx) + rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
+
+    for (int i = 0; i < PKT_APP_CLASSES; i++)
+        n += rte_mempool_in_use_count(p->app[i]);
+    return n;
+}

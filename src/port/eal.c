@@ -1,0 +1,177 @@
+#include "port/eal.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include "base/units.h"
+
+#define EAL_MAX_ARGS 128
+#define NO_HUGE_REMEDY "set no_huge=1 in config.ini or run sysctl vm.nr_hugepages=512"
+
+static bool eal_started;
+
+bool port_devarg(const char *args, const char *key, char *value, size_t value_bytes)
+{
+    size_t key_len = strlen(key);
+
+    while (args != NULL && *args != '\0') {
+        size_t len = strcspn(args, ",");
+
+        if (len > key_len && strncmp(args, key, key_len) == 0 && args[key_len] == '=') {
+            size_t n = len - key_len - 1;
+
+            if (n >= value_bytes)
+                return false;
+            memcpy(value, args + key_len + 1, n);
+            value[n] = '\0';
+            return true;
+        }
+        args += len;
+        if (*args == ',')
+            args++;
+    }
+    return false;
+}
+
+static bool has_flag(int argc, char **argv, const char *flag)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], flag) == 0)
+            return true;
+    return false;
+}
+
+/* Pages of every size that this machine has left. */
+static unsigned long free_hugepages(void)
+{
+    unsigned long sum = 0;
+    glob_t g;
+
+    if (glob("/sys/kernel/mm/hugepages/hugepages-*/free_hugepages", 0, NULL, &g) != 0)
+        return 0;
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        FILE *f = fopen(g.gl_pathv[i], "r");
+        unsigned long n = 0;
+
+        if (f != NULL && fscanf(f, "%lu", &n) == 1)
+            sum += n;
+        if (f != NULL)
+            fclose(f);
+    }
+    globfree(&g);
+    return sum;
+}
+
+static void explain_failure(int argc, char **argv, int error, char *err, size_t n)
+{
+    bool huge = !has_flag(argc, argv, "--no-huge");
+
+    if (error == EALREADY)
+        snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
+    else if (error == EINVAL)
+        snprintf(err, n, "DPDK refuses its arguments (lcore_mask, memory, vdevs or extra_eal_args in config.ini): see its message above");
+    else if (error == ENOTSUP && !huge)
+        snprintf(err, n, "DPDK could not start: this processor or kernel lacks what it needs; see its message above");
+    else if (huge && free_hugepages() == 0)
+        snprintf(err, n, "no free hugepages: " NO_HUGE_REMEDY);
+    else if (error == EACCES || error == EPERM || geteuid() != 0)
+        snprintf(err, n, "no permission to start DPDK%s: run as root%s", huge ? " with hugepages" : "",
+                 huge ? ", or set no_huge=1 in config.ini" : "");
+    else if (error == ENOMEM)
+        snprintf(err, n, "not enough %s for DPDK: lower memory= in config.ini%s", huge ? "hugepages" : "memory",
+                 huge ? ", or " NO_HUGE_REMEDY : "");
+    else if (huge)
+        snprintf(err, n, "DPDK could not start (%s), probably for its hugepages: " NO_HUGE_REMEDY, rte_strerror(error));
+    else
+        snprintf(err, n, "DPDK could not start (%s): see its message above", rte_strerror(error));
+}
+
+static void explain_vdev(const char *name, const char *args, char *err, size_t n)
+{
+    char iface[64];
+
+    if (port_devarg(args, "iface", iface, sizeof(iface)) && strncmp(name, "net_tap", 7) != 0 && if_nametoindex(iface) == 0)
+        snprintf(err, n, "device %s could not be created: there is no network interface \"%s\" here", name, iface);
+    else if (geteuid() != 0)
+        snprintf(err, n, "device %s could not be created: it probably needs root (or CAP_NET_RAW and CAP_NET_ADMIN)", name);
+    else
+        snprintf(err, n, "device %s could not be created from \"%s\": check the driver's name and arguments in devargs= "
+                         "and DPDK's message above", name, args);
+}
+
+/* EAL starts also when a virtual device that was asked for could not be made. */
+static int check_vdevs(int argc, char **argv, char *err, size_t n)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *spec = NULL, *args;
+        char name[64];
+        uint16_t id;
+
+        if (strncmp(argv[i], "--vdev=", 7) == 0)
+            spec = argv[i] + 7;
+        else if (strcmp(argv[i], "--vdev") == 0 && i + 1 < argc)
+            spec = argv[++i];
+        if (spec == NULL || (strncmp(spec, "net_", 4) != 0 && strncmp(spec, "eth_", 4) != 0))
+            continue;
+        args = strchr(spec, ',');
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ","), spec);
+        if (rte_eth_dev_get_port_by_name(name, &id) != 0) {
+            explain_vdev(name, args != NULL ? args + 1 : "", err, n);
+            return -ENODEV;
+        }
+    }
+    return 0;
+}
+
+static void ignore_sigpipe(void)
+{
+    struct sigaction sa;
+
+    if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
+int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
+{
+    char *args[EAL_MAX_ARGS + 1];
+    cpu_set_t cpus;
+    int error;
+
+    if (eal_started) {
+        snprintf(err, err_bytes, "DPDK has been started already: one ff_init per process");
+        return -EALREADY;
+    }
+    if (argc < 1 || argc > EAL_MAX_ARGS) {
+        snprintf(err, err_bytes, "%d arguments for DPDK: 1 to %d are possible", argc, EAL_MAX_ARGS);
+        return -E2BIG;
+    }
+    memcpy(args, argv, sizeof(args[0]) * (size_t)argc); /* EAL permutes them */
+    args[argc] = NULL;
+    sched_getaffinity(0, sizeof(cpus), &cpus);
+    if (rte_eal_init(argc, args) < 0) {
+        error = rte_errno != 0 ? rte_errno : EINVAL;
+        explain_failure(argc, argv, error, err, err_bytes);
+        sched_setaffinity(0, sizeof(cpus), &cpus);
+        return -error;
+    }
+    ignore_sigpipe();
+    error = check_vdevs(argc, argv, err, err_bytes);
+    if (error != 0) {
+        rte_eal_cleanup();
+        sched_setaffinity(0, sizeof(cpus), &cpus);
+        return error;
+    }
+    eal_started = true;
+    return 0;
+}

@@ -1,0 +1,371 @@
+#include "port/ethdev.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+
+#include "base/units.h"
+#include "pkt/pkt.h"
+#include "port/quirks.h"
+
+#define RING_DESC 1024u
+#define USUAL_ROOM 2048u
+#define STASH 32
+#define LINK_POLL_NS (10 * NS_PER_MS)
+#define NO_EVENT_NAP_NS NS_PER_MS
+#define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
+
+struct ethdev_port {
+    struct port p; /* first */
+    struct counters own_ctr; /* until a stack takes the port */
+    bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
+    bool foreign_meta;       /* received mbufs carry what their sender left in them */
+    uint16_t n_stash;        /* frames that port_wait found instead of waiting */
+    struct rte_mbuf *stash[STASH];
+};
+
+static struct ethdev_port *ethdev_of(struct port *p)
+{
+    return (struct ethdev_port *)(void *)p;
+}
+
+/*
+ * "None" (both bits) says that the sum in the frame is unfinished and its content verified, as between virtual machines: good
+ * for the stack.
+ */
+static void rx_flags(struct ethdev_port *e, struct rte_mbuf **m, uint16_t n)
+{
+    for (uint16_t i = 0; i < n; i++) {
+        uint64_t f = m[i]->ol_flags;
+
+        if ((f & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+            f &= ~RTE_MBUF_F_RX_L4_CKSUM_BAD;
+        if ((f & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_NONE)
+            f &= ~RTE_MBUF_F_RX_IP_CKSUM_BAD;
+        if (e->foreign_meta) {
+            f &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+            memset(pkt_meta(m[i]), 0, sizeof(struct pkt_meta));
+        }
+        m[i]->ol_flags = f;
+    }
+}
+
+static uint16_t ethdev_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    struct ethdev_port *e = ethdev_of(p);
+    uint16_t got;
+
+    if (unlikely(e->n_stash > 0)) {
+        got = MIN(n, e->n_stash);
+        memcpy(m, e->stash, sizeof(m[0]) * got);
+        e->n_stash = (uint16_t)(e->n_stash - got);
+        memmove(e->stash, e->stash + got, sizeof(m[0]) * e->n_stash);
+    } else {
+        got = rte_eth_rx_burst(p->id, 0, m, n);
+    }
+    if (p->caps.rx_cksum || e->foreign_meta)
+        rx_flags(e, m, got);
+    return got;
+}
+
+static uint16_t ethdev_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    if (ethdev_of(p)->prepare) {
+        n = rte_eth_tx_prepare(p->id, 0, m, n);
+        if (unlikely(n == 0)) { /* the first frame is one the driver can never send */
+            p->ctr->v[CTR_TX_REFUSED]++;
+            rte_pktmbuf_free(m[0]);
+            return 1;
+        }
+    }
+    return rte_eth_tx_burst(p->id, 0, m, n);
+}
+
+static void ethdev_reclaim(struct port *p)
+{
+    rte_eth_tx_done_cleanup(p->id, 0, 0); /* -ENOTSUP where the driver frees on transmit only */
+}
+
+static bool ethdev_link_up(struct port *p)
+{
+    struct rte_eth_link link;
+
+    memset(&link, 0, sizeof(link));
+    return rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+static uint64_t ethdev_missed(struct port *p)
+{
+    struct rte_eth_stats st;
+
+    return rte_eth_stats_get(p->id, &st) == 0 ? st.imissed + st.rx_nombuf : 0;
+}
+
+static void nap(uint64_t ns)
+{
+    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
+
+    nanosleep(&ts, NULL);
+}
+
+/* A frame that came before the interrupt was enabled raises none: look once more after enabling it. */
+static void ethdev_wait(struct port *p, uint64_t timeout_ns)
+{
+    struct ethdev_port *e = ethdev_of(p);
+    int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, 0);
+
+    if (e->n_stash > 0)
+        return;
+    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, 0) != 0) {
+        nap(MIN(timeout_ns, NO_EVENT_NAP_NS));
+        return;
+    }
+    e->n_stash = rte_eth_rx_burst(p->id, 0, e->stash, STASH);
+    if (e->n_stash == 0) {
+        struct timespec ts = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
+        struct pollfd pfd = {.fd = fd, .events = POLLIN};
+        uint64_t events;
+
+        if (ppoll(&pfd, 1, &ts, NULL) == 1 && read(fd, &events, sizeof(events)) < 0)
+            nap(MIN(timeout_ns, NO_EVENT_NAP_NS)); /* or an event that cannot be taken would be a busy loop */
+    }
+    rte_eth_dev_rx_intr_disable(p->id, 0);
+}
+
+static void ethdev_close(struct port *p)
+{
+    struct ethdev_port *e = ethdev_of(p);
+
+    rte_pktmbuf_free_bulk(e->stash, e->n_stash);
+    rte_eth_dev_stop(p->id);
+    rte_eth_dev_close(p->id);
+    free(e);
+}
+
+static const struct port_ops ethdev_ops = {
+    .rx = ethdev_rx,
+    .tx = ethdev_tx,
+    .reclaim = ethdev_reclaim,
+    .link_up = ethdev_link_up,
+    .missed = ethdev_missed,
+    .wait = ethdev_wait,
+    .close = ethdev_close,
+};
+
+static uint32_t pool_room(const struct port_ethdev_conf *c)
+{
+    return rte_pktmbuf_data_room_size(c->rx_pool) - RTE_PKTMBUF_HEADROOM;
+}
+
+/* MBUF_FAST_FREE is never asked for: frames hold segments of several pools and shared buffers. */
+static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
+                            struct rte_eth_conf *conf)
+{
+    conf->rxmode.mtu = l->configure_mtu;
+    conf->rxmode.offloads = info->rx_offload_capa & (c->no_rx_cksum ? 0 : RX_CKSUM);
+    if (pool_room(c) < l->rx_room)
+        conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+    conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum ? 0 : TX_CKSUM);
+    conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    conf->intr_conf.rxq = c->rx_interrupt;
+}
+
+static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, const struct quirk *q)
+{
+    uint64_t tx = conf->txmode.offloads;
+    const struct rte_eth_desc_lim *lim = &info->tx_desc_lim;
+
+    p->caps.tx_chains = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0 && !q->no_chains;
+    p->caps.tx_external = !q->no_external;
+    p->caps.tx_indirect = !q->no_indirect;
+    p->caps.tx_owned_only = q->owned_only;
+    p->caps.tx_ip_cksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+    p->caps.tx_tcp_cksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+    p->caps.tx_udp_cksum = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+    p->caps.rx_cksum = (conf->rxmode.offloads & RX_CKSUM) != 0;
+    p->caps.tx_max_segs = UINT16_MAX; /* zero in a limit means that there is none */
+    if (lim->nb_seg_max != 0)
+        p->caps.tx_max_segs = lim->nb_seg_max;
+    if (lim->nb_mtu_seg_max != 0)
+        p->caps.tx_max_segs = MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
+}
+
+/* Some drivers refuse to be configured for interrupts: then there are none. */
+static int configure(uint16_t id, struct rte_eth_conf *conf)
+{
+    int ret = rte_eth_dev_configure(id, 1, 1, conf);
+
+    if (ret < 0 && conf->intr_conf.rxq != 0) {
+        conf->intr_conf.rxq = 0;
+        ret = rte_eth_dev_configure(id, 1, 1, conf);
+    }
+    return ret;
+}
+
+static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf)
+{
+    uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC, n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
+    int socket = rte_eth_dev_socket_id(c->port_id), ret;
+    struct rte_eth_rxconf rxconf = info->default_rxconf;
+    struct rte_eth_txconf txconf = info->default_txconf;
+
+    while (n_rx > c->rx_pool->size / 2 && n_rx > 32)
+        n_rx /= 2;
+    ret = rte_eth_dev_adjust_nb_rx_tx_desc(c->port_id, &n_rx, &n_tx);
+    if (ret != 0)
+        return ret;
+    rxconf.offloads = conf->rxmode.offloads;
+    txconf.offloads = conf->txmode.offloads;
+    ret = rte_eth_rx_queue_setup(c->port_id, 0, n_rx, (unsigned)socket, &rxconf, c->rx_pool);
+    if (ret != 0)
+        return ret;
+    return rte_eth_tx_queue_setup(c->port_id, 0, n_tx, (unsigned)socket, &txconf);
+}
+
+/* A device whose kernel interface has the MTU was checked against that; the others are told, where they want to be. */
+static int set_mtu(uint16_t id, uint16_t mtu, const struct quirk *q)
+{
+    int ret;
+
+    if (q->kernel_mtu || mtu == RTE_ETHER_MTU)
+        return 0;
+    ret = rte_eth_dev_set_mtu(id, mtu);
+    return ret == -ENOTSUP ? 0 : ret;
+}
+
+static void wait_for_link(struct port *p, uint64_t wait_ns)
+{
+    for (uint64_t waited = 0; waited < wait_ns && !ethdev_link_up(p); waited += LINK_POLL_NS)
+        nap(LINK_POLL_NS);
+}
+
+static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info,
+                 const struct port_limits *l, const struct quirk *q, const char **step)
+{
+    struct rte_eth_conf conf = {0};
+    int ret;
+
+    choose_offloads(c, info, l, &conf);
+    *step = "configured";
+    ret = configure(c->port_id, &conf);
+    if (ret == 0) {
+        *step = "given queues";
+        ret = setup_queues(c, info, &conf);
+    }
+    if (ret == 0) {
+        *step = "given this MTU";
+        ret = set_mtu(c->port_id, e->p.mtu, q);
+    }
+    if (ret == 0) {
+        *step = "started";
+        ret = rte_eth_dev_start(c->port_id);
+    }
+    if (ret != 0)
+        return ret;
+    set_caps(&e->p, info, &conf, q);
+    e->p.caps.max_mtu = l->max_mtu;
+    e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
+    e->foreign_meta = q->owned_only;
+    e->p.caps.rx_event = conf.intr_conf.rxq != 0 && (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 &&
+                                                                       rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
+    if (c->promiscuous)
+        rte_eth_promiscuous_enable(c->port_id);
+    else
+        rte_eth_promiscuous_disable(c->port_id);
+    return 0;
+}
+
+static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, size_t n)
+{
+    unsigned count = rte_eth_dev_count_avail();
+
+    if (!rte_eth_dev_is_valid_port(id)) {
+        if (count == 0)
+            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=", id);
+        else
+            snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id,
+                     count == 1 ? "is" : "are", count);
+        return -ENODEV;
+    }
+    if (rte_eth_dev_info_get(id, info) != 0) {
+        snprintf(err, n, "port %u: the driver tells nothing about its device", id);
+        return -EIO;
+    }
+    return 0;
+}
+
+static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t mtu)
+{
+    struct ethdev_port *e = calloc(1, sizeof(*e));
+    struct rte_ether_addr mac;
+
+    if (e == NULL)
+        return NULL;
+    e->p.ops = &ethdev_ops;
+    e->p.id = c->port_id;
+    e->p.mtu = mtu;
+    e->p.ctr = &e->own_ctr;
+    e->p.linear_pool = c->linear_pool;
+    if (rte_eth_macaddr_get(c->port_id, &mac) == 0)
+        memcpy(e->p.mac, mac.addr_bytes, sizeof(e->p.mac));
+    rte_eth_dev_get_name_by_port(c->port_id, e->p.name);
+    return e;
+}
+
+struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_t err_bytes)
+{
+    uint16_t mtu = c->mtu != 0 ? c->mtu : RTE_ETHER_MTU;
+    struct rte_eth_dev_info info;
+    const struct quirk *q;
+    struct port_limits limits;
+    struct ethdev_port *e;
+    const char *step = "";
+    int ret;
+
+    if (device_info(c->port_id, &info, err, err_bytes) != 0)
+        return NULL;
+    q = quirk_find(info.driver_name);
+    port_limits_get(&limits, mtu, &info, q);
+    if (port_limits_check(&limits, c->port_id, mtu, pool_room(c), &info, q, err, err_bytes) != 0)
+        return NULL;
+    e = port_new(c, mtu);
+    if (e == NULL) {
+        snprintf(err, err_bytes, "port %u: no memory", c->port_id);
+        return NULL;
+    }
+    ret = start(e, c, &info, &limits, q, &step);
+    if (ret != 0) {
+        if (ret == -EBUSY)
+            snprintf(err, err_bytes, "port %u (%s) is in use already", c->port_id, info.driver_name);
+        else
+            snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name,
+                     step, strerror(-ret));
+        free(e);
+        return NULL;
+    }
+    wait_for_link(&e->p, c->link_wait_ns != 0 ? c->link_wait_ns : NS_PER_SEC);
+    return &e->p;
+}
+
+uint32_t port_ethdev_rx_room(uint16_t port_id, uint16_t mtu)
+{
+    struct rte_eth_dev_info info;
+    struct port_limits l;
+    const struct quirk *q;
+    char err[256];
+
+    if (device_info(port_id, &info, err, sizeof(err)) != 0)
+        return 0;
+    q = quirk_find(info.driver_name);
+    port_limits_get(&l, mtu != 0 ? mtu : RTE_ETHER_MTU, &info, q);
+    if (!l.rx_room_required && (q->rx_chains || (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0))
+        return MAX(info.min_rx_bufsize, USUAL_ROOM);
+    return MAX(l.rx_room, info.min_rx_bufsize);
+}

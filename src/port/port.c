@@ -1,0 +1,204 @@
+#include "port/port.h"
+
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "base/check.h"
+#include "base/units.h"
+
+#define ETH_OVERHEAD 18u /* Ethernet header and a VLAN tag */
+#define TX_CKSUM_MASK (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
+
+enum ready { FRAME_READY, FRAME_WAITS, FRAME_OVERSIZE };
+
+/*
+ * One's complement sum of len bytes at off of the chain. A segment that starts at an odd offset contributes its sum with the
+ * bytes swapped (RFC 1071 section 2 B). rte_raw_cksum_mbuf cannot be used: it swaps before it has folded the carries.
+ */
+static uint16_t chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+    uint32_t sum = 0, done = 0;
+
+    for (; done < len; m = m->next, off = 0) {
+        uint32_t n = MIN(m->data_len - off, len - done);
+        uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n);
+
+        sum += (done & 1) != 0 ? rte_bswap16(part) : part;
+        done += n;
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+static void ip_cksum(struct port *p, struct rte_mbuf *m)
+{
+    struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
+
+    ip->hdr_checksum = 0;
+    if (p->caps.tx_ip_cksum)
+        return;
+    ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, m->l3_len);
+    m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
+}
+
+/*
+ * With an offload the pseudo-header sum goes in the field, as ethdev wants it; that depends on the IP header only, so it may
+ * be written again when the frame is offered a second time. Without, the sum is made here and the request is cleared.
+ */
+static void l4_cksum(struct rte_mbuf *m, uint32_t field_off, bool offload)
+{
+    const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, m->l2_len);
+    uint32_t l4_off = (uint32_t)(m->l2_len + m->l3_len);
+    uint32_t l4_len = rte_be_to_cpu_16(ip->total_length) - (uint32_t)m->l3_len;
+    bool udp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
+    uint16_t sum = rte_ipv4_phdr_cksum(ip, 0);
+    uint8_t *field = rte_pktmbuf_mtod_offset(m, uint8_t *, l4_off + field_off);
+
+    Z_CHECK(l4_off + l4_len <= m->pkt_len && l4_off + field_off + sizeof(sum) <= m->data_len);
+    if (!offload) {
+        uint32_t total;
+
+        memset(field, 0, sizeof(sum));
+        total = (uint32_t)sum + chain_sum(m, l4_off, l4_len);
+        sum = (uint16_t)~((total & 0xffff) + (total >> 16));
+        if (udp && sum == 0)
+            sum = 0xffff; /* RFC 768: zero means that there is no checksum */
+        m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
+    }
+    memcpy(field, &sum, sizeof(sum));
+}
+
+/* Headers are in the first segment and were written for this transmission: the only bytes that are touched. */
+static void tx_cksum(struct port *p, struct rte_mbuf *m)
+{
+    uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+
+    m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+    if (l4 == RTE_MBUF_F_TX_TCP_CKSUM)
+        l4_cksum(m, offsetof(struct rte_tcp_hdr, cksum), p->caps.tx_tcp_cksum);
+    else if (l4 == RTE_MBUF_F_TX_UDP_CKSUM)
+        l4_cksum(m, offsetof(struct rte_udp_hdr, dgram_cksum), p->caps.tx_udp_cksum);
+    if ((m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
+        ip_cksum(p, m);
+    if ((m->ol_flags & TX_CKSUM_MASK) == 0)
+        m->ol_flags &= ~RTE_MBUF_F_TX_IPV4;
+}
+
+static bool must_linearize(const struct port_caps *c, const struct rte_mbuf *m)
+{
+    if (m->nb_segs > (c->tx_chains ? c->tx_max_segs : 1))
+        return true;
+    if (c->tx_external && c->tx_indirect && !c->tx_owned_only)
+        return false;
+    for (; m != NULL; m = m->next) {
+        if ((RTE_MBUF_HAS_EXTBUF(m) && !c->tx_external) || (RTE_MBUF_CLONED(m) && !c->tx_indirect))
+            return true;
+        if (c->tx_owned_only && (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1))
+            return true;
+    }
+    return false;
+}
+
+static enum ready linearize(struct port *p, struct rte_mbuf **slot)
+{
+    struct rte_mbuf *m = *slot, *flat;
+    uint32_t hdr_len = (uint32_t)(m->l2_len + m->l3_len + m->l4_len);
+    char *to;
+
+    if (p->linear_pool == NULL)
+        return FRAME_WAITS;
+    if (m->pkt_len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(p->linear_pool))
+        return FRAME_OVERSIZE;
+    flat = rte_pktmbuf_alloc(p->linear_pool);
+    if (flat == NULL) {
+        p->ctr->v[CTR_NO_MBUF]++;
+        return FRAME_WAITS;
+    }
+    to = rte_pktmbuf_append(flat, (uint16_t)m->pkt_len);
+    for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
+        memcpy(to, rte_pktmbuf_mtod(seg, const char *), seg->data_len);
+        to += seg->data_len;
+    }
+    flat->ol_flags = m->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+    flat->tx_offload = m->tx_offload;
+    p->ctr->v[CTR_TX_LINEARIZED]++;
+    p->ctr->v[CTR_COPY_PORT] += m->pkt_len - MIN(hdr_len, m->pkt_len);
+    rte_pktmbuf_free(m);
+    *slot = flat;
+    return FRAME_READY;
+}
+
+/* May be called again for a frame that the ring did not take. */
+static enum ready make_ready(struct port *p, struct rte_mbuf **slot)
+{
+    struct rte_mbuf *m = *slot;
+
+    if (unlikely(m->pkt_len > p->mtu + ETH_OVERHEAD))
+        return FRAME_OVERSIZE;
+    if ((m->ol_flags & TX_CKSUM_MASK) != 0)
+        tx_cksum(p, m);
+    return must_linearize(&p->caps, m) ? linearize(p, slot) : FRAME_READY;
+}
+
+/* Returns how many of the n frames, which are ready, the ring took. */
+static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, uint64_t bytes)
+{
+    uint16_t sent = p->ops->tx(p, m, n);
+
+    for (uint16_t i = sent; i < n; i++)
+        bytes -= m[i]->pkt_len;
+    p->ctr->v[CTR_TX_PACKETS] += sent;
+    p->ctr->v[CTR_TX_BYTES] += bytes;
+    if (sent < n)
+        p->ctr->v[CTR_TX_RING_FULL]++;
+    return sent;
+}
+
+uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    uint16_t done = 0;
+
+    while (done < n) {
+        uint16_t ready = 0;
+        uint64_t bytes = 0;
+        enum ready r = FRAME_READY;
+
+        while (done + ready < n && (r = make_ready(p, &m[done + ready])) == FRAME_READY)
+            bytes += m[done + ready++]->pkt_len;
+        if (ready > 0) {
+            uint16_t sent = send_ready(p, m + done, ready, bytes);
+
+            done = (uint16_t)(done + sent);
+            if (sent < ready)
+                return done;
+        }
+        if (r == FRAME_WAITS)
+            return done;
+        if (r == FRAME_OVERSIZE) {
+            p->ctr->v[CTR_TX_OVERSIZE]++;
+            rte_pktmbuf_free(m[done++]);
+        }
+    }
+    return done;
+}
+
+uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    uint16_t got = p->ops->rx(p, m, n);
+
+    for (uint16_t i = 0; i < got; i++)
+        p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
+    p->ctr->v[CTR_RX_PACKETS] += got;
+    return got;
+}
+
+void port_close(struct port *p)
+{
+    if (p != NULL)
+        p->ops->close(p);
+}

@@ -1,0 +1,197 @@
+#include "sock/fdtab.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "core/stack.h"
+#include "sock/event.h"
+#include "sock/sock.h"
+#include "sock/watch.h"
+
+static int fd_of_index(const struct sock_table *t, uint32_t index)
+{
+    return (int)(t->base + index * t->n_stacks + t->stack);
+}
+
+/* The inverse of fd_of_index(); t->max for a number that is not in this table. */
+static uint32_t index_of_fd(const struct sock_table *t, int fd)
+{
+    uint32_t n = (uint32_t)fd - t->base;
+
+    if (fd < 0 || (uint32_t)fd < t->base || n % t->n_stacks != t->stack) {
+        return t->max;
+    }
+    n /= t->n_stacks;
+    return n < t->max ? n : t->max;
+}
+
+int sock_table_init(struct z_stack *s)
+{
+    struct sock_table *t = calloc(1, sizeof(*t));
+
+    if (!t) {
+        return -ENOMEM;
+    }
+    t->base = s->conf.fd_reserve;
+    t->n_stacks = 1;
+    t->stack = s->index % t->n_stacks;
+    t->max = s->conf.max_sockets;
+    if (t->base > INT_MAX || t->max > (INT_MAX - t->base) / t->n_stacks) { /* numbers must fit an int */
+        free(t);
+        return -EINVAL;
+    }
+    t->sock = calloc(t->max ? t->max : 1, sizeof(*t->sock));
+    if (!t->sock || idset_init(&t->free, t->max) != 0) {
+        free(t->sock);
+        free(t);
+        return -ENOMEM;
+    }
+    s->socks = t;
+    return 0;
+}
+
+void sock_table_fini(struct z_stack *s)
+{
+    if (s->socks) {
+        idset_fini(&s->socks->free);
+        free(s->socks->sock);
+        free(s->socks);
+        s->socks = 0;
+    }
+}
+
+/* Names sk by the lowest free number. */
+static int fd_take(struct z_stack *s, struct sock *sk)
+{
+    uint32_t index = idset_take_lowest(&s->socks->free);
+
+    if (index == IDSET_NONE) {
+        stack_count(s, CTR_SOCK_LIMIT);
+        return -EMFILE;
+    }
+    s->socks->sock[index] = sk;
+    sk->refs++;
+    stack_count(s, CTR_SOCKS);
+    return fd_of_index(s->socks, index);
+}
+
+int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out)
+{
+    struct sock *sk = arena_alloc(&s->arena, sizeof(*sk));
+    int fd;
+
+    *out = 0;
+    if (!sk) {
+        return -ENOMEM;
+    }
+    sk->kind = (uint8_t)kind;
+    LIST_INIT(&sk->watches);
+    fd = fd_take(s, sk);
+    if (fd < 0) {
+        arena_free(&s->arena, sk, sizeof(*sk));
+        return fd;
+    }
+    *out = sk;
+    return fd;
+}
+
+struct sock *sock_get(const struct z_stack *s, int fd)
+{
+    uint32_t index = index_of_fd(s->socks, fd);
+
+    return index < s->socks->max ? s->socks->sock[index] : 0;
+}
+
+/* What is behind a sock may be missing: its creation failed, and the caller takes the descriptor back. */
+static void sock_destroy(struct z_stack *s, struct sock *sk)
+{
+    event_forget(s, sk);
+    switch (sk->kind) {
+    case SOCK_TCP:
+        if (sk->tcp) {
+            tcp_close(s, sk->tcp);
+        }
+        break;
+    case SOCK_UDP:
+        if (sk->udp) {
+            udp_close(s, sk->udp);
+        }
+        break;
+    case SOCK_KQUEUE:
+        if (sk->kq) {
+            kqueue_destroy(s, sk->kq);
+        }
+        break;
+    case SOCK_EPOLL:
+        if (sk->ep) {
+            epoll_set_destroy(s, sk->ep);
+        }
+        break;
+    default:
+        Z_CHECK(!"kind of sock");
+    }
+    arena_free(&s->arena, sk, sizeof(*sk));
+}
+
+int sock_close(struct z_stack *s, int fd)
+{
+    uint32_t index = index_of_fd(s->socks, fd);
+    struct sock *sk = sock_get(s, fd);
+
+    if (!sk) {
+        return -EBADF;
+    }
+    s->socks->sock[index] = 0;
+    idset_put(&s->socks->free, index);
+    s->ctr.v[CTR_SOCKS]--;
+    watch_forget_fd(s, sk, fd);
+    if (--sk->refs == 0) {
+        sock_destroy(s, sk);
+    }
+    return 0;
+}
+
+int sock_dup(struct z_stack *s, int fd)
+{
+    struct sock *sk = sock_get(s, fd);
+
+    return sk ? fd_take(s, sk) : -EBADF;
+}
+
+int sock_dup2(struct z_stack *s, int fd, int newfd)
+{
+    struct sock *sk = sock_get(s, fd);
+    uint32_t index = index_of_fd(s->socks, newfd);
+
+    if (!sk || index == s->socks->max) {
+        return -EBADF;
+    }
+    if (newfd == fd) {
+        return newfd;
+    }
+    if (s->socks->sock[index]) {
+        sock_close(s, newfd);
+    }
+    idset_take(&s->socks->free, index);
+    s->socks->sock[index] = sk;
+    sk->refs++;
+    stack_count(s, CTR_SOCKS);
+    return newfd;
+}
+
+int sock_first_fd(const struct z_stack *s)
+{
+    return fd_of_index(s->socks, 0);
+}
+
+int sock_max_fd(const struct z_stack *s)
+{
+    return fd_of_index(s->socks, s->socks->max - 1);
+}
+
+bool sock_fd_used(const struct z_stack *s, int fd)
+{
+    return sock_get(s, fd) != 0;
+}

@@ -1,0 +1,59 @@
+/* Knotes: the registrations of a kqueue, and what their filters say. kqueue.c keeps them; here is what they mean. */
+#ifndef SOCK_KNOTE_H
+#define SOCK_KNOTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/wheel.h"
+#include "sock/watch.h"
+#include "zstack/ff_event.h"
+
+struct knote {
+    struct watch w;
+    uint16_t flags; /* EV_ONESHOT, EV_CLEAR, EV_DISPATCH, EV_RECEIPT: as added, for the life of the knote */
+    bool disabled;
+    bool forced;     /* EV_FORCEONESHOT */
+    uint32_t fflags; /* NOTE_LOWAT; of USER: the stored flags */
+    int64_t data;    /* low-water mark; of USER: what was stored last */
+    void *udata;
+    uint64_t ext[4];
+};
+
+/* 100 000 connections have one or two each. */
+_Static_assert(sizeof(struct knote) <= 128, "a knote on a sock fits the 128-byte class");
+
+/* A knote that is about no descriptor. */
+struct knote_ident {
+    struct knote k;
+    uintptr_t ident;
+    struct wheel_node timer; /* TIMER_KEVENT */
+    uint64_t next_ns;        /* TIMER: the next expiration */
+    uint64_t period_ns;      /* 0: it expires once */
+    uint64_t expirations;    /* TIMER: since the last report */
+    bool triggered;          /* USER */
+};
+
+static inline bool knote_has_ident(int filter)
+{
+    return filter == EVFILT_TIMER || filter == EVFILT_USER;
+}
+
+static inline struct knote_ident *knote_ident(struct knote *k)
+{
+    return (struct knote_ident *)k;
+}
+
+/* Is the knote due? If so, *ev is the event. */
+bool knote_evaluate(const struct knote *k, struct kevent *ev);
+
+/* After a report of a knote with EV_CLEAR. */
+void knote_clear(struct knote *k);
+
+/* Starts or restarts a timer as the change says. -EINVAL leaves it as it was. */
+int knote_timer_start(struct z_stack *s, struct knote_ident *k, const struct kevent *change);
+
+/* Applies fflags, data and flags of a change to a USER knote. */
+void knote_user_change(struct knote_ident *k, const struct kevent *change);
+
+#endif

@@ -1,0 +1,146 @@
+/* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
+{
+    struct rtt_conf rc;
+    uint64_t sample;
+
+    if (sa->rtt_valid) {
+        sample = s->now_ns - sa->rtt_sent_ns;
+    } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) { /* RFC 7323 4.1: good for retransmitted data too */
+        int32_t ms = (int32_t)(tcp_ts_now(s, tc) - g->o.ts_ecr);
+
+        if (ms < 0)
+            return;
+        sample = (uint64_t)ms * NS_PER_MS;
+    } else {
+        return;
+    }
+    tcp_rtt_conf(s, &rc);
+    rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on ? MAX(tcp_in_flight(tc) / (2u * MAX(tc->smss, 1u)), 1u) : 1);
+}
+
+void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0, .rtt_sent_ns = tc->last_snd_ns};
+    uint32_t mss, iw;
+
+    tcp_timer_stop(tc, TT_REXMT);
+    rtt_update(s, tc, g, &syn);
+    mss = tcp_eff_mss(tc);
+    /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
+    iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));
+    cc_init(&tc->cc, &cc_reno, mss, tc->rexmt_count > 0 ? mss : iw);
+    tc->rexmt_count = 0;
+    tc->syn_acked = true;
+    rtt_reset_backoff(&tc->rtt);
+    tc->snd_wl2 = g->h.ack;
+    tc->drs_start_ns = s->now_ns;
+    tcp_keepalive_restart(s, tc);
+    if (tc->fin_queued) /* closed while the handshake was under way */
+        tcp_set_state(s, tc, TCPS_FIN_WAIT_1);
+    sock_on_writable(s, tc->sk);
+    tcp_mark_dirty(s, tc);
+}
+
+/* SACK blocks that can be true: above the cumulative ACK, below snd_nxt. Others (D-SACK, old, hostile) are left out. */
+static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, struct tcp_sack_block *out)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < g->o.n_sack; i++) {
+        const struct tcp_sack_block *b = &g->o.sack[i];
+
+        if (seq_lt(b->start, b->end) && seq_gt(b->start, g->h.ack) && seq_geq(b->start, tc->snd_una) && seq_leq(b->end, tc->snd_nxt))
+            out[n++] = *b;
+    }
+    return n;
+}
+
+static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    if (!(seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
+        return;
+    tc->snd_wnd = g->wnd; /* MUST-34: it may shrink below what is in flight */
+    tc->snd_wl1 = g->h.seq;
+    tc->snd_wl2 = g->h.ack;
+    tc->max_snd_wnd = MAX(tc->max_snd_wnd, g->wnd);
+    if (g->wnd > 0 && tcp_timer_on(tc, TT_PERSIST)) {
+        tcp_timer_stop(tc, TT_PERSIST);
+        if (tcp_in_flight(tc) > 0) /* a probe that the closed window threw away */
+            sent_mark_first_lost(&tc->sent);
+    }
+}
+
+/* The cumulative acknowledgement moved forward by acked. */
+static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct sent_ack *sa)
+{
+    uint32_t data_ack = seq_min(g->h.ack, tc->sndq.end_seq);
+    bool was_full = tcp_snd_space(tc) == 0;
+
+    tc->snd_una = g->h.ack;
+    sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
+    sndq_ack(&tc->sndq, &s->arena, data_ack);
+    if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
+        tc->snd_urgent = false;
+    rtt_update(s, tc, g, sa);
+    rtt_reset_backoff(&tc->rtt);
+    tc->rexmt_count = 0;
+    tc->orphan_probes = 0;
+    tc->first_rexmt_at_ns = 0;
+    if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
+        tcp_timer_stop(tc, TT_REXMT);
+    } else if (!tcp_timer_on(tc, TT_PERSIST)) {
+        struct rtt_conf rc;
+
+        tcp_rtt_conf(s, &rc);
+        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+    }
+    tcp_snd_autotune(s, tc);
+    if (was_full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
+}
+
+void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+    struct sent_ack sa = {0};
+    uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
+    bool dup;
+
+    tc->probe_count = 0;
+    if (tc->sack_on && g->o.n_sack > 0) {
+        unsigned n = valid_sacks(tc, g, blocks);
+
+        s->ctr.v[CTR_TCP_SACK_RX] += n;
+        sent_sack(&tc->sent, blocks, n, &sa);
+    }
+    if (seq_gt(g->h.ack, tc->snd_una)) {
+        acked = g->h.ack - tc->snd_una;
+        una_advance(s, tc, g, &sa);
+    }
+    window_update(s, tc, g);
+    /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data */
+    dup = acked == 0 && in_flight > 0 && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
+          (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);
+    if (dup)
+        stack_count(s, CTR_TCP_DUPACK_RX);
+    if (in_flight > 0)
+        tcp_recovery_on_ack(s, tc, &sa, acked, dup);
+    if (acked > 0 && tc->ca != TCP_CA_RECOVERY) {
+        struct cc_ack a = {
+            .acked_bytes = acked,
+            .pipe_bytes = pipe,
+            .cwnd_limited = tc->cwnd_limited || tc->ca == TCP_CA_LOSS,
+            .srtt_ns = tc->rtt.srtt_ns,
+            .now_ns = s->now_ns,
+        };
+
+        tc->cc.ops->on_ack(&tc->cc, &a);
+    }
+    tcp_keepalive_restart(s, tc);
+    if (acked > 0 || tc->snd_wnd > old_wnd || dup || sndq_bytes(&tc->sndq) > tcp_in_flight(tc) || tc->sent.lost_bytes > 0)
+        tcp_mark_dirty(s, tc);
+}

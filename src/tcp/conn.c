@@ -1,0 +1,266 @@
+/* Connection blocks: creation, state changes, the end. */
+#include "tcp/conn.h"
+
+#include <errno.h>
+
+#include "base/bigtab.h"
+#include "base/check.h"
+#include "base/siphash.h"
+#include "sock/sock.h"
+
+const char *const tcp_state_names[TCPS_COUNT] = {
+    [TCPS_CLOSED] = "CLOSED",           [TCPS_LISTEN] = "LISTEN",         [TCPS_SYN_SENT] = "SYN-SENT",
+    [TCPS_SYN_RCVD] = "SYN-RECEIVED",   [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",
+    [TCPS_FIN_WAIT_2] = "FIN-WAIT-2",   [TCPS_CLOSE_WAIT] = "CLOSE-WAIT", [TCPS_CLOSING] = "CLOSING",
+    [TCPS_LAST_ACK] = "LAST-ACK",       [TCPS_TIME_WAIT] = "TIME-WAIT",
+};
+
+#define TO(st) (1u << (TCPS_##st))
+
+/* Legal moves: figure 5 of RFC 9293, plus CLOSED from everywhere (abort) and LISTEN back from SYN-RECEIVED (by its block's end). */
+static const uint16_t legal[TCPS_COUNT] = {
+    [TCPS_CLOSED] = TO(LISTEN) | TO(SYN_SENT) | TO(SYN_RCVD),
+    [TCPS_LISTEN] = TO(CLOSED),
+    [TCPS_SYN_SENT] = TO(CLOSED) | TO(SYN_RCVD) | TO(ESTABLISHED),
+    [TCPS_SYN_RCVD] = TO(CLOSED) | TO(ESTABLISHED),
+    [TCPS_ESTABLISHED] = TO(CLOSED) | TO(FIN_WAIT_1) | TO(CLOSE_WAIT),
+    [TCPS_FIN_WAIT_1] = TO(CLOSED) | TO(FIN_WAIT_2) | TO(CLOSING) | TO(TIME_WAIT),
+    [TCPS_FIN_WAIT_2] = TO(CLOSED) | TO(TIME_WAIT),
+    [TCPS_CLOSE_WAIT] = TO(CLOSED) | TO(LAST_ACK),
+    [TCPS_CLOSING] = TO(CLOSED) | TO(TIME_WAIT),
+    [TCPS_LAST_ACK] = TO(CLOSED),
+    [TCPS_TIME_WAIT] = TO(CLOSED),
+};
+
+#undef TO
+
+void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to)
+{
+    Z_CHECK((legal[tc->state] & (1u << to)) != 0);
+    trace_add(&s->trace, s->now_ns, tcp_state_names[to], tc->id, tc->snd_nxt - tc->iss, tc->rcv_nxt - tc->irs);
+    tc->state = (uint8_t)to;
+    if (to == TCPS_ESTABLISHED)
+        stack_count(s, CTR_TCP_ESTABLISHED);
+}
+
+int tcp_state_init(struct z_stack *s)
+{
+    struct tcp_state *t = &s->tcp;
+    size_t n = bigtab_pow2(MAX(s->conf.max_connections, 16u));
+
+    t->bucket = bigtab_alloc(n * 2, sizeof(t->bucket[0]));
+    t->id_tab = bigtab_alloc(n * 2, sizeof(t->id_tab[0]));
+    t->bound_bucket = bigtab_alloc(65536, sizeof(t->bound_bucket[0]));
+    t->port_use = bigtab_alloc(65536, sizeof(t->port_use[0]));
+    t->bucket_mask = (uint32_t)(n * 2 - 1);
+    t->id_mask = (uint32_t)(n * 2 - 1);
+    TAILQ_INIT(&t->dirty);
+    TAILQ_INIT(&t->timewait);
+    t->ack_tokens = s->conf.challenge_ack_rate;
+    t->ack_tokens_at_ns = s->now_ns;
+    t->port_counter = (uint32_t)rng_next(&s->rng);
+    return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
+}
+
+void tcp_state_fini(struct z_stack *s)
+{
+    struct tcp_state *t = &s->tcp;
+    size_t n = (size_t)t->bucket_mask + 1;
+
+    for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
+        if (t->id_tab[i] != NULL)
+            tcp_free(s, t->id_tab[i]);
+    bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
+    bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
+    bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
+    bigtab_free(t->port_use, 65536, sizeof(t->port_use[0]));
+    *t = (struct tcp_state){0};
+}
+
+bool tcp_conn_limit_ok(struct z_stack *s)
+{
+    return s->tcp.n_conns < s->conf.max_connections;
+}
+
+static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
+{
+    *o = (struct tcp_user_opts){
+        .ttl = c->ttl,
+        .sndbuf_bytes = c->sndbuf_bytes,
+        .rcvbuf_bytes = c->rcvbuf_bytes,
+        .rcvlowat = 1,
+        .keepidle_ns = c->keepidle_ns,
+        .keepintvl_ns = c->keepintvl_ns,
+        .keepcnt = c->keepcnt,
+        .sndbuf_locked = !c->sndbuf_auto,
+        .rcvbuf_locked = !c->rcvbuf_auto,
+    };
+}
+
+struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
+{
+    struct tcp_state *t = &s->tcp;
+    struct tcp_conn *tc;
+
+    if (!tcp_conn_limit_ok(s))
+        return NULL;
+    tc = arena_alloc(&s->arena, sizeof(*tc));
+    if (tc == NULL) {
+        stack_count(s, CTR_TCP_NOMEM);
+        return NULL;
+    }
+    do /* the table has twice as many places as there may be connections */
+        t->next_id++;
+    while (t->next_id == 0 || t->id_tab[t->next_id & t->id_mask] != NULL);
+    tc->id = t->next_id;
+    t->id_tab[tc->id & t->id_mask] = tc;
+    t->n_conns++;
+    s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
+    tc->sk = sk;
+    tc->timer.kind = TIMER_TCP;
+    tc->rcv_ratio = 128;
+    default_opts(&s->conf, &tc->opt);
+    return tc;
+}
+
+void tcp_attach(struct tcp_conn *tc, struct sock *sk)
+{
+    tc->sk = sk;
+}
+
+struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id)
+{
+    struct tcp_conn *tc = s->tcp.id_tab[id & s->tcp.id_mask];
+
+    return tc != NULL && tc->id == id ? tc : NULL;
+}
+
+void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t now = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
+
+    s->tcp.rcv_charged_bytes += now;
+    s->tcp.rcv_charged_bytes -= tc->rcv_charged_bytes;
+    tc->rcv_charged_bytes = now;
+}
+
+/* Off every list and table, queues empty: what CLOSED means. */
+static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
+{
+    tcp_timers_off(s, tc);
+    tcp_table_remove(s, tc);
+    tcp_bound_remove(s, tc);
+    tcp_port_release(s, tc);
+    if (tc->in_timewait) {
+        TAILQ_REMOVE(&s->tcp.timewait, tc, timewait_link);
+        tc->in_timewait = false;
+        s->tcp.n_timewait--;
+    }
+    sent_clear(&tc->sent, &s->arena);
+    sndq_clear(&tc->sndq, &s->arena);
+    reass_clear(&tc->reass, &s->arena);
+    if (!keep_rcvq)
+        rcvq_clear(&tc->rcvq);
+    tcp_rcv_charge(s, tc);
+}
+
+void tcp_free(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_state *t = &s->tcp;
+
+    if (tc->lis != NULL)
+        tcp_listen_close(s, tc);
+    tcp_listen_unlink(tc);
+    tear_down(s, tc, false);
+    if (tc->in_dirty)
+        TAILQ_REMOVE(&t->dirty, tc, dirty_link);
+    t->id_tab[tc->id & t->id_mask] = NULL;
+    t->n_conns--;
+    s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
+    arena_free(&s->arena, tc, sizeof(*tc));
+}
+
+/* Callers up the stack may still look at the block: it goes at the end of the turn, through the dirty list. */
+static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->sk != NULL || tc->dead || (tc->listener != NULL && !tc->closed_by_user))
+        return;
+    tcp_listen_unlink(tc);
+    tc->dead = true;
+    tcp_mark_dirty(s, tc);
+}
+
+void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
+{
+    bool waits_for_accept = tc->listener != NULL && tc->state != TCPS_SYN_RCVD;
+
+    if (tc->state != TCPS_CLOSED)
+        tcp_set_state(s, tc, TCPS_CLOSED);
+    /* received data is lost with a reset (RFC 9293 3.10.7.4); after an orderly end it stays readable */
+    tear_down(s, tc, err == 0);
+    if (err != 0)
+        tc->so_error = err;
+    if (!waits_for_accept)
+        tcp_listen_unlink(tc);
+    sock_on_closed(s, tc->sk);
+    free_when_unheld(s, tc);
+}
+
+void tcp_release(struct z_stack *s, struct tcp_conn *tc)
+{
+    tcp_drop_conn(s, tc, 0);
+}
+
+void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->in_dirty)
+        return;
+    tc->in_dirty = true;
+    TAILQ_INSERT_TAIL(&s->tcp.dirty, tc, dirty_link);
+}
+
+uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return (uint32_t)(s->now_ns / NS_PER_MS) + tc->ts_offset;
+}
+
+struct iss_input {
+    struct inaddr laddr, raddr;
+    uint16_t lport, rport;
+    uint32_t purpose;
+};
+
+/* RFC 6528: ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 us clock (MUST-8, SHLD-1, MUST-9). */
+uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 1};
+
+    return (uint32_t)(s->now_ns / 4000) + (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+}
+
+static uint8_t choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint32_t space = tc->opt.rcvbuf_locked ? tc->opt.rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, tc->opt.rcvbuf_bytes);
+    uint8_t scale = 0;
+
+    while (scale < 14 && (UINT16_MAX << scale) < (int64_t)space)
+        scale++;
+    return scale;
+}
+
+void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 3};
+    struct rtt_conf rc;
+
+    tc->iss = tcp_new_iss(s, tc);
+    tc->snd_una = tc->iss;
+    tc->snd_nxt = tc->iss + 1;
+    sndq_init(&tc->sndq, tc->iss + 1);
+    tc->recover = tc->iss;
+    /* per connection and peer, so that one's clock says nothing of another's (RFC 7323 section 5.4) */
+    tc->ts_offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+    tc->rcv_wscale = s->conf.window_scaling ? choose_wscale(s, tc) : 0;
+    tcp_rtt_conf(s, &rc);
+    rtt_init(&tc->rtt, &rc);
+}

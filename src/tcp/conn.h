@@ -1,0 +1,304 @@
+/*
+ * A connection: the transmission control block of RFC 9293 section 3.3.1 and what is needed around it. Private to src/tcp.
+ *
+ * Sequence space of the sender:
+ *
+ *     snd_una            snd_nxt            sndq.end_seq
+ *        |--- in flight ----|---- not sent ------|(FIN)
+ *        |<- sent map ----->|
+ *        |<------------- sndq ------------------>|
+ *
+ * snd_nxt never goes back: what is to be sent again is marked in the sent map. The FIN, once queued, occupies
+ * sndq.end_seq. SYNs are not in the sent map: the SYN-SENT and SYN-RECEIVED states repeat them from the timer.
+ */
+#ifndef TCP_CONN_H
+#define TCP_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/inaddr.h"
+#include "base/seq.h"
+#include "base/wheel.h"
+#include "buf/rcvq.h"
+#include "buf/reass.h"
+#include "buf/sndq.h"
+#include "core/stack.h"
+#include "tcp/cc.h"
+#include "tcp/rtt.h"
+#include "tcp/sent.h"
+#include "tcp/tcp.h"
+#include "wire/tcp_hdr.h"
+
+enum tcp_st {
+    TCPS_CLOSED,
+    TCPS_LISTEN,
+    TCPS_SYN_SENT,
+    TCPS_SYN_RCVD,
+    TCPS_ESTABLISHED,
+    TCPS_FIN_WAIT_1,
+    TCPS_FIN_WAIT_2,
+    TCPS_CLOSE_WAIT,
+    TCPS_CLOSING,
+    TCPS_LAST_ACK,
+    TCPS_TIME_WAIT,
+    TCPS_COUNT
+};
+
+extern const char *const tcp_state_names[TCPS_COUNT];
+
+/* What a table entry is. Family-neutral, so that other kinds of entry can share the table. */
+enum tcp_kind { TCP_ENT_CONN };
+
+struct tcp_entry {
+    struct tcp_entry *hash_next;
+    struct inaddr laddr, raddr;
+    uint16_t lport, rport;
+    uint32_t hash;
+    uint8_t kind;
+};
+
+/* Timers of a connection; one wheel node stands for the earliest of them. */
+enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT };
+
+/* Loss recovery. */
+enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* Of a listener. */
+struct tcp_listener {
+    TAILQ_HEAD(, tcp_conn) accept_q, syn_q;
+    uint32_t n_accept, n_syn;
+    uint32_t backlog;
+};
+
+/* What setsockopt sets and an accepted connection inherits. Sizes in bytes, times in ns. */
+struct tcp_user_opts {
+    bool nodelay, keepalive, oobinline, reuseaddr, reuseport, cork, quickack;
+    bool linger_on;
+    bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
+    uint8_t tos, ttl;
+    uint16_t maxseg;
+    uint32_t linger_s;
+    uint32_t sndbuf_bytes, rcvbuf_bytes;
+    uint32_t rcvlowat;
+    uint64_t keepidle_ns, keepintvl_ns;
+    uint32_t keepcnt;
+    uint64_t user_timeout_ns;
+    int32_t linger2_s;
+    uint32_t syncnt;
+};
+
+struct tcp_conn {
+    struct tcp_entry ent;
+    struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
+
+    /* identity and life */
+    uint8_t state;
+    bool in_table, in_dirty, in_timewait;
+    bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
+    bool dead;            /* nobody holds it: freed at the end of the turn */
+    bool bound;           /* in the bucket of bound sockets */
+    bool port_held;       /* counted in port_use */
+    bool passive;         /* came from a listener */
+    bool connect_done;    /* connect() has reported success */
+    uint32_t id;
+    int so_error;         /* pending errno (positive) */
+    int soft_error;       /* last ICMP error that did not end the connection: reported when the connection times out */
+
+    /* RFC 9293 3.3.1, send */
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    uint32_t snd_up;      /* first octet after urgent data; valid when snd_urgent */
+    uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
+    bool snd_urgent, fin_queued, fin_sent, syn_acked;
+    bool more;            /* MSG_MORE: hold back a partial segment */
+    uint8_t snd_wscale, rcv_wscale;
+    uint16_t smss;        /* payload per segment that we may send, options not counted */
+    uint16_t peer_mss;    /* as announced, or the default */
+
+    /* receive */
+    uint32_t irs, rcv_nxt;
+    uint32_t rcv_adv;     /* right edge of the window that was advertised; never moves left */
+    uint32_t last_ack_sent;
+    uint32_t rcv_up;      /* first octet after urgent data; valid when rcv_urgent */
+    bool rcv_urgent;      /* urgent data announced and not passed by the reader */
+    bool oob_have;        /* oob_byte arrived and was not read with MSG_OOB */
+    bool oob_taken;
+    bool rd_shut;         /* SHUT_RD */
+    bool fin_rcvd;
+    uint8_t oob_byte;
+    uint32_t fin_seq;     /* of a FIN that stands behind a hole */
+    bool fin_pending;
+
+    /* options in force */
+    bool ts_on, sack_on, ws_on;
+    uint32_t ts_recent;
+    uint64_t ts_recent_at_ns;
+    uint32_t ts_offset;   /* of our clock, per connection */
+
+    /* acknowledgements owed */
+    bool ack_now;         /* send one with the next output of this connection */
+    bool ack_delayed;     /* the delay timer runs */
+    uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
+    uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+
+    /* loss recovery */
+    uint8_t ca;
+    uint8_t dupacks;
+    uint8_t rexmt_count;  /* consecutive timeouts without progress */
+    uint8_t probe_count;  /* persist probes since the last ACK */
+    uint8_t keep_count;
+    uint8_t orphan_probes; /* persist probes since close without progress */
+    bool cwnd_limited;
+    bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    uint32_t recover;     /* snd_nxt at entry */
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
+    uint64_t last_rcv_ns, last_snd_ns;
+    struct sent_map sent;
+    struct rtt rtt;
+    struct cc cc;
+
+    /* queues */
+    struct sndq sndq;
+    struct rcvq rcvq;
+    struct reass reass;
+    uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
+    uint32_t loan_bytes;        /* lent to the application */
+    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+
+    /* receive-buffer auto-tuning */
+    uint64_t drs_start_ns;
+    uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
+    uint64_t rcv_rtt_ns;
+
+    struct ip_path path;
+    struct tcp_user_opts opt;
+
+    /* timers */
+    uint64_t deadline_ns[TT_COUNT]; /* 0: off */
+    struct wheel_node timer;
+
+    /* lists */
+    TAILQ_ENTRY(tcp_conn) dirty_link;
+    TAILQ_ENTRY(tcp_conn) timewait_link;
+    TAILQ_ENTRY(tcp_conn) accept_link; /* accept or SYN queue of the listener */
+    bool in_syn_q;
+    struct tcp_conn *listener;         /* of which the connection waits in a queue; NULL otherwise */
+    struct tcp_conn *bound_next;       /* bucket of bound sockets */
+    struct tcp_listener *lis;          /* of a listener */
+};
+
+/* A received segment, parsed. seq..end covers SYN and FIN. */
+struct tcp_seg {
+    struct tcp_hdr h;
+    struct tcp_opts o;
+    uint32_t len; /* payload bytes */
+    uint32_t wnd; /* scaled */
+};
+
+static inline bool tcp_synchronized(const struct tcp_conn *tc)
+{
+    return tc->state >= TCPS_ESTABLISHED;
+}
+
+/* Sequence number after everything sent. */
+static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
+{
+    return tc->snd_nxt - tc->snd_una;
+}
+
+/* conn.c */
+void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
+void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
+void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err); /* ends it: error to the application, CLOSED, freed when nobody holds it */
+void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */
+void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc); /* brings the stack's account up to date with rcvq and reass */
+struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id);
+uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* our timestamp clock: 1 ms */
+uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc);
+void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_conn_limit_ok(struct z_stack *s);
+
+/* table.c */
+struct tcp_conn *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+void tcp_table_insert(struct z_stack *s, struct tcp_conn *tc); /* ent's tuple is set */
+void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
+void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
+void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
+uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport); /* 0: none free */
+void tcp_bound_insert(struct z_stack *s, struct tcp_conn *tc);
+void tcp_bound_remove(struct z_stack *s, struct tcp_conn *tc);
+
+/* closed.c */
+void tcp_closed_input(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g);
+void tcp_reset_reply(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g); /* the RST that answers a segment */
+
+/* listen.c */
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
+bool tcp_listen_established(struct z_stack *s, struct tcp_conn *tc); /* SYN-RECEIVED is complete; false: accept queue full */
+void tcp_listen_unlink(struct tcp_conn *tc);                        /* off the queues of its listener */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);      /* resets what was not accepted */
+
+/* synsent.c, slow.c, fast.c, timewait.c */
+void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
+void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m);
+void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_timewait_reuse(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g); /* may a SYN replace it? */
+uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
+
+/* conn.c: what both ways of opening share: sequence numbers, timestamps' offset, window scale, estimators */
+void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
+
+/* opts.c */
+void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
+void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
+
+/* ack.c */
+void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
+void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g); /* the handshake is complete */
+
+/* data.c */
+void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m);
+void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
+void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
+
+/* window.c */
+uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
+void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc); /* the application took data: update if worth it */
+void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize);
+void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);
+void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
+
+/* output.c */
+void tcp_output(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, options subtracted */
+
+/* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
+int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
+int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
+int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
+void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
+void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
+
+/* rtx.c */
+void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
+void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_pipe(const struct tcp_conn *tc);
+
+/* timer.c */
+void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);
+void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t);
+static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
+{
+    return tc->deadline_ns[t] != 0;
+}
+void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc);
+void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c);
+
+#endif

@@ -1,0 +1,216 @@
+/* Segment text, urgent data and FIN (RFC 9293 3.10.7.4, sixth to eighth). */
+#include <errno.h>
+
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+/* States that still take text. */
+static bool takes_data(const struct tcp_conn *tc)
+{
+    return tc->state == TCPS_ESTABLISHED || tc->state == TCPS_FIN_WAIT_1 || tc->state == TCPS_FIN_WAIT_2;
+}
+
+/* One acknowledgement at the end of the turn, or by the delay timer (RFC 9293 3.8.6.3, SHLD-18, SHLD-19). */
+static void ack_in_order(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool push)
+{
+    tc->rcv_unacked_bytes += len;
+    tcp_mark_dirty(s, tc);
+    /* the end of what the peer wrote: it may be waiting, and when the application answers in this turn the answer carries the ACK */
+    if (push || tc->rcv_unacked_bytes >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->opt.quickack) {
+        tc->ack_now = true;
+        return;
+    }
+    if (!tc->ack_delayed) {
+        tc->ack_delayed = true;
+        tcp_timer_set(s, tc, TT_DELACK, s->conf.delack_ns);
+    }
+}
+
+static uint32_t chain_truesize(const struct rte_mbuf *m)
+{
+    uint32_t n = 0;
+
+    for (; m != NULL; m = m->next)
+        n += pkt_truesize(m);
+    return n;
+}
+
+/* Bytes at rcv_nxt arrived; with them what waited behind them. */
+static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t len)
+{
+    tcp_rcv_measure(tc, len, chain_truesize(m));
+    rcvq_append(&tc->rcvq, m);
+    tc->rcv_nxt += len;
+    if (tc->reass.n > 0) {
+        uint32_t end;
+        struct rte_mbuf *more = reass_take(&tc->reass, &s->arena, tc->rcv_nxt, &end);
+
+        if (more != NULL) {
+            rcvq_append(&tc->rcvq, more);
+            tc->rcv_nxt = end;
+        }
+        tc->ack_now = true; /* fills a gap (RFC 5681 4.2) */
+    }
+}
+
+/* More memory than SO_RCVBUF allows twice over: small segments. */
+static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t limit = 2 * tc->opt.rcvbuf_bytes;
+
+    if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
+        return true;
+    tcp_rcv_collapse(s, tc);
+    while (tc->rcvq.charged_bytes + tc->reass.charged_bytes > limit && tc->reass.n > 0)
+        reass_prune(&tc->reass, &s->arena);
+    tcp_rcv_charge(s, tc);
+    return tc->rcvq.charged_bytes + tc->reass.charged_bytes <= 2 * limit;
+}
+
+static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, struct rte_mbuf *m)
+{
+    uint32_t dup_start, dup_end;
+
+    switch (reass_insert(&tc->reass, &s->arena, seq, m, (uint16_t)s->conf.reass_blocks, &dup_start, &dup_end)) {
+    case REASS_QUEUED:
+        stack_count(s, CTR_TCP_OOO);
+        break;
+    case REASS_DUPLICATE:
+        stack_count(s, DROP_TCP_DUP_DATA);
+        break;
+    case REASS_FULL:
+        stack_count(s, DROP_TCP_REASS);
+        break;
+    }
+    tcp_rcv_charge(s, tc);
+    tcp_send_ack(s, tc); /* at once, one per segment: the sender counts them (RFC 5681 4.2) */
+}
+
+/* Cuts what is before rcv_nxt and behind the window. NULL: nothing new in it, consumed. */
+static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *seq, bool *fin, struct rte_mbuf *m)
+{
+    uint32_t len = m->pkt_len, dup, wnd;
+
+    if (seq_lt(*seq, tc->rcv_nxt)) {
+        dup = tc->rcv_nxt - *seq;
+        if (dup >= len) {
+            if (!(*fin && dup == len)) {
+                *fin = false;
+                tcp_send_ack(s, tc);
+            }
+            *seq = tc->rcv_nxt;
+            pkt_drop(s, m, DROP_TCP_DUP_DATA);
+            return NULL;
+        }
+        m = pkt_trim_head(m, dup);
+        *seq = tc->rcv_nxt;
+        len -= dup;
+    }
+    wnd = tc->rcv_adv - *seq;
+    if (len > wnd) {
+        *fin = false;
+        if (wnd == 0) {
+            tcp_send_ack(s, tc); /* a probe of our closed window (RFC 9293 3.8.6.1) */
+            pkt_drop(s, m, DROP_TCP_SEQ);
+            return NULL;
+        }
+        m = pkt_trim_to(m, wnd);
+    }
+    return m;
+}
+
+static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, bool push, struct rte_mbuf *m)
+{
+    uint32_t len = m->pkt_len;
+
+    if (!relieve_pressure(s, tc)) {
+        pkt_drop(s, m, DROP_TCP_RCVBUF);
+        tcp_send_ack(s, tc);
+        return;
+    }
+    if (seq != tc->rcv_nxt) {
+        out_of_order(s, tc, seq, m);
+        return;
+    }
+    take_in_order(s, tc, m, len);
+    tcp_rcv_charge(s, tc);
+    ack_in_order(s, tc, len, push);
+    sock_on_readable(s, tc->sk);
+}
+
+void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->rcv_nxt++;
+    if (seq_lt(tc->rcv_adv, tc->rcv_nxt))
+        tc->rcv_adv = tc->rcv_nxt;
+    tc->fin_rcvd = true;
+    tc->fin_pending = false;
+    tc->ack_now = true;
+    tcp_mark_dirty(s, tc);
+    switch (tc->state) {
+    case TCPS_ESTABLISHED:
+        tcp_set_state(s, tc, TCPS_CLOSE_WAIT);
+        break;
+    case TCPS_FIN_WAIT_1: /* an acknowledged FIN would have moved it to FIN-WAIT-2 */
+        tcp_set_state(s, tc, TCPS_CLOSING);
+        break;
+    case TCPS_FIN_WAIT_2:
+        tcp_timewait_enter(s, tc);
+        break;
+    default:
+        break;
+    }
+    sock_on_readable(s, tc->sk);
+    if (tc->state == TCPS_TIME_WAIT)
+        sock_on_closed(s, tc->sk);
+}
+
+void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    uint32_t up = g->h.seq + g->h.urp; /* first octet after the urgent data (MUST-62) */
+
+    if (!takes_data(tc) || seq_leq(up, tc->rcv_nxt) || (tc->rcv_urgent && seq_leq(up, tc->rcv_up)))
+        return;
+    stack_count(s, CTR_TCP_URG_RX);
+    tc->rcv_up = up; /* MUST-31: any length; the pointer only moves forward */
+    tc->rcv_urgent = true;
+    tc->oob_have = false;
+    tc->oob_taken = false;
+    sock_on_readable(s, tc->sk); /* MUST-32 */
+}
+
+/* Text after close(): nobody will read it, and the peer must know (RFC 9293 3.6.1, SHLD-3). */
+static bool data_after_close(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if (!tc->closed_by_user || g->len == 0 || seq_leq(g->h.seq + g->len, tc->rcv_nxt))
+        return false;
+    tcp_send_rst(s, tc);
+    tcp_drop_conn(s, tc, ECONNRESET);
+    pkt_drop(s, m, DROP_TCP_AFTER_CLOSE);
+    return true;
+}
+
+void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    bool fin = (g->h.flags & TH_FIN) != 0;
+    uint32_t seq = g->h.seq, fin_seq = g->h.seq + g->len;
+
+    if (!takes_data(tc)) { /* the peer has sent its FIN: "this should not occur", ignored */
+        pkt_drop(s, m, DROP_TCP_PURE_ACK);
+        return;
+    }
+    if (data_after_close(s, tc, g, m))
+        return;
+    if (g->len == 0)
+        pkt_drop(s, m, DROP_TCP_PURE_ACK);
+    else if ((m = trim(s, tc, &seq, &fin, m)) != NULL)
+        queue_text(s, tc, seq, (g->h.flags & TH_PSH) != 0 || fin, m);
+    if (fin && seq_gt(fin_seq, tc->rcv_nxt) && !tc->fin_pending) { /* a FIN behind a hole waits for the hole */
+        tc->fin_pending = true;
+        tc->fin_seq = fin_seq;
+        if (g->len == 0)
+            tcp_send_ack(s, tc);
+    }
+    if ((fin && fin_seq == tc->rcv_nxt) || (tc->fin_pending && tc->fin_seq == tc->rcv_nxt))
+        tcp_fin_input(s, tc);
+}

@@ -1,0 +1,132 @@
+/* TCP input: checks the segment, finds its connection, hands it to the code of the connection's state. */
+#include <errno.h>
+
+#include "sock/sock.h"
+#include "tcp/conn.h"
+#include "wire/cksum.h"
+
+static bool cksum_ok(const struct ip_in *in, const struct rte_mbuf *m)
+{
+    uint64_t sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, m->pkt_len);
+    size_t off = 0;
+
+    for (; m != NULL; m = m->next) {
+        sum = cksum_add_at(sum, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, off);
+        off += m->data_len;
+    }
+    return cksum_finish(sum) == 0;
+}
+
+/* Headers contiguous, parsed and proven. NULL: dropped. */
+static struct rte_mbuf *parse(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, struct tcp_hdr *h)
+{
+    if (unlikely(m->pkt_len < TCP_HLEN)) {
+        pkt_drop(s, m, DROP_TCP_SHORT);
+        return NULL;
+    }
+    m = pkt_pullup(s, m, TCP_HLEN);
+    if (unlikely(m == NULL))
+        return NULL;
+    if (unlikely(tcp_hdr_parse(pkt_data(m), m->pkt_len, h) != TCP_PARSE_OK)) {
+        pkt_drop(s, m, DROP_TCP_HLEN);
+        return NULL;
+    }
+    m = pkt_pullup(s, m, h->hlen);
+    if (unlikely(m == NULL))
+        return NULL;
+    if (unlikely(!in->l4_cksum_good && !cksum_ok(in, m))) { /* MUST-3 */
+        pkt_drop(s, m, DROP_TCP_CKSUM);
+        return NULL;
+    }
+    return m;
+}
+
+static void deliver(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    tc->last_rcv_ns = s->now_ns;
+    tc->keep_count = 0;
+    switch (tc->state) {
+    case TCPS_SYN_SENT:
+        tcp_synsent_input(s, tc, in, g, m);
+        break;
+    default:
+        tcp_slow_input(s, tc, in, g, m);
+        break;
+    }
+}
+
+void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
+{
+    struct tcp_seg g;
+    struct tcp_conn *tc;
+    const uint8_t *opts;
+
+    stack_count(s, CTR_TCP_SEG_RX);
+    if (unlikely(in->dst_group || in->l2_group || ip_is_group(s, &in->src))) { /* MUST-57, MUST-63 */
+        pkt_drop(s, m, DROP_TCP_BCAST);
+        return;
+    }
+    m = parse(s, in, m, &g.h);
+    if (unlikely(m == NULL))
+        return;
+    opts = pkt_data(m) + TCP_HLEN;
+    pkt_pull(m, g.h.hlen);
+    tc = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
+    if (likely(tc != NULL && s->conf.fast_path) && tcp_fast_input(s, tc, &g.h, opts, m))
+        return;
+
+    if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
+        stack_count(s, DROP_TCP_OPTION);
+    g.len = m->pkt_len;
+    g.wnd = (uint32_t)g.h.wnd << (tc != NULL && (g.h.flags & TH_SYN) == 0 ? tc->snd_wscale : 0);
+    if (tc != NULL && tc->state == TCPS_TIME_WAIT && tcp_timewait_reuse(s, tc, &g)) {
+        stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
+        tcp_release(s, tc);
+        tc = NULL;
+    }
+    if (tc != NULL) {
+        deliver(s, tc, in, &g, m);
+        return;
+    }
+    tc = tcp_listen_find(s, &in->dst, g.h.dport);
+    if (tc != NULL) {
+        tcp_listen_input(s, tc, in, &g, m);
+        return;
+    }
+    tcp_closed_input(s, in, &g);
+    pkt_drop(s, m, DROP_TCP_NO_CONN);
+}
+
+/*
+ * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4). A connection attempt
+ * ends with the error's errno; an established connection stays, and the next call learns of the error when it is a hard
+ * one; a connection that times out reports it (SHLD-25, MUST-56; RFC 9293 SHLD-26 yields to RFC 5927 section 5.2).
+ */
+void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
+{
+    struct tcp_conn *tc = tcp_table_find(s, &e->laddr, &e->raddr, e->lport, e->rport);
+
+    if (tc == NULL || tc->state == TCPS_CLOSED)
+        return;
+    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
+        return;
+    if (e->err == EMSGSIZE) {
+        if (e->mtu >= 68 && e->mtu < tc->path.mtu) {
+            tc->path.mtu = e->mtu;
+            tcp_mss_update(s, tc);
+            sent_mark_all_lost(&tc->sent);
+            tcp_mark_dirty(s, tc);
+        }
+        return;
+    }
+    if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
+        stack_count(s, CTR_TCP_ICMP_ABORT);
+        tcp_drop_conn(s, tc, e->err);
+        return;
+    }
+    tc->soft_error = e->err;
+    if (tcp_synchronized(tc) && tc->sk != NULL) {
+        tc->so_error = e->err;
+        sock_on_closed(s, tc->sk);
+    }
+}

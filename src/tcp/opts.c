@@ -1,0 +1,49 @@
+/* What the two SYNs agree on: maximum segment size, window scale, timestamps, SACK. */
+#include "tcp/conn.h"
+
+#define IPV4_TCP_HEADERS (20u + TCP_HLEN)
+#define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
+#define MSS_MIN 64u         /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
+#define WSCALE_MAX 14u      /* RFC 7323 2.3 */
+
+/* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
+uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint32_t mtu = tc->path.nif != NULL ? tc->path.nif->mtu : tc->path.mtu;
+    uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
+
+    if (s->conf.mss_default != 0)
+        mss = MIN(mss, (uint32_t)s->conf.mss_default);
+    if (tc->opt.maxseg != 0)
+        mss = MIN(mss, (uint32_t)tc->opt.maxseg);
+    return (uint16_t)MIN(mss, (uint32_t)UINT16_MAX);
+}
+
+/* Eff.snd.MSS before options: RFC 9293 3.7.1 (MUST-16). */
+void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t mss = tc->path.mtu > IPV4_TCP_HEADERS + MSS_MIN ? tc->path.mtu - IPV4_TCP_HEADERS : MSS_MIN;
+
+    if (s->conf.mss_default != 0)
+        mss = MIN(mss, (uint32_t)s->conf.mss_default);
+    if (tc->opt.maxseg != 0)
+        mss = MIN(mss, (uint32_t)tc->opt.maxseg);
+    mss = MIN(mss, (uint32_t)tc->peer_mss);
+    tc->smss = (uint16_t)mss;
+    tc->cc.smss = tcp_eff_mss(tc);
+}
+
+void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o)
+{
+    tc->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : MSS_DEFAULT_V4;
+    tc->ws_on = o->has_ws && s->conf.window_scaling;
+    tc->snd_wscale = tc->ws_on ? (uint8_t)MIN((uint32_t)o->ws, WSCALE_MAX) : 0;
+    tc->ts_on = o->has_ts && s->conf.timestamps;
+    tc->sack_on = o->sack_ok && s->conf.sack;
+    if (tc->ts_on) {
+        tc->ts_recent = o->ts_val;
+        tc->ts_recent_at_ns = s->now_ns;
+    }
+    if (!tc->ws_on)
+        tc->rcv_wscale = 0;
+}

@@ -1,0 +1,235 @@
+/* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
+#include <errno.h>
+
+#include "tcp/conn.h"
+
+#define TS_OPTION_BYTES 12u
+#define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
+
+uint32_t tcp_eff_mss(const struct tcp_conn *tc)
+{
+    return tc->smss - (tc->ts_on ? TS_OPTION_BYTES : 0);
+}
+
+/* Nothing more now; -ENOBUFS is tried again in the next turn, an unreachable path by timer. */
+static void send_failed(struct z_stack *s, struct tcp_conn *tc, int err)
+{
+    if (err == -ENOBUFS)
+        tcp_mark_dirty(s, tc);
+    else if (!tcp_timer_on(tc, TT_REXMT))
+        tcp_timer_set(s, tc, TT_PERSIST, tc->rtt.rto_ns);
+}
+
+/* One record of the sent map again, cut to a segment. 0, or -errno of tcp_send_segment. */
+static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r)
+{
+    uint32_t data_end = seq_min(r->end, tc->sndq.end_seq);
+    uint32_t len = data_end - r->start, fit;
+    bool fin = r->end != data_end;
+    int ret;
+
+    fit = tcp_seg_fit(tc, r->start, MIN(len, tcp_eff_mss(tc)));
+    if (fit < len) {
+        uint32_t start = r->start;
+
+        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records);
+        if (ret != 0)
+            return -ENOBUFS;
+        r = sent_find(&tc->sent, start);
+        len = fit;
+        fin = false;
+    }
+    ret = tcp_send_segment(s, tc, r->start, len, (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (r->end == tc->sndq.end_seq ? TH_PSH : 0)));
+    if (ret != 0)
+        return ret;
+    sent_retransmitted(&tc->sent, r, s->now_ns);
+    stack_count(s, CTR_TCP_RETRANS);
+    s->ctr.v[CTR_TCP_RETRANS_BYTES] += len;
+    return 0;
+}
+
+/* Everything that is known to be lost and that the congestion window allows. 0: done; else -errno. */
+static int output_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct sent_rec *r;
+
+    while ((r = sent_next_lost(&tc->sent)) != NULL) {
+        uint32_t len = MIN(r->end - r->start, tcp_eff_mss(tc));
+        int ret;
+
+        if (!tc->rtx_first && tcp_pipe(tc) + len > tc->cc.cwnd) {
+            tc->cwnd_limited = true;
+            return -EAGAIN;
+        }
+        ret = retransmit(s, tc, r);
+        if (ret != 0)
+            return ret;
+        tc->rtx_first = false;
+    }
+    return 0;
+}
+
+/*
+ * May a segment that is not full go now? Nagle (RFC 9293 3.7.4), the sender's silly window avoidance (3.8.6.2.1), cork.
+ * last: it empties the queue.
+ */
+static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool fin)
+{
+    if (last && (fin || tc->snd_urgent))
+        return true;
+    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || tcp_in_flight(tc) == 0))
+        return true;
+    return !last && len >= tc->max_snd_wnd / 2 && len > 0;
+}
+
+/* The next new segment: its length, *fin. False: nothing may go now. */
+static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin)
+{
+    uint32_t avail = tc->fin_sent ? 0 : tc->sndq.end_seq - tc->snd_nxt;
+    uint32_t flight = tcp_in_flight(tc), wnd = tc->snd_wnd > flight ? tc->snd_wnd - flight : 0;
+    uint32_t pipe = tcp_pipe(tc), cwnd = tc->cc.cwnd > pipe ? tc->cc.cwnd - pipe : 0;
+    uint32_t n = MIN(MIN(avail, mss), wnd);
+    bool full, last;
+
+    if (n > cwnd) { /* not a part of it: it would be a small segment */
+        tc->cwnd_limited = true;
+        return false;
+    }
+    full = n == mss;
+    if (n > 0) {
+        uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n);
+
+        full = full || fit < n; /* as much as a frame can gather counts as full */
+        n = fit;
+    }
+    last = n == avail;
+    *fin = last && tc->fin_queued && !tc->fin_sent && wnd > n;
+    *len = n;
+    return n == 0 ? *fin : full || partial_ok(tc, n, last, *fin);
+}
+
+static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool fin)
+{
+    bool last = tc->snd_nxt + len == tc->sndq.end_seq;
+    uint8_t flags = (uint8_t)(TH_ACK | (last && len > 0 ? TH_PSH : 0) | (fin ? TH_FIN : 0)); /* MUST-61 */
+    uint32_t start = tc->snd_nxt, end = start + len + fin;
+    int ret = sent_reserve(&tc->sent, &s->arena, s->conf.sent_records);
+
+    if (ret != 0) { /* at the limit of frames in flight, or of memory: acknowledgements make room */
+        stack_count(s, CTR_TCP_NOMEM);
+        return tcp_in_flight(tc) > 0 ? -EAGAIN : -ENOBUFS;
+    }
+    ret = tcp_send_segment(s, tc, start, len, flags);
+    if (ret != 0)
+        return ret;
+    sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
+    tc->snd_nxt = end;
+    if (fin)
+        tc->fin_sent = true;
+    return 0;
+}
+
+static int output_new(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t mss = tcp_eff_mss(tc), len;
+    bool fin;
+    int ret = 0;
+
+    while (ret == 0 && next_new(tc, mss, &len, &fin))
+        ret = send_new(s, tc, len, fin);
+    return ret;
+}
+
+/* RFC 6675 NextSeg (3): in recovery, with nothing lost and nothing new, repeat the oldest hole that was not repeated. */
+static void output_rescue(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct sent_rec *r;
+
+    if (tc->ca != TCP_CA_RECOVERY || !tc->sack_on || tcp_pipe(tc) + tcp_eff_mss(tc) > tc->cc.cwnd)
+        return;
+    r = sent_next_rescue(&tc->sent);
+    if (r != NULL)
+        retransmit(s, tc, r);
+}
+
+/* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
+static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
+        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc));
+}
+
+static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct rtt_conf rc;
+
+    if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
+        return;
+    tcp_rtt_conf(s, &rc);
+    if (tcp_in_flight(tc) > 0) {
+        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc)); /* RFC 6298 5.1 */
+        return;
+    }
+    if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
+        return;
+    /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
+    tcp_timer_set(s, tc, TT_PERSIST, tc->opt.cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
+}
+
+static void output_data(struct z_stack *s, struct tcp_conn *tc)
+{
+    int ret;
+
+    tc->cwnd_limited = false;
+    if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent))
+        return;
+    restart_after_idle(s, tc);
+    ret = output_lost(s, tc);
+    if (ret == 0)
+        ret = output_new(s, tc);
+    if (ret == 0)
+        output_rescue(s, tc);
+    else if (ret != -EAGAIN)
+        send_failed(s, tc, ret);
+    arm_timers(s, tc);
+}
+
+void tcp_output(struct z_stack *s, struct tcp_conn *tc)
+{
+    switch (tc->state) {
+    case TCPS_CLOSED:
+    case TCPS_LISTEN:
+    case TCPS_SYN_SENT:
+        return;
+    case TCPS_SYN_RCVD:
+    case TCPS_TIME_WAIT:
+    case TCPS_FIN_WAIT_2:
+        break;
+    default:
+        output_data(s, tc);
+        break;
+    }
+    if (tc->ack_now)
+        tcp_send_ack(s, tc);
+}
+
+void tcp_push(struct z_stack *s, struct tcp_conn *tc)
+{
+    tcp_output(s, tc);
+}
+
+void tcp_output_pending(struct z_stack *s)
+{
+    struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo);
+    struct tcp_conn *tc;
+
+    TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
+    while ((tc = TAILQ_FIRST(&todo)) != NULL) {
+        TAILQ_REMOVE(&todo, tc, dirty_link);
+        tc->in_dirty = false;
+        if (tc->dead)
+            tcp_free(s, tc);
+        else
+            tcp_output(s, tc);
+    }
+}

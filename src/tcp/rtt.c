@@ -1,0 +1,63 @@
+#include "tcp/rtt.h"
+
+#include "base/units.h"
+
+#define CLOCK_GRANULARITY_NS NS_PER_MS /* G of RFC 6298 */
+#define BACKOFF_MAX 63u
+
+static uint64_t clamp(const struct rtt_conf *c, uint64_t v)
+{
+    return MIN(MAX(v, c->min_ns), c->max_ns);
+}
+
+void rtt_init(struct rtt *r, const struct rtt_conf *c)
+{
+    *r = (struct rtt){.rto_ns = clamp(c, c->initial_ns)};
+}
+
+/* old + (sample - old) / divisor: the exponentially weighted mean of RFC 6298 with weight 1 / divisor. */
+static uint64_t smooth(uint64_t old, uint64_t sample, uint64_t divisor)
+{
+    return sample >= old ? old + (sample - old) / divisor : old - (old - sample) / divisor;
+}
+
+/*
+ * RFC 6298 section 2, with alpha = 1/8 and beta = 1/4 divided by the expected samples per window (RFC 7323 appendix G). A
+ * sample longer than the largest timeout can tell no more than that, and is cut so that the sums cannot overflow.
+ */
+void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint32_t expected)
+{
+    uint64_t s = MIN(MAX(sample_ns, 1), c->max_ns);
+
+    expected = MAX(expected, 1u);
+    if (r->srtt_ns == 0) { /* (2.2) */
+        r->srtt_ns = s;
+        r->rttvar_ns = s / 2;
+    } else { /* (2.3): the variance first, with the old mean */
+        uint64_t err = s >= r->srtt_ns ? s - r->srtt_ns : r->srtt_ns - s;
+
+        r->rttvar_ns = smooth(r->rttvar_ns, err, 4ull * expected);
+        r->srtt_ns = smooth(r->srtt_ns, s, 8ull * expected);
+    }
+    if (r->min_ns == 0 || s < r->min_ns)
+        r->min_ns = s;
+    r->rto_ns = clamp(c, r->srtt_ns + MAX(CLOCK_GRANULARITY_NS, 4 * r->rttvar_ns));
+}
+
+uint64_t rtt_rto(const struct rtt *r, const struct rtt_conf *c)
+{
+    if (r->rto_ns > c->max_ns >> r->backoff)
+        return c->max_ns;
+    return r->rto_ns << r->backoff;
+}
+
+void rtt_backoff(struct rtt *r)
+{
+    if (r->backoff < BACKOFF_MAX)
+        r->backoff++;
+}
+
+void rtt_reset_backoff(struct rtt *r)
+{
+    r->backoff = 0;
+}

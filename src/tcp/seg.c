@@ -1,0 +1,289 @@
+/*
+ * Builds segments. Payload is never copied: a buffer that one segment carries whole, that nobody else holds and that has
+ * room gets its headers in its own headroom; everything else is a header mbuf chained to indirect mbufs over the
+ * payload. Either way the send queue keeps its hold until the bytes are acknowledged.
+ */
+#include <errno.h>
+
+#include "base/check.h"
+#include "tcp/conn.h"
+
+/* Room for Ethernet, IPv4 and TCP headers with all options. */
+#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* A driver that is not told of a limit gets at most this many segments in a frame. */
+#define SEG_CHAIN_MAX 16u
+
+static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint16_t mtu = tc->path.mtu;
+
+    if (likely(ip_path_valid(s, &tc->path)))
+        return true;
+    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
+        return false;
+    if (mtu != 0 && mtu < tc->path.mtu)
+        tc->path.mtu = mtu; /* what ICMP taught us stays */
+    return true;
+}
+
+static bool txq_ready(const struct tcp_conn *tc)
+{
+    return tc->path.local || txq_room(&tc->path.nif->txq) > 0;
+}
+
+static unsigned max_chain(const struct tcp_conn *tc)
+{
+    unsigned port = tc->path.nif != NULL ? tc->path.nif->port->caps.tx_max_segs : 0;
+
+    return port == 0 || port > SEG_CHAIN_MAX ? SEG_CHAIN_MAX : port;
+}
+
+/* How many payload pieces the bytes [seq, seq + len) take; *fit: how many of the bytes fit into a frame. */
+static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+{
+    unsigned pieces = MAX(max_chain(tc), 2u) - 1;
+    const struct sndq_desc *d;
+    uint32_t index, end = seq + len;
+
+    if (tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains)
+        return len; /* the port gathers by copying anyway */
+    d = sndq_find(&tc->sndq, seq, &index);
+    for (; d != NULL && pieces > 0; pieces--) {
+        if (seq_geq(d->seq + d->len, end))
+            return len;
+        d = sndq_at(&tc->sndq, ++index);
+    }
+    return d != NULL ? d->seq - seq : len;
+}
+
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+{
+    return len == 0 ? 0 : fit_chain(tc, seq, len);
+}
+
+/* The buffer itself as the frame, headers in its headroom. NULL: the conditions do not hold. */
+static struct rte_mbuf *frame_in_place(const struct tcp_conn *tc, const struct sndq_desc *d, uint32_t seq, uint32_t len)
+{
+    struct rte_mbuf *m = d->m;
+
+    if (d->seq != seq || d->len != len || d->off < SEG_HEADROOM || tc->path.local || !pkt_sole_owner(m))
+        return NULL;
+    m->data_off = (uint16_t)d->off;
+    m->data_len = (uint16_t)len;
+    m->pkt_len = len;
+    m->nb_segs = 1;
+    m->next = NULL;
+    m->ol_flags = 0;
+    m->tx_offload = 0;
+    rte_mbuf_refcnt_update(m, 1); /* the frame's; the send queue keeps its own */
+    return m;
+}
+
+static struct rte_mbuf *frame_by_reference(struct z_stack *s, const struct tcp_conn *tc, const struct sndq_desc *d, uint32_t index,
+                                           uint32_t seq, uint32_t len)
+{
+    struct rte_mbuf *head = pkt_alloc_hdr(s), *tail = head;
+
+    if (head == NULL)
+        return NULL;
+    while (len > 0) {
+        uint32_t skip = seq - d->seq, n = MIN(d->len - skip, len);
+        struct rte_mbuf *mi = pkt_share(s, d->m, d->off + skip, n);
+
+        if (mi == NULL) {
+            rte_pktmbuf_free(head);
+            return NULL;
+        }
+        tail->next = mi;
+        tail = mi;
+        head->nb_segs++;
+        head->pkt_len += n;
+        seq += n;
+        len -= n;
+        d = sndq_at(&tc->sndq, ++index);
+    }
+    return head;
+}
+
+static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+{
+    const struct sndq_desc *d;
+    struct rte_mbuf *m;
+    uint32_t index;
+
+    if (len == 0)
+        return pkt_alloc_hdr(s);
+    d = sndq_find(&tc->sndq, seq, &index);
+    Z_CHECK(d != NULL);
+    m = frame_in_place(tc, d, seq, len);
+    return m != NULL ? m : frame_by_reference(s, tc, d, index, seq, len);
+}
+
+/* The window field, and the promise that goes with it. */
+static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t wire = MIN(tcp_rcv_window(s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
+
+    tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + (wire << tc->rcv_wscale));
+    if (wire == 0)
+        stack_count(s, CTR_TCP_ZERO_WINDOW_TX);
+    return (uint16_t)wire;
+}
+
+static void add_sack(const struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
+{
+    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit;
+
+    if (len > 0)
+        room = len + used < tc->smss ? MIN(room, tc->smss - len - used) : 0;
+    fit = room >= 12 ? (room - 4) / 8 : 0;
+    o->n_sack = (uint8_t)reass_sack(&tc->reass, o->sack, MIN(fit, (uint32_t)TCP_SACK_BLOCKS_MAX));
+}
+
+static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
+{
+    if (!tc->snd_urgent || !seq_gt(tc->snd_up, h->seq))
+        return;
+    h->flags |= TH_URG;
+    h->urp = (uint16_t)MIN(tc->snd_up - h->seq, (uint32_t)UINT16_MAX);
+}
+
+static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
+{
+    struct tcp_hdr h = *fixed;
+    uint8_t *p;
+
+    h.hlen = (uint8_t)(TCP_HLEN + tcp_opts_len(o));
+    p = pkt_push(m, h.hlen);
+    tcp_hdr_build(p, &h);
+    tcp_opts_build(p + TCP_HLEN, o);
+    m->l4_len = h.hlen;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+}
+
+static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
+{
+    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos, .df = true};
+
+    tc->last_snd_ns = s->now_ns;
+    stack_count(s, CTR_TCP_SEG_TX);
+    ip_output(s, &tc->path, &o, m);
+}
+
+static void ack_sent(struct tcp_conn *tc)
+{
+    tc->last_ack_sent = tc->rcv_nxt;
+    tc->rcv_unacked_bytes = 0;
+    tc->ack_now = false;
+    if (tc->ack_delayed) {
+        tc->ack_delayed = false;
+        tcp_timer_stop(tc, TT_DELACK);
+    }
+}
+
+int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags)
+{
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
+    struct tcp_opts o;
+    struct rte_mbuf *m;
+
+    if (!path_ready(s, tc))
+        return -EHOSTUNREACH;
+    if (!txq_ready(tc))
+        return -ENOBUFS;
+    m = frame_payload(s, tc, seq, len);
+    if (m == NULL)
+        return -ENOBUFS;
+    o.has_mss = o.has_ws = o.sack_ok = false;
+    o.n_sack = 0;
+    o.has_ts = tc->ts_on;
+    if (tc->ts_on) {
+        o.ts_val = tcp_ts_now(s, tc);
+        o.ts_ecr = tc->ts_recent;
+    }
+    if (tc->sack_on && tc->reass.n > 0)
+        add_sack(tc, &o, len);
+    set_urgent(tc, &h);
+    h.wnd = advertise(s, tc);
+    push_header(m, &h, &o);
+    ack_sent(tc);
+    hand_down(s, tc, m);
+    return 0;
+}
+
+int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
+{
+    bool reply = tc->state == TCPS_SYN_RCVD;
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
+    struct tcp_opts o = {
+        .has_mss = true,
+        .mss = tcp_mss_to_announce(s, tc),
+        .has_ws = reply ? tc->ws_on : s->conf.window_scaling,
+        .ws = tc->rcv_wscale,
+        .has_ts = reply ? tc->ts_on : s->conf.timestamps,
+        .sack_ok = reply ? tc->sack_on : s->conf.sack,
+    };
+    uint32_t wnd = (uint32_t)((uint64_t)tc->opt.rcvbuf_bytes * tc->rcv_ratio / 256);
+    struct rte_mbuf *m;
+
+    if (!path_ready(s, tc))
+        return -EHOSTUNREACH;
+    if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
+        return -ENOBUFS;
+    o.ts_val = tcp_ts_now(s, tc);
+    if (reply) {
+        h.flags |= TH_ACK;
+        h.ack = tc->rcv_nxt;
+        o.ts_ecr = tc->ts_recent;
+        tc->last_ack_sent = tc->rcv_nxt;
+    }
+    h.wnd = (uint16_t)MIN(wnd, (uint32_t)UINT16_MAX); /* never scaled in a SYN */
+    tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);
+    if (!reply)
+        tc->rcv_adv = 0; /* no peer sequence numbers yet */
+    push_header(m, &h, &o);
+    hand_down(s, tc, m);
+    return 0;
+}
+
+int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
+{
+    int ret = tcp_send_segment(s, tc, tc->snd_nxt, 0, TH_ACK);
+
+    if (ret == -ENOBUFS) { /* with the next turn's output */
+        tc->ack_now = true;
+        tcp_mark_dirty(s, tc);
+    }
+    return ret;
+}
+
+/* RFC 5961 section 7: a bound on what a stranger can make us send, in tokens per second of the whole stack. */
+void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_state *t = &s->tcp;
+
+    if (s->now_ns - t->ack_tokens_at_ns >= NS_PER_SEC) {
+        t->ack_tokens_at_ns = s->now_ns;
+        t->ack_tokens = s->conf.challenge_ack_rate;
+    }
+    if (t->ack_tokens == 0) {
+        stack_count(s, CTR_TCP_ACK_LIMIT);
+        return;
+    }
+    t->ack_tokens--;
+    stack_count(s, CTR_TCP_CHALLENGE);
+    tcp_send_ack(s, tc);
+}
+
+void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->snd_nxt, .ack = tc->rcv_nxt, .flags = TH_RST | TH_ACK};
+    struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
+    struct rte_mbuf *m;
+
+    if (!path_ready(s, tc) || (m = pkt_alloc_hdr(s)) == NULL)
+        return;
+    stack_count(s, CTR_TCP_RST_TX);
+    push_header(m, &h, &o);
+    hand_down(s, tc, m);
+}

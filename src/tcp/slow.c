@@ -1,0 +1,206 @@
+/* SYN-RECEIVED and the synchronized states: RFC 9293 3.10.7.4, step by step, with RFC 5961 and RFC 7323. */
+#include <errno.h>
+
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+/* ts_recent is not believed after this long without a segment (RFC 7323 5.5). */
+#define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
+
+/* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
+static bool paws_ok(const struct z_stack *s, const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    if (!tc->ts_on || (g->h.flags & TH_RST) != 0)
+        return true;
+    if (!g->o.has_ts)
+        return false;
+    return !seq_lt(g->o.ts_val, tc->ts_recent) || s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+}
+
+/* First: is any of the segment in the window? (table 6 of 3.4) */
+static bool seq_acceptable(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    uint32_t wnd = tc->rcv_adv - tc->rcv_nxt;
+    uint32_t len = g->len + ((g->h.flags & TH_SYN) != 0) + ((g->h.flags & TH_FIN) != 0);
+    uint32_t seq = g->h.seq;
+
+    if (len == 0)
+        return wnd == 0 ? seq == tc->rcv_nxt : seq_in(seq, tc->rcv_nxt, tc->rcv_nxt + wnd);
+    if (wnd == 0)
+        return false;
+    return seq_in(seq, tc->rcv_nxt, tc->rcv_nxt + wnd) || seq_in(seq + len - 1, tc->rcv_nxt, tc->rcv_nxt + wnd);
+}
+
+static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if ((g->h.flags & TH_RST) == 0) {
+        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
+            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
+        if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
+            tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
+        else
+            tcp_send_ack_limited(s, tc);
+    }
+    pkt_drop(s, m, DROP_TCP_SEQ);
+}
+
+/* Second: RST. Exactly at rcv_nxt it counts, elsewhere in the window it is challenged (RFC 5961 3.2). */
+static void reset_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    int err = ECONNRESET;
+
+    if (g->h.seq != tc->rcv_nxt) {
+        tcp_send_ack_limited(s, tc);
+        pkt_drop(s, m, DROP_TCP_RST_BAD);
+        return;
+    }
+    switch (tc->state) {
+    case TCPS_SYN_RCVD:
+        err = ECONNREFUSED;
+        break;
+    case TCPS_CLOSE_WAIT:
+        err = EPIPE; /* as Linux: the peer had finished, only our sending fails */
+        break;
+    case TCPS_CLOSING:
+    case TCPS_LAST_ACK:
+    case TCPS_TIME_WAIT:
+        err = 0;
+        break;
+    default:
+        break;
+    }
+    stack_count(s, CTR_TCP_RST_RX);
+    tcp_drop_conn(s, tc, err);
+    pkt_drop(s, m, DROP_TCP_RST);
+}
+
+/* Fifth, SYN-RECEIVED: the handshake's last ACK. False: the segment goes no further. */
+static bool syn_rcvd_ack(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if (!(seq_lt(tc->snd_una, g->h.ack) && seq_leq(g->h.ack, tc->snd_nxt))) {
+        tcp_reset_reply(s, in, g);
+        pkt_drop(s, m, DROP_TCP_ACK);
+        return false;
+    }
+    if (tc->listener != NULL && !tcp_listen_established(s, tc)) {
+        pkt_drop(s, m, DROP_TCP_ACCEPTQ);
+        return false;
+    }
+    tc->snd_una = tc->iss + 1;
+    tc->snd_wnd = g->wnd;
+    tc->snd_wl1 = g->h.seq;
+    tc->snd_wl2 = g->h.ack;
+    tc->max_snd_wnd = MAX(tc->max_snd_wnd, g->wnd);
+    tcp_set_state(s, tc, TCPS_ESTABLISHED);
+    tcp_established(s, tc, g);
+    return true;
+}
+
+/* Is our FIN acknowledged? Moves on. False: the connection is gone. */
+static bool fin_acked(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (!tc->fin_sent || tc->snd_una != tc->snd_nxt)
+        return true;
+    switch (tc->state) {
+    case TCPS_FIN_WAIT_1:
+        tcp_set_state(s, tc, TCPS_FIN_WAIT_2);
+        if (tc->closed_by_user)
+            tcp_timer_set(s, tc, TT_2MSL, tcp_finwait2_ns(s, tc));
+        break;
+    case TCPS_CLOSING:
+        tcp_timewait_enter(s, tc);
+        break;
+    case TCPS_LAST_ACK:
+        tcp_release(s, tc);
+        return false;
+    default:
+        break;
+    }
+    return true;
+}
+
+/* Fifth: ACK. False: the segment was consumed. */
+static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if ((g->h.flags & TH_ACK) == 0) {
+        pkt_drop(s, m, DROP_TCP_NO_ACK);
+        return false;
+    }
+    if (tc->state == TCPS_SYN_RCVD)
+        return syn_rcvd_ack(s, tc, in, g, m);
+    /* RFC 5961 5.2: snd_una - max_snd_wnd <= ack <= snd_nxt; anything else is answered and dropped */
+    if (seq_gt(g->h.ack, tc->snd_nxt) || seq_lt(g->h.ack, tc->snd_una - tc->max_snd_wnd)) {
+        tcp_send_ack_limited(s, tc);
+        pkt_drop(s, m, DROP_TCP_ACK);
+        return false;
+    }
+    tcp_ack_input(s, tc, g);
+    if (!fin_acked(s, tc)) {
+        pkt_drop(s, m, DROP_TCP_PURE_ACK);
+        return false;
+    }
+    return true;
+}
+
+/* A SYN of the handshake again: the peer has not seen our SYN,ACK, or its SYN,ACK crossed our SYN (simultaneous open). */
+static bool repeated_syn(struct z_stack *s, struct tcp_conn *tc, struct tcp_seg *g)
+{
+    if (tc->state != TCPS_SYN_RCVD || (g->h.flags & (TH_SYN | TH_RST)) != TH_SYN || g->h.seq != tc->irs)
+        return false;
+    if ((g->h.flags & TH_ACK) == 0) {
+        tcp_send_syn(s, tc);
+        return true;
+    }
+    g->h.flags &= (uint8_t)~TH_SYN;
+    g->h.seq++;
+    tc->ack_now = true;
+    tcp_mark_dirty(s, tc);
+    return false;
+}
+
+/* With a window of zero the segment's text is unacceptable, its ACK, URG and RST are not (MUST-66). */
+static bool zero_window_ack(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return tc->rcv_adv == tc->rcv_nxt && g->h.seq == tc->rcv_nxt && (g->h.flags & TH_SYN) == 0;
+}
+
+void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if (repeated_syn(s, tc, g)) {
+        pkt_drop(s, m, DROP_TCP_STATE);
+        return;
+    }
+    if (!paws_ok(s, tc, g)) {
+        if (g->o.has_ts)
+            tcp_send_ack_limited(s, tc);
+        pkt_drop(s, m, DROP_TCP_PAWS);
+        return;
+    }
+    if (!seq_acceptable(tc, g) && !zero_window_ack(tc, g)) {
+        unacceptable(s, tc, g, m);
+        return;
+    }
+    if (g->h.flags & TH_RST) {
+        reset_input(s, tc, g, m);
+        return;
+    }
+    /* third, security, is not used; fourth: SYN (RFC 5961 4.2) */
+    if (g->h.flags & TH_SYN) {
+        if (tc->state == TCPS_SYN_RCVD && tc->passive)
+            tcp_drop_conn(s, tc, ECONNREFUSED); /* back to LISTEN */
+        else
+            tcp_send_ack_limited(s, tc);
+        pkt_drop(s, m, DROP_TCP_SYN_BAD);
+        return;
+    }
+    /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent */
+    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) && seq_geq(g->o.ts_val, tc->ts_recent)) {
+        tc->ts_recent = g->o.ts_val;
+        tc->ts_recent_at_ns = s->now_ns;
+    }
+    if (!ack_step(s, tc, in, g, m))
+        return;
+    if (g->h.flags & TH_URG)
+        tcp_urgent_input(s, tc, g);
+    tcp_data_input(s, tc, g, m); /* seventh and eighth: text and FIN */
+}

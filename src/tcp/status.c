@@ -1,0 +1,68 @@
+/* What a socket can ask: readiness, errors, names. */
+#include <errno.h>
+
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+unsigned tcp_poll(const struct tcp_conn *tc)
+{
+    unsigned r = 0;
+
+    switch (tc->state) {
+    case TCPS_LISTEN:
+        return tc->lis->n_accept > 0 ? SOCK_IN : 0;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RCVD:
+        return tc->so_error != 0 ? SOCK_ERR : 0;
+    default:
+        break;
+    }
+    if (tc->so_error != 0)
+        r |= SOCK_ERR;
+    if (tc->state == TCPS_CLOSED && tc->iss == 0 && tc->irs == 0) /* never connected: as Linux */
+        return r | SOCK_OUT | SOCK_HUP;
+    if (tcp_rcv_avail(tc) >= MAX(tc->opt.rcvlowat, 1u) || tcp_rcv_eof(tc) || tc->so_error != 0)
+        r |= SOCK_IN;
+    if (tcp_rcv_eof(tc))
+        r |= SOCK_RDHUP;
+    if (tc->oob_have || (tc->rcv_urgent && !tc->oob_taken && !tc->opt.oobinline))
+        r |= SOCK_PRI;
+    if (tc->state == TCPS_CLOSED || (tc->fin_rcvd && tc->fin_queued))
+        r |= SOCK_HUP;
+    if (tcp_snd_eof(tc) || tcp_snd_space(tc) > 0)
+        r |= SOCK_OUT;
+    return r;
+}
+
+bool tcp_is_listener(const struct tcp_conn *tc)
+{
+    return tc->lis != NULL;
+}
+
+int tcp_peek_error(const struct tcp_conn *tc)
+{
+    return tc->so_error;
+}
+
+int tcp_take_error(struct tcp_conn *tc)
+{
+    int e = tc->so_error;
+
+    tc->so_error = 0;
+    return e;
+}
+
+int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port)
+{
+    if (!tcp_synchronized(tc))
+        return -ENOTCONN;
+    *a = tc->ent.raddr;
+    *port = tc->ent.rport;
+    return 0;
+}
+
+void tcp_getname(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port)
+{
+    *a = inaddr_eq(&tc->ent.laddr, &(struct inaddr){0}) ? INADDR_ANY_V4 : tc->ent.laddr;
+    *port = tc->ent.lport;
+}

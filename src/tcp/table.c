@@ -1,0 +1,167 @@
+/* Demultiplexing: connections by 4-tuple, bound and listening sockets by port; the choice of ports (RFC 6056). */
+#include <errno.h>
+
+#include "base/siphash.h"
+#include "tcp/conn.h"
+
+static uint32_t tuple_hash(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+{
+    struct {
+        struct inaddr l, r;
+        uint32_t ports;
+    } v6;
+    uint32_t ports = (uint32_t)lport << 16 | rport;
+
+    if (likely(inaddr_is_v4(raddr))) {
+        uint32_t v4[3] = {laddr->w[3], raddr->w[3], ports};
+
+        return (uint32_t)siphash13(s->hash_key, v4, sizeof(v4));
+    }
+    v6.l = *laddr;
+    v6.r = *raddr;
+    v6.ports = ports;
+    return (uint32_t)siphash13(s->hash_key, &v6, sizeof(v6.l) + sizeof(v6.r) + sizeof(v6.ports));
+}
+
+struct tcp_conn *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                                uint16_t rport)
+{
+    uint32_t h = tuple_hash(s, laddr, raddr, lport, rport);
+    struct tcp_entry *e = s->tcp.bucket[h & s->tcp.bucket_mask];
+
+    for (; e != NULL; e = e->hash_next)
+        if (e->hash == h && e->lport == lport && e->rport == rport && inaddr_eq(&e->raddr, raddr) && inaddr_eq(&e->laddr, laddr))
+            return container_of_ptr(e, struct tcp_conn, ent);
+    return NULL;
+}
+
+void tcp_table_insert(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_entry *e = &tc->ent, **b;
+
+    e->hash = tuple_hash(s, &e->laddr, &e->raddr, e->lport, e->rport);
+    e->kind = TCP_ENT_CONN;
+    b = &s->tcp.bucket[e->hash & s->tcp.bucket_mask];
+    e->hash_next = *b;
+    *b = e;
+    tc->in_table = true;
+}
+
+void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_entry **p;
+
+    if (!tc->in_table)
+        return;
+    p = &s->tcp.bucket[tc->ent.hash & s->tcp.bucket_mask];
+    while (*p != &tc->ent)
+        p = &(*p)->hash_next;
+    *p = tc->ent.hash_next;
+    tc->in_table = false;
+}
+
+/* The listener for an address: one bound to it before one bound to any address (MUST-42). */
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport)
+{
+    struct tcp_conn *any = NULL;
+
+    for (struct tcp_conn *c = s->tcp.bound_bucket[lport]; c != NULL; c = c->bound_next) {
+        if (c->state != TCPS_LISTEN)
+            continue;
+        if (inaddr_eq(&c->ent.laddr, laddr))
+            return c;
+        if (inaddr_is_any(&c->ent.laddr))
+            any = c;
+    }
+    return any;
+}
+
+void tcp_bound_insert(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_conn **b = &s->tcp.bound_bucket[tc->ent.lport];
+
+    if (tc->bound)
+        return;
+    tc->bound_next = *b;
+    *b = tc;
+    tc->bound = true;
+}
+
+void tcp_bound_remove(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_conn **p = &s->tcp.bound_bucket[tc->ent.lport];
+
+    if (!tc->bound)
+        return;
+    while (*p != tc)
+        p = &(*p)->bound_next;
+    *p = tc->bound_next;
+    tc->bound = false;
+}
+
+void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port)
+{
+    tc->ent.lport = port;
+    tc->port_held = true;
+    s->tcp.port_use[port]++;
+}
+
+void tcp_port_release(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (!tc->port_held)
+        return;
+    tc->port_held = false;
+    s->tcp.port_use[tc->ent.lport]--;
+}
+
+/*
+ * May tc not bind to (a, port)? socket(7): SO_REUSEADDR allows it unless a listener is bound there; SO_REUSEPORT when
+ * both ask for it; otherwise any socket or connection that still uses the port is in the way.
+ */
+bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
+{
+    uint32_t bound = 0;
+
+    for (const struct tcp_conn *c = s->tcp.bound_bucket[port]; c != NULL; c = c->bound_next) {
+        bound++;
+        if (c == tc)
+            continue;
+        if (!inaddr_is_any(a) && !inaddr_is_any(&c->ent.laddr) && !inaddr_eq(a, &c->ent.laddr))
+            continue;
+        if (tc->opt.reuseport && c->opt.reuseport)
+            continue;
+        if (tc->opt.reuseaddr && c->opt.reuseaddr && c->state != TCPS_LISTEN)
+            continue;
+        return true;
+    }
+    return s->tcp.port_use[port] > bound && !tc->opt.reuseaddr && !tc->opt.reuseport;
+}
+
+/* Is the port free for a connection to this peer, or (raddr any) for a bind? */
+static bool port_free(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport, uint16_t port)
+{
+    if (s->tcp.port_use[port] == 0)
+        return true;
+    if (inaddr_is_any(raddr) || s->tcp.bound_bucket[port] != NULL)
+        return false;
+    return tcp_table_find(s, &tc->ent.laddr, raddr, port, rport) == NULL;
+}
+
+/* RFC 6056 algorithm 3: simple hash-based port selection. */
+uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport)
+{
+    struct {
+        struct inaddr l, r;
+        uint32_t rport, purpose;
+    } in = {tc->ent.laddr, *raddr, rport, 2};
+    uint32_t n = (uint32_t)s->conf.port_last - s->conf.port_first + 1;
+    uint32_t offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint16_t port = (uint16_t)(s->conf.port_first + (offset + s->tcp.port_counter++) % n);
+
+        if (port_free(s, tc, raddr, rport, port))
+            return port;
+    }
+    return 0;
+}

@@ -1,0 +1,251 @@
+/*
+ * Timers: retransmission, persist, delayed ACK, keepalive, 2MSL and FIN-WAIT-2. One wheel node per connection stands for
+ * the earliest deadline; it is re-armed only when a deadline comes earlier, and found to be early when it fires.
+ */
+#include <errno.h>
+
+#include "base/check.h"
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+#define ORPHAN_PROBES_MAX 8u /* zero-window probes of a connection that nobody holds any more */
+
+void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c)
+{
+    c->min_ns = s->conf.rto_min_ns;
+    c->max_ns = s->conf.rto_max_ns;
+    c->initial_ns = s->conf.rto_initial_ns;
+}
+
+static uint64_t earliest(const struct tcp_conn *tc)
+{
+    uint64_t t = NS_NEVER;
+
+    for (int i = 0; i < TT_COUNT; i++)
+        if (tc->deadline_ns[i] != 0 && tc->deadline_ns[i] < t)
+            t = tc->deadline_ns[i];
+    return t;
+}
+
+void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns)
+{
+    uint64_t at = s->now_ns + after_ns;
+
+    tc->deadline_ns[t] = at;
+    if (!wheel_is_armed(&tc->timer) || at < tc->timer.deadline_ns)
+        wheel_arm(&s->wheel, &tc->timer, at);
+}
+
+void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t)
+{
+    tc->deadline_ns[t] = 0; /* the wheel node may fire for nothing */
+}
+
+void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
+{
+    for (int i = 0; i < TT_COUNT; i++)
+        tc->deadline_ns[i] = 0;
+    wheel_cancel(&s->wheel, &tc->timer);
+}
+
+void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t idle = tc->opt.keepidle_ns;
+
+    if (!tc->opt.keepalive)
+        return;
+    if (!tcp_timer_on(tc, TT_KEEP)) /* otherwise it finds the time of the last segment when it fires */
+        tcp_timer_set(s, tc, TT_KEEP, idle);
+}
+
+static void give_up(struct z_stack *s, struct tcp_conn *tc)
+{
+    stack_count(s, CTR_TCP_TIMEOUT);
+    if (tcp_synchronized(tc))
+        tcp_send_rst(s, tc);
+    tcp_drop_conn(s, tc, tc->soft_error != 0 ? tc->soft_error : ETIMEDOUT);
+}
+
+/* R2 (RFC 9293 3.8.3): by count, or by TCP_USER_TIMEOUT since the first unanswered transmission. */
+static bool r2_reached(const struct z_stack *s, const struct tcp_conn *tc, uint32_t count, uint32_t limit)
+{
+    if (tc->opt.user_timeout_ns != 0)
+        return tc->first_rexmt_at_ns != 0 && s->now_ns - tc->first_rexmt_at_ns >= tc->opt.user_timeout_ns;
+    return count >= limit;
+}
+
+static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t limit = tc->state == TCPS_SYN_RCVD && tc->passive ? s->conf.synack_retries
+                     : tc->opt.syncnt != 0                     ? tc->opt.syncnt
+                                                               : s->conf.syn_retries;
+    struct rtt_conf rc;
+
+    if (r2_reached(s, tc, tc->rexmt_count, limit)) {
+        give_up(s, tc);
+        return;
+    }
+    tc->rexmt_count++;
+    stack_count(s, CTR_TCP_RTO);
+    rtt_backoff(&tc->rtt);
+    tcp_rtt_conf(s, &rc);
+    tcp_send_syn(s, tc);
+    tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+}
+
+static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct rtt_conf rc;
+
+    if (tc->first_rexmt_at_ns == 0) {
+        const struct sent_rec *r = sent_first(&tc->sent);
+
+        tc->first_rexmt_at_ns = r != NULL ? r->sent_at_ns : s->now_ns;
+    }
+    if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
+        syn_timeout(s, tc);
+        return;
+    }
+    if (r2_reached(s, tc, tc->rexmt_count, s->conf.data_retries)) {
+        give_up(s, tc);
+        return;
+    }
+    stack_count(s, CTR_TCP_RTO);
+    tc->rexmt_count++;
+    tcp_recovery_on_rto(s, tc);
+    rtt_backoff(&tc->rtt);
+    tcp_rtt_conf(s, &rc);
+    tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+    tcp_mark_dirty(s, tc);
+}
+
+/* One octet beyond the window, or the FIN (RFC 9293 3.8.6.1, MUST-36); again the same octet until it is answered. */
+static void send_probe(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+    uint32_t seq = tc->snd_una;
+    uint32_t len = seq_lt(seq, tc->sndq.end_seq) ? 1 : 0;
+    bool fin = len == 0;
+    uint8_t flags = (uint8_t)(TH_ACK | (fin ? TH_FIN : TH_PSH));
+
+    stack_count(s, CTR_TCP_PERSIST);
+    if (r != NULL) {
+        tcp_send_segment(s, tc, seq, len, flags);
+        return;
+    }
+    if (sent_reserve(&tc->sent, &s->arena, s->conf.sent_records) != 0 || tcp_send_segment(s, tc, seq, len, flags) != 0)
+        return;
+    sent_add(&tc->sent, &s->arena, seq, seq + 1, s->now_ns, s->conf.sent_records);
+    tc->snd_nxt = seq + 1;
+    if (fin)
+        tc->fin_sent = true;
+}
+
+/*
+ * The persist timer: probes a window of zero for as long as the peer answers (MUST-37), and overrides silly window
+ * avoidance and cork.
+ */
+static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t avail = tc->sndq.end_seq - tc->snd_nxt;
+    struct rtt_conf rc;
+
+    if (tc->snd_wnd > 0 && tcp_in_flight(tc) == 0 && avail > 0) {
+        uint32_t len = tcp_seg_fit(tc, tc->snd_nxt, MIN(MIN(avail, tc->snd_wnd), tcp_eff_mss(tc)));
+
+        if (sent_reserve(&tc->sent, &s->arena, s->conf.sent_records) == 0 &&
+            tcp_send_segment(s, tc, tc->snd_nxt, len, TH_ACK | TH_PSH) == 0) {
+            sent_add(&tc->sent, &s->arena, tc->snd_nxt, tc->snd_nxt + len, s->now_ns, s->conf.sent_records);
+            tc->snd_nxt += len;
+        }
+        tcp_mark_dirty(s, tc);
+        return;
+    }
+    if (tc->snd_wnd > 0) {
+        tcp_mark_dirty(s, tc);
+        return;
+    }
+    if (tc->first_rexmt_at_ns == 0)
+        tc->first_rexmt_at_ns = s->now_ns;
+    if (r2_reached(s, tc, tc->probe_count, s->conf.data_retries) || (tc->closed_by_user && tc->orphan_probes >= ORPHAN_PROBES_MAX)) {
+        give_up(s, tc);
+        return;
+    }
+    send_probe(s, tc);
+    tc->probe_count++;
+    if (tc->closed_by_user)
+        tc->orphan_probes++;
+    rtt_backoff(&tc->rtt); /* SHLD-30 */
+    tcp_rtt_conf(s, &rc);
+    tcp_timer_set(s, tc, TT_PERSIST, rtt_rto(&tc->rtt, &rc));
+}
+
+/* RFC 9293 3.8.4: a segment below the window asks for an ACK (SHLD-12: without data). */
+static void keep_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t idle = s->now_ns - tc->last_rcv_ns, ut = tc->opt.user_timeout_ns;
+
+    if (!tc->opt.keepalive || !tcp_synchronized(tc) || tc->state == TCPS_TIME_WAIT)
+        return;
+    if (idle < tc->opt.keepidle_ns || tcp_in_flight(tc) > 0) {
+        uint64_t left = idle < tc->opt.keepidle_ns ? tc->opt.keepidle_ns - idle : tc->opt.keepintvl_ns;
+
+        tcp_timer_set(s, tc, TT_KEEP, left);
+        return;
+    }
+    if (ut != 0 ? tc->keep_count > 0 && idle >= ut : tc->keep_count >= tc->opt.keepcnt) { /* MUST-29: not after one lost answer */
+        give_up(s, tc);
+        return;
+    }
+    tc->keep_count++;
+    stack_count(s, CTR_TCP_KEEPALIVE);
+    tcp_send_segment(s, tc, tc->snd_una - 1, 0, TH_ACK);
+    tcp_timer_set(s, tc, TT_KEEP, tc->opt.keepintvl_ns);
+}
+
+static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
+{
+    switch (t) {
+    case TT_REXMT:
+        rexmt_timeout(s, tc);
+        break;
+    case TT_PERSIST:
+        persist_timeout(s, tc);
+        break;
+    case TT_DELACK:
+        tc->ack_delayed = false;
+        tc->ack_now = true;
+        stack_count(s, CTR_TCP_DELACK);
+        tcp_mark_dirty(s, tc);
+        break;
+    case TT_KEEP:
+        keep_timeout(s, tc);
+        break;
+    case TT_2MSL: /* TIME-WAIT, or FIN-WAIT-2 of a closed socket */
+        tcp_release(s, tc);
+        break;
+    default:
+        break;
+    }
+}
+
+void tcp_timer(struct z_stack *s, struct wheel_node *n)
+{
+    struct tcp_conn *tc = container_of_ptr(n, struct tcp_conn, timer);
+    uint64_t next;
+
+    for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
+        if (tc->deadline_ns[i] == 0 || tc->deadline_ns[i] > s->now_ns)
+            continue;
+        tc->deadline_ns[i] = 0;
+        fire(s, tc, (enum tcp_timer_id)i);
+    }
+    next = earliest(tc);
+    if (next != NS_NEVER)
+        wheel_arm(&s->wheel, &tc->timer, next);
+}
+
+uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return tc->opt.linger2_s > 0 ? (uint64_t)tc->opt.linger2_s * NS_PER_SEC : s->conf.finwait2_ns;
+}

@@ -1,0 +1,126 @@
+/*
+ * The receive window and buffers. SO_RCVBUF counts memory; the window promises payload: rcv_ratio says how much payload a
+ * byte of memory carried so far. The right edge never moves left (SHLD-14); payload inside it is always taken, and when
+ * small segments then hold too much memory they are copied together.
+ */
+#include <string.h>
+
+#include "sock/sock.h"
+#include "tcp/conn.h"
+
+#define RATIO_ONE 256u
+
+static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint32_t charged = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
+    uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
+
+    if (all >= limit || s->tcp.loan_bytes >= s->conf.loan_limit_bytes || charged >= tc->opt.rcvbuf_bytes)
+        return 0;
+    left = limit - all;
+    return (uint32_t)MIN((uint64_t)(tc->opt.rcvbuf_bytes - charged), left);
+}
+
+uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint32_t now = tc->rcv_adv - tc->rcv_nxt;
+    uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
+    uint32_t step = MIN((uint32_t)tc->smss, tc->opt.rcvbuf_bytes / 4);
+
+    wnd = MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale);
+    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not */
+    return wnd >= (uint64_t)now + step ? (uint32_t)wnd : now;
+}
+
+/* The application took data. A larger window is worth a segment of its own when it doubles, or was closed. */
+void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t now = tc->rcv_adv - tc->rcv_nxt, wnd;
+
+    if (!tcp_synchronized(tc) || tc->fin_rcvd || tc->ack_now)
+        return;
+    wnd = tcp_rcv_window(s, tc);
+    if (wnd > now && wnd >= 2 * now) {
+        tc->ack_now = true;
+        tcp_mark_dirty(s, tc);
+    }
+}
+
+void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize)
+{
+    uint32_t ratio = MIN(len * RATIO_ONE / MAX(truesize, 1u), RATIO_ONE - 1);
+
+    if (len > tc->rcv_mss)
+        tc->rcv_mss = (uint16_t)MIN(len, (uint32_t)UINT16_MAX);
+    /* only segments that are full tell how memory and payload relate; it moves slowly, and not below a quarter */
+    if (len >= tc->rcv_mss)
+        tc->rcv_ratio = (uint16_t)MAX((tc->rcv_ratio * 7u + ratio) / 8, 64u);
+}
+
+/* Copies runs of small segments into compact buffers (counted). */
+void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct rcvq old = tc->rcvq;
+    struct rte_mbuf *m, *to = NULL;
+
+    tc->rcvq = (struct rcvq){0};
+    while ((m = rcvq_pop(&old)) != NULL) {
+        uint32_t room = to != NULL ? rte_pktmbuf_tailroom(to) : 0;
+
+        if (m->data_len * 2u >= m->buf_len || (room < m->data_len && (to = pkt_alloc_app(s, 2048)) == NULL)) {
+            rcvq_append(&tc->rcvq, m);
+            to = NULL;
+            continue;
+        }
+        if (room < m->data_len) {
+            to->data_len = 0;
+            to->pkt_len = 0;
+        }
+        memcpy(pkt_data(to) + to->data_len, pkt_data(m), m->data_len);
+        if (to->data_len == 0) {
+            to->data_len = m->data_len;
+            to->pkt_len = m->data_len;
+            rcvq_append(&tc->rcvq, to);
+        } else {
+            to->data_len = (uint16_t)(to->data_len + m->data_len);
+            tc->rcvq.bytes += m->data_len;
+        }
+        s->ctr.v[CTR_COPY_DELIBERATE] += m->data_len;
+        stack_count(s, CTR_TCP_COLLAPSED);
+        pkt_unref(m);
+    }
+    tcp_rcv_charge(s, tc);
+}
+
+/*
+ * Dynamic right-sizing: what the application took in one round trip is what the sender could have sent in it; the
+ * buffer shall hold twice that. The round trip is measured by the sender's estimator, or by a window's worth of data.
+ */
+void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes)
+{
+    uint64_t rtt = tc->rtt.srtt_ns != 0 ? tc->rtt.srtt_ns : NS_PER_MS;
+    uint64_t want;
+
+    tc->drs_copied += delivered_bytes;
+    if (tc->opt.rcvbuf_locked || s->now_ns - tc->drs_start_ns < rtt)
+        return;
+    if (tc->drs_copied > tc->drs_bytes) {
+        tc->drs_bytes = tc->drs_copied;
+        want = (uint64_t)tc->drs_copied * 2 * RATIO_ONE / tc->rcv_ratio + 16u * tc->smss;
+        want = MIN(want, (uint64_t)s->conf.rcvbuf_max_bytes);
+        if (want > tc->opt.rcvbuf_bytes)
+            tc->opt.rcvbuf_bytes = (uint32_t)want;
+    }
+    tc->drs_copied = 0;
+    tc->drs_start_ns = s->now_ns;
+}
+
+/* The send buffer holds two congestion windows, so that the application can refill while one is in flight. */
+void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t want = (uint64_t)tc->cc.cwnd * 2;
+
+    if (tc->opt.sndbuf_locked || want <= tc->opt.sndbuf_bytes)
+        return;
+    tc->opt.sndbuf_bytes = (uint32_t)MIN(want, (uint64_t)s->conf.sndbuf_max_bytes);
+}

@@ -1,0 +1,141 @@
+/* Socket options of UDP, with Linux numbers and rules (socket(7), ip(7)). */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/stack.h"
+#include "udp/udp.h"
+#include "udp/udp_pcb.h"
+
+/* Room for one datagram of a usual MTU with its buffer. */
+#define UDP_RCVBUF_MIN 4096u
+
+static uint32_t udp_buf_size(int v, uint32_t max)
+{
+    return v < (int)UDP_RCVBUF_MIN ? UDP_RCVBUF_MIN : MIN((uint32_t)v, max);
+}
+
+static int udp_setopt_socket(struct z_stack *s, struct udp_pcb *u, int name, int v)
+{
+    switch (name) {
+    case SO_RCVBUF:
+        u->rcvbuf_bytes = udp_buf_size(v, (uint32_t)MIN(s->conf.rcv_limit_bytes, (uint64_t)INT32_MAX));
+        return 0;
+    case SO_SNDBUF:
+        u->sndbuf_bytes = udp_buf_size(v, INT32_MAX);
+        return 0;
+    case SO_REUSEADDR:
+        u->reuseaddr = v != 0;
+        return 0;
+    case SO_REUSEPORT:
+        u->reuseport = v != 0;
+        return 0;
+    case SO_BROADCAST:
+        u->broadcast = v != 0;
+        u->path.gen = 0; /* the permission was part of the look-up */
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int v)
+{
+    switch (name) {
+    case IP_TTL:
+        if (v != -1 && (v < 1 || v > 255))
+            return -EINVAL;
+        u->ttl = v == -1 ? s->conf.ttl : (uint8_t)v;
+        return 0;
+    case IP_TOS:
+        u->tos = (uint8_t)v;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len)
+{
+    int v;
+
+    if (level != SOL_SOCKET && level != IPPROTO_IP)
+        return -ENOPROTOOPT;
+    if (level == IPPROTO_IP && len >= 1 && len < sizeof(int)) {
+        v = *(const uint8_t *)val; /* ip(7): a byte will do */
+    } else {
+        if (len < sizeof(int))
+            return -EINVAL;
+        memcpy(&v, val, sizeof(v));
+    }
+    return level == SOL_SOCKET ? udp_setopt_socket(s, u, name, v) : udp_setopt_ip(s, u, name, v);
+}
+
+static int udp_getopt_socket(struct udp_pcb *u, int name, int *v)
+{
+    switch (name) {
+    case SO_RCVBUF:
+        *v = (int)u->rcvbuf_bytes;
+        return 0;
+    case SO_SNDBUF:
+        *v = (int)u->sndbuf_bytes;
+        return 0;
+    case SO_REUSEADDR:
+        *v = u->reuseaddr;
+        return 0;
+    case SO_REUSEPORT:
+        *v = u->reuseport;
+        return 0;
+    case SO_BROADCAST:
+        *v = u->broadcast;
+        return 0;
+    case SO_ERROR:
+        *v = udp_take_error(u);
+        return 0;
+    case SO_TYPE:
+        *v = SOCK_DGRAM;
+        return 0;
+    case SO_PROTOCOL:
+        *v = IPPROTO_UDP;
+        return 0;
+    case SO_DOMAIN:
+        *v = AF_INET;
+        return 0;
+    case SO_ACCEPTCONN:
+        *v = 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int udp_getopt_ip(const struct udp_pcb *u, int name, int *v)
+{
+    switch (name) {
+    case IP_TTL:
+        *v = u->ttl;
+        return 0;
+    case IP_TOS:
+        *v = u->tos;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *val, unsigned *len)
+{
+    int v = 0, err = -ENOPROTOOPT;
+
+    (void)s;
+    if (level == SOL_SOCKET)
+        err = udp_getopt_socket(u, name, &v);
+    else if (level == IPPROTO_IP)
+        err = udp_getopt_ip(u, name, &v);
+    if (err)
+        return err;
+    *len = MIN(*len, (unsigned)sizeof(v));
+    memcpy(val, &v, *len);
+    return 0;
+}

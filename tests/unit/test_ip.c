@@ -1,0 +1,6 @@
+#include "net_fixture.h"
+
+int main(void)
+{
+    return 0;
+}

@@ -1,0 +1,337 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "link/neigh.h"
+
+#define SEC NS_PER_SEC
+#define TICK (1ull << WHEEL_TICK_SHIFT)
+#define KIND 5
+
+static struct arena arena;
+static struct wheel wheel;
+static struct neigh_table t;
+static uint64_t now;
+static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {2, 0, 0, 0, 0, 0xb};
+
+static struct inaddr host(uint32_t n)
+{
+    return inaddr_v4(0x0a000000u + n);
+}
+
+/* packets are opaque to the table */
+static struct rte_mbuf *packet(uintptr_t n)
+{
+    return (struct rte_mbuf *)(n * 64);
+}
+
+static int setup(void **state)
+{
+    const struct neigh_conf c = {
+        .limit = 4, .queue_limit = 3, .max_tries = 3, .reachable_ns = 30 * SEC, .retry_ns = SEC, .timer_kind = KIND, .key = {1, 2, 3}};
+
+    (void)state;
+    now = 100 * SEC;
+    assert_int_equal(arena_init(&arena, 4 * MIB), 0);
+    wheel_init(&wheel, now);
+    return neigh_table_init(&t, &arena, &wheel, &c);
+}
+
+static int teardown(void **state)
+{
+    struct neigh *n;
+
+    (void)state;
+    for (uint32_t i = 0; (n = neigh_next(&t, &i));)
+        while (neigh_unpark(n))
+            ;
+    neigh_table_fini(&t, &arena);
+    assert_int_equal(arena.used_bytes, 0);
+    assert_int_equal(wheel.armed, 0);
+    arena_fini(&arena);
+    return 0;
+}
+
+/* Moves time; what the one entry whose timer fires wants. */
+static enum neigh_due expire_after(uint64_t ns)
+{
+    struct wheel_node *w;
+    enum neigh_due due;
+
+    now += ns + TICK;
+    w = wheel_expire(&wheel, now);
+    if (!w)
+        return NEIGH_DUE_NOTHING;
+    assert_int_equal(w->kind, KIND);
+    due = neigh_expire(&t, neigh_of_timer(w), now);
+    assert_null(wheel_expire(&wheel, now));
+    return due;
+}
+
+static struct neigh *ask(uint32_t n, enum neigh_verdict want)
+{
+    struct inaddr a = host(n);
+    struct neigh *e = neigh_get(&t, 0, &a);
+
+    assert_non_null(e);
+    assert_int_equal(neigh_use(&t, e, now), want);
+    return e;
+}
+
+static struct neigh *learn(uint32_t n, const uint8_t *mac, bool create)
+{
+    struct inaddr a = host(n);
+
+    return neigh_learn(&t, 0, &a, mac, create, now);
+}
+
+static bool known(uint32_t n)
+{
+    struct inaddr a = host(n);
+
+    return neigh_find(&t, 0, &a) != NULL;
+}
+
+static void resolution(void **state)
+{
+    struct inaddr a = host(1);
+    struct neigh *n;
+
+    (void)state;
+    n = ask(1, NEIGH_PARK_ASK);
+    assert_false(neigh_is_fresh(n, 0, &a, now));
+    assert_null(neigh_park(&t, n, packet(1)));
+    ask(1, NEIGH_PARK); /* one question at a time */
+    assert_null(neigh_park(&t, n, packet(2)));
+    assert_ptr_equal(learn(1, mac_a, false), n);
+    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_ptr_equal(neigh_unpark(n), packet(2));
+    assert_null(neigh_unpark(n));
+    assert_memory_equal(n->mac, mac_a, 6);
+    ask(1, NEIGH_SEND);
+    assert_true(neigh_is_fresh(n, 0, &a, now));
+    assert_int_equal(expire_after(5 * SEC), NEIGH_DUE_NOTHING);
+}
+
+static void the_oldest_parked_packet_is_pushed_out(void **state)
+{
+    struct neigh *n = ask(1, NEIGH_PARK_ASK);
+
+    (void)state;
+    for (uintptr_t i = 1; i <= 3; i++)
+        assert_null(neigh_park(&t, n, packet(i)));
+    for (uintptr_t i = 4; i <= 40; i++)
+        assert_ptr_equal(neigh_park(&t, n, packet(i)), packet(i - 3));
+    for (uintptr_t i = 38; i <= 40; i++)
+        assert_ptr_equal(neigh_unpark(n), packet(i));
+    assert_null(neigh_unpark(n));
+}
+
+static void asked_three_times_then_held(void **state)
+{
+    struct neigh *n = ask(1, NEIGH_PARK_ASK);
+
+    (void)state;
+    assert_null(neigh_park(&t, n, packet(1)));
+    assert_int_equal(expire_after(SEC / 2), NEIGH_DUE_NOTHING);
+    assert_int_equal(expire_after(SEC / 2), NEIGH_DUE_ASK);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_FAILED);
+    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_null(neigh_unpark(n));
+    ask(1, NEIGH_DROP);
+    assert_int_equal(expire_after(2 * SEC), NEIGH_DUE_NOTHING);
+    ask(1, NEIGH_DROP);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_NOTHING); /* the end of the hold */
+    assert_false(known(1));
+    ask(1, NEIGH_PARK_ASK);
+}
+
+static void a_held_neighbour_that_speaks_is_used(void **state)
+{
+    struct neigh *n = ask(1, NEIGH_PARK_ASK);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        expire_after(SEC);
+    assert_int_equal(n->state, NEIGH_FAILED);
+    assert_ptr_equal(learn(1, mac_a, false), n);
+    ask(1, NEIGH_SEND);
+    assert_int_equal(expire_after(10 * SEC), NEIGH_DUE_NOTHING);
+    assert_true(known(1));
+}
+
+static void a_stale_neighbour_is_probed_while_used(void **state)
+{
+    struct inaddr a = host(1);
+    struct neigh *n;
+
+    (void)state;
+    n = learn(1, mac_a, true);
+    now += 30 * SEC - 1;
+    ask(1, NEIGH_SEND);
+    now += 1;
+    assert_false(neigh_is_fresh(n, 0, &a, now)); /* exactly then */
+    ask(1, NEIGH_SEND_PROBE);
+    ask(1, NEIGH_SEND);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
+    ask(1, NEIGH_SEND);
+    learn(1, mac_b, false);
+    assert_memory_equal(n->mac, mac_b, 6);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_NOTHING);
+    ask(1, NEIGH_SEND);
+}
+
+static void unanswered_probes_end_in_a_broadcast(void **state)
+{
+    struct neigh *n = learn(1, mac_a, true);
+
+    (void)state;
+    now += 31 * SEC;
+    ask(1, NEIGH_SEND_PROBE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    ask(1, NEIGH_PARK); /* its link address is not trusted any more */
+    assert_null(neigh_park(&t, n, packet(1)));
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_FAILED);
+    assert_ptr_equal(neigh_unpark(n), packet(1));
+}
+
+static void the_least_recently_used_is_recycled(void **state)
+{
+    struct inaddr a1 = host(1);
+    struct neigh *first;
+
+    (void)state;
+    for (uint32_t i = 1; i <= 4; i++) {
+        learn(i, mac_a, true);
+        ask(i, NEIGH_SEND);
+        now += 2 * SEC;
+    }
+    ask(1, NEIGH_SEND); /* 2 is the oldest now */
+    first = neigh_find(&t, 0, &a1);
+    ask(5, NEIGH_PARK_ASK);
+    assert_false(known(2));
+    assert_true(known(1) && known(3) && known(4) && known(5));
+    ask(6, NEIGH_PARK_ASK);
+    assert_false(known(3));
+    assert_true(neigh_is_fresh(first, 0, &a1, now));
+    assert_int_equal(t.n_used, 4);
+}
+
+static void a_kept_pointer_to_a_recycled_entry_is_not_fresh(void **state)
+{
+    struct inaddr a1 = host(1), a2 = host(9);
+    struct neigh *n = NULL;
+
+    (void)state;
+    for (uint32_t i = 1; i <= 4; i++) {
+        struct neigh *e = learn(i, mac_a, true);
+
+        n = i == 1 ? e : n;
+        ask(i, NEIGH_SEND);
+    }
+    assert_true(neigh_is_fresh(n, 0, &a1, now));
+    assert_false(neigh_is_fresh(n, 1, &a1, now)); /* another interface */
+    learn(9, mac_b, true);
+    ask(9, NEIGH_SEND);
+    assert_false(neigh_is_fresh(n, 0, &a1, now));
+    assert_true(neigh_is_fresh(n, 0, &a2, now));
+    assert_false(neigh_is_fresh(NULL, 0, &a1, now));
+}
+
+static void unresolved_entries_take_half_the_table_at_most(void **state)
+{
+    struct inaddr a = host(3);
+
+    (void)state;
+    learn(8, mac_a, true);
+    ask(8, NEIGH_SEND);
+    ask(1, NEIGH_PARK_ASK);
+    ask(2, NEIGH_PARK_ASK);
+    assert_null(neigh_get(&t, 0, &a));
+    assert_true(known(8));
+    learn(1, mac_a, false); /* room again */
+    assert_non_null(neigh_get(&t, 0, &a));
+}
+
+static void claims_do_not_push_out_neighbours_in_use(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 3; i++) {
+        learn(i, mac_a, true);
+        ask(i, NEIGH_SEND);
+    }
+    for (uint32_t i = 100; i < 200; i++)
+        assert_non_null(learn(i, mac_b, true));
+    assert_true(known(1) && known(2) && known(3));
+    assert_true(known(199) && !known(198));
+    assert_null(learn(50, mac_b, false)); /* not asked, not kept */
+    assert_false(known(50));
+}
+
+static void parked_packets_are_never_recycled(void **state)
+{
+    struct neigh *n = ask(1, NEIGH_PARK_ASK);
+
+    (void)state;
+    assert_null(neigh_park(&t, n, packet(1)));
+    for (uint32_t i = 100; i < 120; i++)
+        learn(i, mac_b, true);
+    assert_true(known(1));
+    assert_int_equal(n->n_parked, 1);
+    assert_ptr_equal(neigh_unpark(n), packet(1));
+}
+
+static void memory(void **state)
+{
+    const struct neigh_conf big = {.limit = 5000, .queue_limit = 99, .max_tries = 0, .retry_ns = SEC};
+    struct arena small;
+    struct neigh_table b;
+
+    (void)state;
+    assert_int_equal(arena_init(&small, 8 * MIB), 0);
+    assert_int_equal(neigh_table_init(&b, &small, &wheel, &big), 0);
+    for (uint32_t i = 0; i < 6000; i++) {
+        struct inaddr a = host(i);
+
+        assert_non_null(neigh_learn(&b, 0, &a, mac_a, true, now));
+        assert_non_null(neigh_find(&b, 0, &a));
+    }
+    assert_int_equal(b.n_used, 5000);
+    neigh_table_fini(&b, &small);
+    for (uint64_t k = 1; k <= 4; k++) {
+        small.fail_after = k;
+        assert_int_not_equal(neigh_table_init(&b, &small, &wheel, &big), 0);
+        assert_int_equal(small.used_bytes, 0);
+    }
+    arena_fini(&small);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(resolution),
+        T(the_oldest_parked_packet_is_pushed_out),
+        T(asked_three_times_then_held),
+        T(a_held_neighbour_that_speaks_is_used),
+        T(a_stale_neighbour_is_probed_while_used),
+        T(unanswered_probes_end_in_a_broadcast),
+        T(the_least_recently_used_is_recycled),
+        T(a_kept_pointer_to_a_recycled_entry_is_not_fresh),
+        T(unresolved_entries_take_half_the_table_at_most),
+        T(claims_do_not_push_out_neighbours_in_use),
+        T(parked_packets_are_never_recycled),
+        T(memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

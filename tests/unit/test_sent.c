@@ -1,0 +1,486 @@
+#include "unit.h"
+
+#include <errno.h>
+
+#include "tcp/sent.h"
+
+#define SMSS 100u
+#define LIMIT 10000u
+#define BASE 0xfffffe00u /* the records cross 2^32 */
+
+static struct arena arena;
+static struct sent_map sm;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena = (struct arena){0};
+    sm = (struct sent_map){0};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sent_check(&sm);
+    sent_clear(&sm, &arena);
+    sent_check(&sm);
+    return arena.used_bytes == 0 ? 0 : -1;
+}
+
+/* n records of SMSS bytes; record i was sent at time 1000 + i. */
+static void fill(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(sent_add(&sm, &arena, BASE + i * SMSS, BASE + (i + 1) * SMSS, 1000 + i, LIMIT), 0);
+    sent_check(&sm);
+}
+
+static struct sent_ack ack(uint32_t bytes)
+{
+    struct sent_ack a = {0};
+
+    sent_ack(&sm, &arena, BASE + bytes, &a);
+    sent_check(&sm);
+    return a;
+}
+
+/* SACK of records [from, to). */
+static struct sent_ack sack(uint32_t from, uint32_t to)
+{
+    struct tcp_sack_block b = {.start = BASE + from * SMSS, .end = BASE + to * SMSS};
+    struct sent_ack a = {0};
+
+    sent_sack(&sm, &b, 1, &a);
+    sent_check(&sm);
+    return a;
+}
+
+static uint32_t lost(void)
+{
+    uint32_t n = sent_mark_lost(&sm, 3, SMSS);
+
+    sent_check(&sm);
+    return n;
+}
+
+static uint32_t index_of(const struct sent_rec *r)
+{
+    return (r->start - BASE) / SMSS;
+}
+
+static void rtx(struct sent_rec *r, uint64_t now)
+{
+    sent_retransmitted(&sm, r, now);
+    sent_check(&sm);
+}
+
+static void no_memory_while_empty(void **state)
+{
+    (void)state;
+    struct sent_ack a;
+
+    assert_null(sent_first(&sm));
+    assert_null(sent_last(&sm));
+    assert_null(sent_find(&sm, BASE));
+    assert_null(sent_next_lost(&sm));
+    assert_null(sent_next_rescue(&sm));
+    assert_int_equal(sent_mark_lost(&sm, 3, SMSS), 0);
+    assert_int_equal(sent_mark_first_lost(&sm), 0);
+    sent_mark_all_lost(&sm);
+    sent_unsack_all(&sm);
+    a = ack(1);
+    assert_int_equal(a.newly_acked, 0);
+    a = sack(0, 1);
+    assert_int_equal(a.newly_sacked, 0);
+    assert_int_equal(arena.used_bytes, 0);
+    fill(3);
+    assert_int_equal(arena.used_bytes, 8 * sizeof(struct sent_rec));
+    a = ack(300);
+    assert_int_equal(a.newly_acked, 300);
+    assert_int_equal(arena.used_bytes, 0);
+    assert_null(sm.ring);
+}
+
+static void grows_and_wraps(void **state)
+{
+    (void)state;
+    uint32_t una = 0, nxt = 0;
+
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 7 && nxt - una < 100; i++, nxt++)
+            assert_int_equal(sent_add(&sm, &arena, BASE + nxt * SMSS, BASE + (nxt + 1) * SMSS, nxt, LIMIT), 0);
+        una += 5;
+        ack(una * SMSS);
+        assert_int_equal(sent_first(&sm)->start, BASE + una * SMSS);
+        assert_int_equal(sent_first(&sm)->sent_at_ns, una);
+        assert_int_equal(sent_last(&sm)->end, BASE + nxt * SMSS);
+        assert_int_equal(sm.n, nxt - una);
+    }
+}
+
+static void limits(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(sent_add(&sm, &arena, i, i + 1, 0, 20), 0);
+    assert_int_equal(sent_add(&sm, &arena, 20, 21, 0, 20), -ENOBUFS);
+    for (uint32_t i = 20; i < 32; i++)
+        assert_int_equal(sent_add(&sm, &arena, i, i + 1, 0, LIMIT), 0);
+    arena.fail_after = 1;
+    assert_int_equal(sent_add(&sm, &arena, 32, 33, 0, LIMIT), -ENOMEM);
+    assert_int_equal(sm.n, 32);
+    sent_check(&sm);
+    assert_int_equal(sent_add(&sm, &arena, 32, 33, 0, LIMIT), 0);
+}
+
+/* As large as a block can be, and no further. */
+static void largest_block(void **state)
+{
+    (void)state;
+    uint32_t i = 0;
+    int err;
+
+    while ((err = sent_add(&sm, &arena, i, i + 1, 0, UINT32_MAX)) == 0)
+        i++;
+    assert_int_equal(err, -ENOBUFS);
+    assert_int_equal(i, 32768);
+}
+
+static void cumulative_ack(void **state)
+{
+    (void)state;
+    struct sent_ack a;
+
+    fill(10);
+    a = ack(0);
+    assert_int_equal(a.newly_acked, 0);
+    assert_false(a.rtt_valid);
+    a = ack(300);
+    assert_int_equal(a.newly_acked, 300);
+    assert_true(a.rtt_valid);
+    assert_int_equal(a.rtt_sent_ns, 1002); /* the most recent */
+    assert_false(a.acked_retrans);
+    a = ack(450); /* cuts a record */
+    assert_int_equal(a.newly_acked, 150);
+    assert_int_equal(sent_first(&sm)->start, BASE + 450);
+    assert_int_equal(sent_first(&sm)->end, BASE + 500);
+    assert_int_equal(a.rtt_sent_ns, 1004);
+    a = ack(400); /* old */
+    assert_int_equal(a.newly_acked, 0);
+}
+
+/* RFC 6298 section 3: Karn */
+static void karn(void **state)
+{
+    (void)state;
+    struct sent_ack a;
+
+    fill(4);
+    sent_mark_first_lost(&sm);
+    rtx(sent_next_lost(&sm), 5000);
+    a = ack(100);
+    assert_false(a.rtt_valid);
+    assert_true(a.acked_retrans);
+    a = ack(200);
+    assert_true(a.rtt_valid);
+    assert_int_equal(a.rtt_sent_ns, 1001);
+    assert_false(a.acked_retrans);
+    a = sack(3, 4); /* a sample by SACK, and not again when the ACK passes */
+    assert_true(a.rtt_valid);
+    assert_int_equal(a.rtt_sent_ns, 1003);
+    a = ack(400);
+    assert_int_equal(a.newly_acked, 100);
+    assert_int_equal(a.rtt_sent_ns, 1002);
+}
+
+static void sack_marks_whole_records(void **state)
+{
+    (void)state;
+    struct sent_ack a = {0};
+    struct tcp_sack_block b[] = {
+        {BASE + 150, BASE + 350}, /* record 2 only */
+        {BASE + 501, BASE + 599}, /* none */
+        {BASE + 700, BASE + 700}, /* empty */
+        {BASE + 800, BASE + 700}, /* inside out */
+    };
+
+    fill(10);
+    sent_sack(&sm, b, 4, &a);
+    sent_check(&sm);
+    assert_int_equal(a.newly_sacked, 100);
+    assert_int_equal(sm.sacked_bytes, 100);
+    assert_int_equal(sm.high_sacked, BASE + 300);
+    assert_int_equal(sent_find(&sm, BASE + 200)->flags, SENT_SACKED);
+    a = sack(2, 3);
+    assert_int_equal(a.newly_sacked, 0);
+    a = sack(1, 6);
+    assert_int_equal(a.newly_sacked, 400);
+    assert_int_equal(sm.high_sacked, BASE + 600);
+    a = sack(0, 10);
+    assert_int_equal(a.newly_sacked, 500);
+    assert_int_equal(sent_pipe(&sm, 1000), 0);
+    a = ack(250); /* sacked bytes were counted already */
+    assert_int_equal(a.newly_acked, 0);
+    assert_int_equal(sm.sacked_bytes, 750);
+}
+
+/* RFC 6675 section 4, IsLost: three discontiguous runs above. */
+static void lost_by_runs(void **state)
+{
+    (void)state;
+    fill(12);
+    sack(7, 8);
+    assert_int_equal(lost(), 0);
+    sack(9, 10);
+    assert_int_equal(lost(), 0);
+    sack(5, 6);
+    assert_int_equal(lost(), 500); /* 0 to 4; below 6 there are two runs above */
+    assert_int_equal(sm.lost_bytes, 500);
+    assert_int_equal(sent_pipe(&sm, 1200), 1200 - 300 - 500);
+    sack(11, 12);
+    assert_int_equal(lost(), 100); /* record 6 */
+    sack(8, 9);                    /* two runs become one: nothing is unlost */
+    assert_int_equal(lost(), 0);
+    assert_int_equal(sm.lost_bytes, 600);
+}
+
+/* RFC 6675 section 4, IsLost: more than (DupThresh - 1) * SMSS bytes above. */
+static void lost_by_bytes(void **state)
+{
+    (void)state;
+    fill(10);
+    sack(2, 4);
+    assert_int_equal(lost(), 0); /* exactly 2 * SMSS is not more */
+    sack(4, 5);
+    assert_int_equal(lost(), 200);
+    sack(6, 9);
+    assert_int_equal(lost(), 100);
+    assert_int_equal(sent_find(&sm, BASE + 900)->flags, 0);
+}
+
+static void sacked_after_lost(void **state)
+{
+    (void)state;
+    fill(10);
+    sack(5, 8);
+    assert_int_equal(lost(), 500);
+    rtx(sent_next_lost(&sm), 9);
+    assert_int_equal(sm.rtx_bytes, 100);
+    struct sent_ack a = sack(0, 2); /* one retransmitted, one late */
+    assert_int_equal(a.newly_sacked, 200);
+    assert_true(a.acked_retrans);
+    assert_int_equal(a.rtt_sent_ns, 1001);
+    assert_int_equal(sm.rtx_bytes, 0);
+    assert_int_equal(sm.lost_bytes, 300);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 2);
+    assert_int_equal(sent_pipe(&sm, 1000), 1000 - 500 - 300);
+}
+
+/* RFC 6675 section 5: a retransmitted record counts once in pipe, and is not sent again. */
+static void retransmission_order(void **state)
+{
+    (void)state;
+    struct sent_rec *r;
+
+    fill(10);
+    sack(2, 3);
+    sack(4, 5);
+    sack(6, 7);
+    sack(8, 9);
+    assert_int_equal(lost(), 300); /* 0, 1, 3 */
+    static const uint32_t want[] = {0, 1, 3};
+    for (size_t i = 0; i < 3; i++) {
+        r = sent_next_lost(&sm);
+        assert_int_equal(index_of(r), want[i]);
+        assert_ptr_equal(sent_next_lost(&sm), r); /* asking changes nothing */
+        rtx(r, 2000);
+        assert_int_equal(r->tx_count, 2);
+        assert_int_equal(r->sent_at_ns, 2000);
+        assert_int_equal(r->flags, SENT_LOST | SENT_RETRANS | SENT_RTX_OUT);
+    }
+    assert_null(sent_next_lost(&sm));
+    assert_int_equal(sent_pipe(&sm, 1000), 600);
+    r = sent_next_rescue(&sm); /* rule 3: not lost, below the highest SACK */
+    assert_int_equal(index_of(r), 5);
+    rtx(r, 2001);
+    assert_int_equal(sent_pipe(&sm, 1000), 700); /* both copies may be in the network */
+    rtx(sent_next_rescue(&sm), 2002);
+    assert_null(sent_next_rescue(&sm)); /* record 9 is above */
+    ack(100);
+    assert_int_equal(sent_pipe(&sm, 900), 700);
+    sack(9, 10);
+    assert_int_equal(lost(), 100); /* record 5: lost, but its retransmission is out */
+    assert_null(sent_next_lost(&sm));
+}
+
+static void timeout_loses_all(void **state)
+{
+    (void)state;
+    fill(10);
+    sack(3, 7);
+    lost();
+    rtx(sent_next_lost(&sm), 1);
+    sent_mark_all_lost(&sm);
+    sent_check(&sm);
+    assert_int_equal(sm.lost_bytes, 600);
+    assert_int_equal(sm.rtx_bytes, 0);
+    assert_int_equal(sent_pipe(&sm, 1000), 0);
+    static const uint32_t want[] = {0, 1, 2, 7, 8, 9};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(index_of(sent_next_lost(&sm)), want[i]);
+        rtx(sent_next_lost(&sm), 2);
+    }
+    assert_null(sent_next_lost(&sm));
+    assert_int_equal(sent_pipe(&sm, 1000), 600);
+    assert_int_equal(sent_add(&sm, &arena, BASE + 1000, BASE + 1100, 3, LIMIT), 0); /* new data is not lost */
+    sent_check(&sm);
+    assert_null(sent_next_lost(&sm));
+    sent_mark_all_lost(&sm); /* once more */
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+    assert_int_equal(sm.lost_bytes, 700);
+}
+
+/* RFC 2018 section 8 */
+static void reneging(void **state)
+{
+    (void)state;
+    fill(10);
+    sack(3, 9);
+    lost();
+    rtx(sent_next_lost(&sm), 1);
+    sent_unsack_all(&sm);
+    sent_check(&sm);
+    assert_int_equal(sent_pipe(&sm, 1000), 1000);
+    assert_null(sent_next_rescue(&sm));
+    assert_int_equal(sent_first(&sm)->flags, SENT_RETRANS);
+    sent_mark_all_lost(&sm);
+    assert_int_equal(sm.lost_bytes, 1000);
+    sent_unsack_all(&sm);
+    sack(4, 6);
+    assert_int_equal(lost(), 0);
+    sack(6, 7);
+    assert_int_equal(lost(), 400);
+}
+
+static void first_lost(void **state)
+{
+    (void)state;
+    fill(4);
+    assert_int_equal(sent_mark_first_lost(&sm), 100);
+    assert_int_equal(sent_mark_first_lost(&sm), 0);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+    rtx(sent_next_lost(&sm), 7);
+    assert_null(sent_next_lost(&sm));
+    ack(100); /* RFC 6582: a partial acknowledgement */
+    assert_int_equal(sent_mark_first_lost(&sm), 100);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 1);
+    sent_check(&sm);
+}
+
+static void split_for_retransmission(void **state)
+{
+    (void)state;
+    for (uint32_t at = 0; at < 10; at++) {
+        for (uint32_t n = 1; n <= 10; n++) {
+            if (at >= n)
+                continue;
+            fill(n);
+            sent_mark_all_lost(&sm);
+            if (at > 0)
+                sent_retransmitted(&sm, sent_first(&sm), 1);
+            assert_int_equal(sent_split(&sm, &arena, BASE + at * SMSS + 30, LIMIT), 0);
+            sent_check(&sm);
+            assert_int_equal(sm.n, n + 1);
+            struct sent_rec *a = sent_find(&sm, BASE + at * SMSS), *b = sent_find(&sm, BASE + at * SMSS + 30);
+            assert_int_equal(a->end, BASE + at * SMSS + 30);
+            assert_int_equal(b->start, BASE + at * SMSS + 30);
+            assert_int_equal(b->end, BASE + (at + 1) * SMSS);
+            assert_int_equal(b->flags, SENT_LOST);
+            assert_int_equal(b->sent_at_ns, 1000 + at);
+            assert_int_equal(sm.lost_bytes, n * SMSS);
+            sent_clear(&sm, &arena);
+        }
+    }
+}
+
+static void split_errors(void **state)
+{
+    (void)state;
+    assert_int_equal(sent_split(&sm, &arena, BASE, LIMIT), -EINVAL);
+    fill(8);
+    assert_int_equal(sent_split(&sm, &arena, BASE - 1, LIMIT), -EINVAL);
+    assert_int_equal(sent_split(&sm, &arena, BASE + 801, LIMIT), -EINVAL);
+    assert_int_equal(sent_split(&sm, &arena, BASE + 800, LIMIT), 0); /* boundaries */
+    assert_int_equal(sent_split(&sm, &arena, BASE + 300, LIMIT), 0);
+    assert_int_equal(sm.n, 8);
+    assert_int_equal(sent_split(&sm, &arena, BASE + 301, 8), -ENOBUFS);
+    arena.fail_after = 1;
+    assert_int_equal(sent_split(&sm, &arena, BASE + 301, LIMIT), -ENOMEM);
+    assert_int_equal(sm.n, 8);
+}
+
+/* A part of a large frame retransmitted: only that part leaves pipe and comes back. */
+static void split_and_retransmit_a_part(void **state)
+{
+    (void)state;
+    struct sent_ack a = {0};
+
+    assert_int_equal(sent_add(&sm, &arena, BASE, BASE + 6400, 1, LIMIT), 0);
+    assert_int_equal(sent_mark_first_lost(&sm), 6400);
+    assert_int_equal(sent_split(&sm, &arena, BASE + 100, LIMIT), 0);
+    rtx(sent_first(&sm), 5);
+    assert_int_equal(sent_pipe(&sm, 6400), 100);
+    assert_int_equal(sent_next_lost(&sm)->start, BASE + 100);
+    sent_ack(&sm, &arena, BASE + 100, &a);
+    assert_true(a.acked_retrans);
+    assert_int_equal(sm.rtx_bytes, 0);
+}
+
+/* 4000 records with one hole, a SACK per ACK: a scan from the hole for each would take 8 million steps and more. */
+static void large_window(void **state)
+{
+    (void)state;
+    fill(4000);
+    for (uint32_t i = 1; i < 4000; i++) {
+        struct tcp_sack_block b = {.start = BASE + SMSS, .end = BASE + (i + 1) * SMSS};
+        struct sent_ack a = {0};
+
+        sent_sack(&sm, &b, 1, &a);
+        assert_int_equal(a.newly_sacked, SMSS);
+        assert_int_equal(sent_mark_lost(&sm, 3, SMSS), i == 3 ? SMSS : 0);
+        assert_int_equal(sent_first(&sm)->flags & SENT_LOST, i >= 3 ? SENT_LOST : 0);
+    }
+    sent_check(&sm);
+    assert_true(sm.ring[(sm.head + 1) & (sm.cap - 1)].skip >= 3998); /* the run is one hop */
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+    struct sent_ack a = ack(4000 * SMSS);
+    assert_int_equal(a.newly_acked, SMSS);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(no_memory_while_empty),
+        T(grows_and_wraps),
+        T(limits),
+        T(largest_block),
+        T(cumulative_ack),
+        T(karn),
+        T(sack_marks_whole_records),
+        T(lost_by_runs),
+        T(lost_by_bytes),
+        T(sacked_after_lost),
+        T(retransmission_order),
+        T(timeout_loses_all),
+        T(reneging),
+        T(first_lost),
+        T(split_for_retransmission),
+        T(split_errors),
+        T(split_and_retransmit_a_part),
+        T(large_window),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,84 @@
+/* /zstack/counters, asked over DPDK's telemetry socket as dpdk-telemetry.py does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_eal.h>
+
+#include "core/stack.h"
+#include "mon/mon.h"
+
+static int sock;
+
+static int setup(void **state)
+{
+    char prefix[64];
+    char *argv[] = {"test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64", "--log-level=3", prefix, NULL};
+
+    (void)state;
+    snprintf(prefix, sizeof(prefix), "--file-prefix=test-telemetry-%d", (int)getpid());
+    return rte_eal_init(8, argv) < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    close(sock);
+    return rte_eal_cleanup();
+}
+
+static const char *ask(const char *question)
+{
+    static char answer[65536];
+    ssize_t n;
+
+    if (question != NULL)
+        assert_int_equal(send(sock, question, strlen(question), 0), (ssize_t)strlen(question));
+    n = recv(sock, answer, sizeof(answer) - 1, 0);
+    assert_true(n > 0);
+    answer[n] = '\0';
+    return answer;
+}
+
+static void test_counters(void **state)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = 10};
+    struct z_stack *s = calloc(1, sizeof(*s));
+
+    (void)state;
+    s->index = 2;
+    s->ctr.v[CTR_RX_PACKETS] = 1234567890123ull;
+    s->ctr.v[CTR_COPY_API] = 77;
+    assert_int_equal(mon_telemetry_add(s), 0);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s/dpdk_telemetry.v2", rte_eal_get_runtime_dir());
+    sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    assert_int_equal(connect(sock, (struct sockaddr *)&a, sizeof(a)), 0);
+    ask(NULL); /* the greeting */
+    ask("/zstack/counters,2");
+    assert_non_null(strstr(ask("/zstack/counters,2"), "\"port_rx_packets\":1234567890123"));
+    assert_non_null(strstr(ask("/zstack/counters,2"), "\"copied_bytes\":77"));
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(ask(i == 0 ? "/zstack/counters" : "/zstack/counters,x"), "{\"/zstack/counters\":null}");
+    }
+    mon_telemetry_remove(s);
+    assert_string_equal(ask("/zstack/counters,2"), "{\"/zstack/counters\":null}");
+    free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counters)};
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
