@@ -170,8 +170,10 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
 
     if (sk == NULL)
         return err;
-    if (a->b && sk->kind == SOCK_UDP)
-        return udp_connect(s, sk->udp, &INADDR_ANY_V4, 0);
+    if (a->b && sk->kind == SOCK_UDP) {
+        a->addr = INADDR_ANY_V4;
+        return udp_connect(s, sk->udp, &a->addr, 0);
+    }
     if (a->a != 0)
         return a->a;
     return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : udp_connect(s, sk->udp, &a->addr, a->port);
