@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#define NS_PER_US 1000ull
-#define NS_PER_MS 1000000ull
-#define NS_PER_SEC 1000000000ull
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_SEC UINT64_C(1000000000)
 
 /* "No deadline": later than every time that occurs. */
 #define NS_NEVER UINT64_MAX

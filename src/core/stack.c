@@ -9,6 +9,7 @@
 #include "base/bigtab.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
+#include "ip/ip_state.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "sock/event.h"
@@ -231,7 +232,7 @@ uint64_t stack_next_deadline(const struct z_stack *s)
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (txq_count(&s->netif[i]->txq) > 0)
             next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
-    if (ip_loopback_pending(s))
+    if (s->ip->lo_head != s->ip->lo_tail)
         next = s->now_ns;
     return next;
 }

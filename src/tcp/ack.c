@@ -59,7 +59,7 @@ static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, 
     return n;
 }
 
-static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+static void window_update(struct tcp_conn *tc, const struct tcp_seg *g)
 {
     if (!(seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
         return;
@@ -121,7 +121,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         acked = g->h.ack - tc->snd_una;
         una_advance(s, tc, g, &sa);
     }
-    window_update(s, tc, g);
+    window_update(tc, g);
     /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data */
     dup = acked == 0 && in_flight > 0 && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
           (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);

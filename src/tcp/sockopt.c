@@ -1,7 +1,7 @@
 /* Socket options with Linux numbers: socket(7), tcp(7), ip(7). */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -256,11 +256,10 @@ static int64_t get_ip(const struct tcp_conn *tc, int name)
 
 static uint8_t linux_state(uint8_t st)
 {
+    /* enum of the kernel's net/tcp_states.h, which has no header for programs beside <netinet/tcp.h> */
     static const uint8_t map[TCPS_COUNT] = {
-        [TCPS_CLOSED] = TCP_CLOSE,           [TCPS_LISTEN] = TCP_LISTEN,         [TCPS_SYN_SENT] = TCP_SYN_SENT,
-        [TCPS_SYN_RCVD] = TCP_SYN_RECV,      [TCPS_ESTABLISHED] = TCP_ESTABLISHED, [TCPS_FIN_WAIT_1] = TCP_FIN_WAIT1,
-        [TCPS_FIN_WAIT_2] = TCP_FIN_WAIT2,   [TCPS_CLOSE_WAIT] = TCP_CLOSE_WAIT, [TCPS_CLOSING] = TCP_CLOSING,
-        [TCPS_LAST_ACK] = TCP_LAST_ACK,      [TCPS_TIME_WAIT] = TCP_TIME_WAIT,
+        [TCPS_ESTABLISHED] = 1, [TCPS_SYN_SENT] = 2,   [TCPS_SYN_RCVD] = 3,  [TCPS_FIN_WAIT_1] = 4, [TCPS_FIN_WAIT_2] = 5, [TCPS_TIME_WAIT] = 6,
+        [TCPS_CLOSED] = 7,      [TCPS_CLOSE_WAIT] = 8, [TCPS_LAST_ACK] = 9, [TCPS_LISTEN] = 10,    [TCPS_CLOSING] = 11,
     };
 
     return map[st];
@@ -278,8 +277,8 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_probes = tc->probe_count;
     i->tcpi_backoff = tc->rtt.backoff;
     i->tcpi_options = (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
-    i->tcpi_snd_wscale = tc->snd_wscale & 0xf;
-    i->tcpi_rcv_wscale = tc->rcv_wscale & 0xf;
+    i->tcpi_snd_wscale = (uint8_t)(tc->snd_wscale & 0xf);
+    i->tcpi_rcv_wscale = (uint8_t)(tc->rcv_wscale & 0xf);
     i->tcpi_rto = (uint32_t)(tc->rtt.rto_ns / NS_PER_US);
     i->tcpi_snd_mss = tcp_eff_mss(tc);
     i->tcpi_rcv_mss = tc->rcv_mss;
