@@ -15,19 +15,34 @@ static int add_arg(struct conf_build *b, const char *fmt, ...)
 {
     struct conf *c = b->c;
     va_list ap;
+    char *more;
     int n;
 
     if (c->eal_argc == CONF_MAX_EAL_ARGS)
         return conf_error(&b->out, 0, "more than %d arguments for EAL (allow, vdevs, extra_eal_args)", CONF_MAX_EAL_ARGS);
     va_start(ap, fmt);
-    n = vasprintf(&c->eal_argv[c->eal_argc], fmt, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    if (n < 0) {
-        c->eal_argv[c->eal_argc] = NULL;
+    more = realloc(c->eal_text, b->eal_bytes + (size_t)n + 1);
+    if (more == NULL)
         return conf_error(&b->out, 0, "out of memory");
-    }
-    c->eal_argv[++c->eal_argc] = NULL;
+    c->eal_text = more;
+    va_start(ap, fmt);
+    vsnprintf(more + b->eal_bytes, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->eal_bytes += (size_t)n + 1;
+    c->eal_argc++;
     return 0;
+}
+
+/* The text does not move any more. */
+static void point_at_args(struct conf *c)
+{
+    char *s = c->eal_text;
+
+    for (int i = 0; i < c->eal_argc; i++, s += strlen(s) + 1)
+        c->eal_argv[i] = s;
+    c->eal_argv[c->eal_argc] = NULL;
 }
 
 /*
@@ -214,5 +229,8 @@ int conf_build_eal(struct conf_build *b, const char *prog)
         return -1;
     if (vdevs != 0 && (b->allow == NULL || b->allow[0] == '\0') && !extra_has(b, "--no-pci") && add_arg(b, "--no-pci") != 0)
         return -1;
-    return b->extra_eal_args != NULL ? add_extra(b) : 0;
+    if (b->extra_eal_args != NULL && add_extra(b) != 0)
+        return -1;
+    point_at_args(b->c);
+    return 0;
 }

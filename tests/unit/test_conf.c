@@ -508,13 +508,17 @@ static void check_documented(void *arg, const struct conf_key *k)
 
     snprintf(row, sizeof(row), "\n## [%s]", k->section);
     section = strstr(doc, row);
-    if (section == NULL)
+    if (section == NULL) {
         fail_msg("docs/CONFIG.md has no heading ## [%s]", k->section);
+        return;
+    }
     end = strstr(section + 4, "\n## ");
     n = snprintf(row, sizeof(row), "\n| `%s` | ", k->name);
     at = strstr(section, row);
-    if (at == NULL || (end != NULL && at > end))
+    if (at == NULL || (end != NULL && at > end)) {
         fail_msg("docs/CONFIG.md, [%s]: no row that begins with \"| `%s` |\"", k->section, k->name);
+        return;
+    }
     if (k->bytes == 0)
         return;
     conf_key_print(k, defaults, value, sizeof(value));
