@@ -185,6 +185,16 @@ uint32_t conf_pools_mb(const struct pkt_pool_sizes *p)
     return (uint32_t)((bytes + bytes / 4) / MIB + 32);
 }
 
+/* The same, with receive buffers as large as the ports' MTU will make them. */
+static uint32_t need_mb(const struct conf *c)
+{
+    struct pkt_pool_sizes sizes = c->stack.pools;
+
+    for (unsigned i = 0; i < c->n_ports; i++)
+        sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
+    return conf_pools_mb(&sizes);
+}
+
 static bool extra_has(const struct conf_build *b, const char *what)
 {
     return b->extra_eal_args != NULL && strstr(b->extra_eal_args, what) != NULL;
@@ -196,7 +206,7 @@ static int add_memory(struct conf_build *b)
 
     /* without hugepages EAL takes everything at start, 64 MB unless told otherwise: tell it what the pools need */
     if (b->c->no_huge && mb == 0)
-        mb = MAX(64u, conf_pools_mb(&b->c->stack.pools));
+        mb = MAX(64u, need_mb(b->c));
     if (b->c->no_huge && add_arg(b, "--no-huge") != 0)
         return -1;
     if (mb != 0 && !extra_has(b, "--socket-mem") && (add_arg(b, "-m") != 0 || add_arg(b, "%u", mb) != 0))

@@ -422,6 +422,10 @@ static void test_eal_memory(void **state)
     assert_string_equal(c.eal_argv[4], "-m");
     assert_true(atoi(c.eal_argv[5]) > 100000 / 1024 * 2304 / 1024 + 20);
     conf_free(&c);
+    /* receive buffers will hold a whole jumbo frame */
+    assert_int_equal(parse(&c, BASE "mtu=9000\n[dpdk]\nno_huge=1\n[zstack]\nrx_buffers=10000\n"), 0);
+    assert_true(atoi(c.eal_argv[5]) > 10000 * 9000 / 1000000 + 20);
+    conf_free(&c);
 }
 
 static void test_too_many_eal_args(void **state)
