@@ -638,8 +638,9 @@ static void icmp_errors(void **state)
         uint8_t type, code;
         int err;
     } t[] = {
-        {3, 3, ECONNREFUSED}, {3, 2, ENOPROTOOPT}, {3, 4, EMSGSIZE}, {3, 13, EHOSTUNREACH}, {12, 0, EPROTO},
-        {3, 0, 0},            {3, 1, 0},           {3, 5, 0},        {3, 11, 0},            {11, 0, 0},
+        {3, 3, ECONNREFUSED}, {3, 2, ENOPROTOOPT}, {3, 4, EMSGSIZE}, {3, 13, EHOSTUNREACH},
+        {12, 0, EPROTO},      {3, 0, 0},           {3, 1, 0},        {3, 5, 0},
+        {3, 11, 0},           {11, 0, 0},
     };
     struct udp_pcb *conn = bound(1, NET_US, 53), *plain = bound(2, NET_US, 54);
     struct inaddr peer = v4(NET_PEER);
@@ -739,10 +740,12 @@ static void options(void **state)
     static const struct {
         int level, name, set, get;
     } t[] = {
-        {SOL_SOCKET, SO_REUSEADDR, 5, 1}, {SOL_SOCKET, SO_REUSEPORT, 1, 1},   {SOL_SOCKET, SO_BROADCAST, 1, 1},
-        {SOL_SOCKET, SO_RCVBUF, 50000, 50000}, {SOL_SOCKET, SO_SNDBUF, 70000, 70000}, {SOL_SOCKET, SO_RCVBUF, 1, 4096},
-        {SOL_SOCKET, SO_RCVBUF, -5, 4096}, {SOL_SOCKET, SO_RCVBUF, INT32_MAX, 1024 * 1024}, {IPPROTO_IP, IP_TTL, 255, 255},
-        {IPPROTO_IP, IP_TTL, -1, 64},      {IPPROTO_IP, IP_TOS, 0xb8, 0xb8},
+        {SOL_SOCKET, SO_REUSEADDR, 5, 1},      {SOL_SOCKET, SO_REUSEPORT, 1, 1},
+        {SOL_SOCKET, SO_BROADCAST, 1, 1},      {SOL_SOCKET, SO_RCVBUF, 50000, 50000},
+        {SOL_SOCKET, SO_SNDBUF, 70000, 70000}, {SOL_SOCKET, SO_RCVBUF, 1, 4096},
+        {SOL_SOCKET, SO_RCVBUF, -5, 4096},     {SOL_SOCKET, SO_RCVBUF, INT32_MAX, 1024 * 1024},
+        {IPPROTO_IP, IP_TTL, 255, 255},        {IPPROTO_IP, IP_TTL, -1, 64},
+        {IPPROTO_IP, IP_TOS, 0xb8, 0xb8},
     };
     struct udp_pcb *u = open_udp(0);
     uint8_t byte = 9;
