@@ -99,11 +99,15 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
 /* Receive buffers must hold what every port delivers. */
 static void size_rx_buffers(struct stack_conf *sc)
 {
+    uint32_t before = sc->pools.rx_room_bytes;
+
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
         const struct conf_port *cp = &api.conf.port[i];
 
         sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
     }
+    if (sc->pools.rx_room_bytes != before)
+        stack_conf_shares(sc);
 }
 
 /* On the thread that shall own the stack: EAL makes its caller the main core. */
@@ -122,6 +126,7 @@ static void start(void)
     if (api.stack == NULL)
         die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or hugepages",
             strerror(-r));
+    api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
     for (unsigned i = 0; i < api.conf.n_ports; i++)
         add_port(api.stack, &api.conf.port[i]);
     r = zc_return_init();

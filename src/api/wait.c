@@ -74,7 +74,7 @@ static int64_t events_or_wait(struct z_stack *s, struct api_op *op, uint64_t tim
 
 static uint64_t timeout_from_ms(int ms)
 {
-    return ms < 0 ? NS_NEVER : (uint64_t)ms * NS_PER_MS;
+    return ms < 0 ? NS_NEVER : (unsigned)ms * NS_PER_MS;
 }
 
 /* poll --------------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/seq.h"
+#include "buf/wrap.h"
 #include "pkt/pkt.h"
 
 #define CAP_MIN 4u
@@ -32,12 +33,13 @@ static void ring_free(struct sndq *q, struct arena *a)
     q->head = 0;
 }
 
-/* The oldest descriptor goes, and with it one holder of its buffer. */
-static void drop_first(struct sndq *q)
+/* The oldest descriptor goes, and with it one holder of its buffer; why is remembered for the owner of wrapped memory. */
+static void drop_first(struct sndq *q, unsigned why)
 {
     struct sndq_desc *d = desc_at(q, 0);
 
     q->charged_bytes -= d->charge;
+    wrap_note(d->m, why);
     pkt_unref(d->m);
     q->head = (q->head + 1) & (q->cap - 1);
     q->n--;
@@ -53,7 +55,7 @@ void sndq_init(struct sndq *q, uint32_t seq)
 void sndq_clear(struct sndq *q, struct arena *a)
 {
     while (q->n > 0)
-        drop_first(q);
+        drop_first(q, WRAP_ABORTED);
     ring_free(q, a);
     q->start_seq = q->end_seq;
 }
@@ -147,7 +149,7 @@ void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq)
 
         if (seq_gt(d->seq + d->len, q->start_seq))
             return;
-        drop_first(q);
+        drop_first(q, WRAP_ACKED);
     }
     ring_free(q, a);
 }

@@ -13,6 +13,11 @@
 struct z_stack;
 struct release_queue;
 
+/* What became of wrapped memory: the values of Z_REL_* in z_api.h. */
+#define WRAP_ACKED 0x1u
+#define WRAP_ABORTED 0x2u
+#define WRAP_COPIED 0x4u
+
 typedef void (*wrap_release_fn)(void *arg, unsigned flags);
 
 int release_queue_init(struct z_stack *s);

@@ -376,7 +376,6 @@ int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limi
         return err;
     duplicate(sm, i);
     rec(sm, i)->end = seq;
-    rec(sm, i)->skip = 1;
     rec(sm, i + 1)->start = seq;
     return 0;
 }
