@@ -100,7 +100,7 @@ static int64_t wait_result(struct mail_slot *m, unsigned index)
 int64_t api_call_foreign(struct api_op *op)
 {
     struct mail_slot *m;
-    unsigned index;
+    unsigned index, nap_us = 50;
     int64_t r;
 
     if (api_get_state() != API_RUNNING)
@@ -108,7 +108,8 @@ int64_t api_call_foreign(struct api_op *op)
     op->waiting = false;
     while ((m = take_slot(&index)) == NULL) {
         __atomic_fetch_add(&box.waited, 1, __ATOMIC_RELAXED);
-        usleep(50);
+        usleep(nap_us); /* longer each time, or a crowd of waiters takes the owner's core */
+        nap_us = MIN(2 * nap_us, 5000u);
         if (api_get_state() != API_RUNNING)
             return -EBADF;
     }
