@@ -31,28 +31,28 @@ extern "C" {
 #define EVFILT_SYSCOUNT 13
 
 struct kevent {
-    uintptr_t ident;       /* READ, WRITE: a descriptor; TIMER, USER: any number */
-    short filter;          /* EVFILT_ */
-    unsigned short flags;  /* EV_ */
-    unsigned int fflags;   /* NOTE_, filter specific */
-    int64_t data;          /* filter specific */
-    void *udata;           /* comes back with the event */
-    uint64_t ext[4];       /* come back with the event as they were when it was added */
+    uintptr_t ident;      /* READ, WRITE: a descriptor; TIMER, USER: any number */
+    short filter;         /* EVFILT_ */
+    unsigned short flags; /* EV_ */
+    unsigned int fflags;  /* NOTE_, filter specific */
+    int64_t data;         /* filter specific */
+    void *udata;          /* comes back with the event */
+    uint64_t ext[4];      /* come back with the event as they were when it was added */
 };
 
-#define EV_SET(kevp_, a, b, c, d, e, f)   \
-    do {                                  \
-        struct kevent *kevp__ = (kevp_);  \
-        kevp__->ident = (uintptr_t)(a);   \
-        kevp__->filter = (short)(b);      \
-        kevp__->flags = (unsigned short)(c); \
-        kevp__->fflags = (unsigned)(d);   \
-        kevp__->data = (int64_t)(e);      \
-        kevp__->udata = (f);              \
-        kevp__->ext[0] = 0;               \
-        kevp__->ext[1] = 0;               \
-        kevp__->ext[2] = 0;               \
-        kevp__->ext[3] = 0;               \
+#define EV_SET(kevp_, a, b, c, d, e, f)                                                                                                    \
+    do {                                                                                                                                   \
+        struct kevent *kevp__ = (kevp_);                                                                                                   \
+        kevp__->ident = (uintptr_t)(a);                                                                                                    \
+        kevp__->filter = (short)(b);                                                                                                       \
+        kevp__->flags = (unsigned short)(c);                                                                                               \
+        kevp__->fflags = (unsigned)(d);                                                                                                    \
+        kevp__->data = (int64_t)(e);                                                                                                       \
+        kevp__->udata = (f);                                                                                                               \
+        kevp__->ext[0] = 0;                                                                                                                \
+        kevp__->ext[1] = 0;                                                                                                                \
+        kevp__->ext[2] = 0;                                                                                                                \
+        kevp__->ext[3] = 0;                                                                                                                \
     } while (0)
 
 /* Actions. */

@@ -171,8 +171,9 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
     if (sk == NULL)
         return err;
     if (a->b && sk->kind == SOCK_UDP) {
-        a->addr = INADDR_ANY_V4;
-        return udp_connect(s, sk->udp, &a->addr, 0);
+        struct inaddr any = INADDR_ANY_V4;
+
+        return udp_connect(s, sk->udp, &any, 0);
     }
     if (a->a != 0)
         return a->a;

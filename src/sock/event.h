@@ -30,7 +30,7 @@ bool kqueue_is_ready(struct kqueue *kq); /* a kqueue is itself pollable */
 struct epoll_set *epoll_set_create(struct z_stack *s, struct sock *sk);
 void epoll_set_destroy(struct z_stack *s, struct epoll_set *ep);
 int epoll_set_ctl(struct z_stack *s, struct epoll_set *ep, int op, int fd, const struct epoll_event *ev); /* 0 or -errno */
-int epoll_set_collect(struct z_stack *s, struct epoll_set *ep, struct epoll_event *events, int max);     /* events stored, or -EINVAL */
+int epoll_set_collect(struct z_stack *s, struct epoll_set *ep, struct epoll_event *events, int max);      /* events stored, or -EINVAL */
 bool epoll_set_is_ready(struct epoll_set *ep);
 
 /*

@@ -12,10 +12,10 @@
 struct sock;
 
 struct sock_table {
-    uint32_t base;     /* fd_reserve */
-    uint32_t n_stacks; /* of the process */
-    uint32_t stack;    /* which of them this is */
-    uint32_t max;      /* max_sockets: length of sock[] */
+    uint32_t base;      /* fd_reserve */
+    uint32_t n_stacks;  /* of the process */
+    uint32_t stack;     /* which of them this is */
+    uint32_t max;       /* max_sockets: length of sock[] */
     struct sock **sock; /* by index; NULL: free */
     struct idset free;
 };

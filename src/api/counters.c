@@ -1,0 +1,8 @@
+#include "api/api.h"
+#include "mon/mon.h"
+
+void z_print_counters(FILE *out)
+{
+    if (api.stack != NULL)
+        mon_counters_print(api.stack, out, false);
+}
