@@ -4,6 +4,8 @@
 #include "api/api.h"
 #include "buf/wrap.h"
 
+#include "base/poison.h"
+
 static bool frames_queued(const struct z_stack *s)
 {
     for (unsigned i = 0; i < s->n_netifs; i++)
@@ -71,14 +73,13 @@ void api_drain(struct z_stack *s)
 /* The process ends on a thread that does not own the stack: the owner drains if it is polling by itself. */
 static void drain_elsewhere(void)
 {
-    const struct timespec nap = {.tv_nsec = 1000 * 1000};
     uint64_t deadline_ns = port_clock_ns() + api.conf.stack.exit_drain_ns + NS_PER_SEC;
 
     if (!__atomic_load_n(&api.looping, __ATOMIC_RELAXED))
         return;
     ff_stop_run();
     while (api_get_state() == API_RUNNING && port_clock_ns() < deadline_ns)
-        nanosleep(&nap, NULL);
+        port_wait(NULL, NS_PER_MS);
 }
 
 static void at_exit(void)

@@ -1,6 +1,8 @@
 /* Buffers in and out of connections: z_read, z_write and their vectors. */
 #include "api/zc.h"
 
+#include "base/poison.h"
+
 struct zio_op {
     struct api_op op;
     int fd, cnt, done;

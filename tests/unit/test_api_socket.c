@@ -263,12 +263,12 @@ static void test_names(void **state)
 }
 
 /* At least 30 ms and not much more. */
-#define assert_waits_30ms(call, result)                     \
-    do {                                                    \
-        uint64_t t0_ = api_now_ms(), t1_;                   \
-        assert_int_equal((call), (result));                 \
-        t1_ = api_now_ms();                                 \
-        assert_in_range(t1_ - t0_, 29, 2000);               \
+#define assert_waits_30ms(call, result)                                                                                                    \
+    do {                                                                                                                                   \
+        uint64_t t0_ = api_now_ms(), t1_;                                                                                                  \
+        assert_int_equal((call), (result));                                                                                                \
+        t1_ = api_now_ms();                                                                                                                \
+        assert_in_range(t1_ - t0_, 29, 2000);                                                                                              \
     } while (0)
 
 static void test_timeouts(void **state)
@@ -437,10 +437,18 @@ static void test_time_and_traffic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_init_twice),         cmocka_unit_test(test_socket_errno), cmocka_unit_test(test_bad_descriptor),
-        cmocka_unit_test(test_wrong_kind),         cmocka_unit_test(test_bad_arguments), cmocka_unit_test(test_blocking_transfer),
-        cmocka_unit_test(test_names),              cmocka_unit_test(test_timeouts),     cmocka_unit_test(test_nonblocking),
-        cmocka_unit_test(test_connection_refused), cmocka_unit_test(test_dup),          cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_init_twice),
+        cmocka_unit_test(test_socket_errno),
+        cmocka_unit_test(test_bad_descriptor),
+        cmocka_unit_test(test_wrong_kind),
+        cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_blocking_transfer),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_nonblocking),
+        cmocka_unit_test(test_connection_refused),
+        cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_datagrams),
         cmocka_unit_test(test_time_and_traffic),
     };
 

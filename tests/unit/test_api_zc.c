@@ -572,21 +572,11 @@ static void test_free_on_another_thread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_alloc),
-        T(test_alloc_exhausted),
-        T(test_cut_and_share),
-        T(test_make_writable),
-        T(test_write_contract),
-        T(test_write_until_full),
-        T(test_blocking_write),
-        T(test_forward),
-        T(test_split_read),
-        T(test_wrap),
-        T(test_paper_names),
-        T(test_paper_names_shared),
-        T(test_chain_of_mbufs),
-        T(test_fstack_zero_copy),
-        T(test_free_on_another_thread),
+        T(test_alloc),          T(test_alloc_exhausted),  T(test_cut_and_share),
+        T(test_make_writable),  T(test_write_contract),   T(test_write_until_full),
+        T(test_blocking_write), T(test_forward),          T(test_split_read),
+        T(test_wrap),           T(test_paper_names),      T(test_paper_names_shared),
+        T(test_chain_of_mbufs), T(test_fstack_zero_copy), T(test_free_on_another_thread),
     };
 
     return cmocka_run_group_tests_name("api_zc", tests, start, NULL);
