@@ -246,9 +246,20 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     return 0;
 }
 
+/*
+ * The sequence number of a segment without text: snd_nxt, but not beyond a window that the peer made smaller, or it would
+ * take the segment for an unacceptable one and its ACK would be lost. Less than a unit of the peer's scale is rounding.
+ */
+static uint32_t empty_seq(const struct tcp_conn *tc)
+{
+    uint32_t edge = tc->snd_una + tc->snd_wnd;
+
+    return seq_gt(tc->snd_nxt, edge) && tc->snd_nxt - edge >= 1u << tc->snd_wscale ? edge : tc->snd_nxt;
+}
+
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
 {
-    int ret = tcp_send_segment(s, tc, tc->snd_nxt, 0, TH_ACK);
+    int ret = tcp_send_segment(s, tc, empty_seq(tc), 0, TH_ACK);
 
     if (ret == -ENOBUFS) { /* with the next turn's output */
         tc->ack_now = true;
@@ -277,7 +288,7 @@ void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->snd_nxt, .ack = tc->rcv_nxt, .flags = TH_RST | TH_ACK};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = empty_seq(tc), .ack = tc->rcv_nxt, .flags = TH_RST | TH_ACK};
     struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
     struct rte_mbuf *m;
 
