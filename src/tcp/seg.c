@@ -247,14 +247,17 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
 }
 
 /*
- * The sequence number of a segment without text: snd_nxt, but not beyond a window that the peer made smaller, or it would
- * take the segment for an unacceptable one and its ACK would be lost. Less than a unit of the peer's scale is rounding.
+ * The sequence number of a segment without text: snd_nxt, but not beyond a window that the peer made smaller or closed (a
+ * probe lies behind it), or it would take the segment for an unacceptable one and its ACK would be lost. Less than a unit of the
+ * peer's scale is rounding: its window is really larger.
  */
 static uint32_t empty_seq(const struct tcp_conn *tc)
 {
     uint32_t edge = tc->snd_una + tc->snd_wnd;
 
-    return seq_gt(tc->snd_nxt, edge) && tc->snd_nxt - edge >= 1u << tc->snd_wscale ? edge : tc->snd_nxt;
+    if (seq_leq(tc->snd_nxt, edge) || (tc->snd_wnd > 0 && tc->snd_nxt - edge < 1u << tc->snd_wscale))
+        return tc->snd_nxt;
+    return edge;
 }
 
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
