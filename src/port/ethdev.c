@@ -23,7 +23,7 @@
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
 struct ethdev_port {
-    struct port p; /* first */
+    struct port p;           /* first */
     struct counters own_ctr; /* until a stack takes the port */
     bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
     bool foreign_meta;       /* received mbufs carry what their sender left in them */
@@ -246,8 +246,8 @@ static void wait_for_link(struct port *p, uint64_t wait_ns)
         nap(LINK_POLL_NS);
 }
 
-static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info,
-                 const struct port_limits *l, const struct quirk *q, const char **step)
+static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
+                 const struct quirk *q, const char **step)
 {
     struct rte_eth_conf conf = {0};
     int ret;
@@ -273,8 +273,9 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
     e->foreign_meta = q->owned_only;
-    e->p.caps.rx_event = conf.intr_conf.rxq != 0 && (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 &&
-                                                                       rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
+    e->p.caps.rx_event =
+        conf.intr_conf.rxq != 0 &&
+        (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 && rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
     if (c->promiscuous)
         rte_eth_promiscuous_enable(c->port_id);
     else
@@ -290,8 +291,8 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
         if (count == 0)
             snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=", id);
         else
-            snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id,
-                     count == 1 ? "is" : "are", count);
+            snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id, count == 1 ? "is" : "are",
+                     count);
         return -ENODEV;
     }
     if (rte_eth_dev_info_get(id, info) != 0) {
@@ -345,8 +346,8 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
         if (ret == -EBUSY)
             snprintf(err, err_bytes, "port %u (%s) is in use already", c->port_id, info.driver_name);
         else
-            snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name,
-                     step, strerror(-ret));
+            snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name, step,
+                     strerror(-ret));
         free(e);
         return NULL;
     }

@@ -15,7 +15,7 @@
 #include "base/units.h"
 #include "port/eal.h"
 
-#define ETH_OVERHEAD 18u        /* header and frame check sequence, as ethdev counts */
+#define ETH_OVERHEAD 18u /* header and frame check sequence, as ethdev counts */
 #define VLAN_TAG 4u
 #define RING_FRAMESZ 2048u      /* af_packet's default framesz= */
 #define RING_FRAME_OVERHEAD 32u /* tpacket2 header less the socket address */
@@ -109,20 +109,19 @@ static int check_kernel_mtu(uint16_t port_id, uint16_t mtu, const struct rte_eth
 
     if (has == 0 || mtu <= has)
         return 0;
-    snprintf(err, n, "port %u (%s): MTU %u is more than interface %s has (%u): run ip link set %s mtu %u", port_id,
-             info->driver_name, mtu, name, has, name, mtu);
+    snprintf(err, n, "port %u (%s): MTU %u is more than interface %s has (%u): run ip link set %s mtu %u", port_id, info->driver_name, mtu,
+             name, has, name, mtu);
     return -EINVAL;
 }
 
-int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room,
-                      const struct rte_eth_dev_info *info, const struct quirk *q, char *err, size_t n)
+int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room, const struct rte_eth_dev_info *info,
+                      const struct quirk *q, char *err, size_t n)
 {
     bool scatter = q->rx_chains || (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
     const char *driver = info->driver_name;
 
     if (mtu < MAX(info->min_mtu, RTE_ETHER_MIN_MTU)) {
-        snprintf(err, n, "port %u (%s): MTU %u is not possible, at least %u", port_id, driver, mtu,
-                 MAX(info->min_mtu, RTE_ETHER_MIN_MTU));
+        snprintf(err, n, "port %u (%s): MTU %u is not possible, at least %u", port_id, driver, mtu, MAX(info->min_mtu, RTE_ETHER_MIN_MTU));
         return -EINVAL;
     }
     if (mtu > l->max_mtu) {

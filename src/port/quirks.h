@@ -33,7 +33,7 @@ struct port_limits {
 void port_limits_get(struct port_limits *l, uint16_t mtu, const struct rte_eth_dev_info *info, const struct quirk *q);
 
 /* 0; or -EINVAL and one sentence when the device or these receive buffers (data bytes without headroom) cannot have this MTU. */
-int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room,
-                      const struct rte_eth_dev_info *info, const struct quirk *q, char *err, size_t err_bytes);
+int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room, const struct rte_eth_dev_info *info,
+                      const struct quirk *q, char *err, size_t err_bytes);
 
 #endif

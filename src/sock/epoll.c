@@ -4,6 +4,8 @@
 #include "sock/event.h"
 #include "sock/watch.h"
 
+#include "base/poison.h"
+
 /* Bits that say how to report; the others say what. */
 #define EPOLL_HOW ((uint32_t)(EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE))
 #define EPOLL_EXCLUSIVE_OK ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))

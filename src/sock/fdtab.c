@@ -10,6 +10,8 @@
 #include "sock/sock.h"
 #include "sock/watch.h"
 
+#include "base/poison.h"
+
 static int fd_of_index(const struct sock_table *t, uint32_t index)
 {
     return (int)(t->base + index * t->n_stacks + t->stack);

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#include "base/poison.h"
+
 #define WORD_SHIFT 6u
 
 static uint32_t words_for(uint32_t bits)

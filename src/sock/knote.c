@@ -8,6 +8,8 @@
 #include "core/stack.h"
 #include "sock/event.h"
 
+#include "base/poison.h"
+
 #define NOTE_UNITS (NOTE_SECONDS | NOTE_MSECONDS | NOTE_USECONDS | NOTE_NSECONDS)
 
 /* EV_EOF carries the socket's error in fflags; a pending error alone makes a filter due. */
@@ -46,7 +48,8 @@ static bool writable_tcp(const struct knote *k, const struct tcp_conn *tc, struc
     if (eof_or_error(ev, tcp_snd_eof(tc), tcp_peek_error(tc))) {
         return true;
     }
-    return tcp_poll(tc) & SOCK_OUT && reaches_lowat(k, ev->data);
+    /* Without end of file, SOCK_HUP says that it was never connected: Linux calls that writable, FreeBSD does not. */
+    return (tcp_poll(tc) & (SOCK_OUT | SOCK_HUP)) == SOCK_OUT && reaches_lowat(k, ev->data);
 }
 
 static bool readable_udp(const struct knote *k, const struct udp_pcb *u, struct kevent *ev)

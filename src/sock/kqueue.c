@@ -7,6 +7,8 @@
 #include "sock/knote.h"
 #include "sock/watch.h"
 
+#include "base/poison.h"
+
 /* What a change says about the knote's life; the rest of its flags is kept with the knote. */
 #define EV_ACTIONS (EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE | EV_FORCEONESHOT | EV_KEEPUDATA)
 

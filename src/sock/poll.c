@@ -4,6 +4,8 @@
 #include "sock/event.h"
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 #define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
 #define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
 #define SELECT_EX POLLPRI

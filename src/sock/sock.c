@@ -5,6 +5,8 @@
 #include "sock/event.h"
 #include "sock/watch.h"
 
+#include "base/poison.h"
+
 #define SOCK_ANY (SOCK_IN | SOCK_PRI | SOCK_OUT | SOCK_ERR | SOCK_HUP | SOCK_RDHUP)
 
 unsigned sock_poll(const struct z_stack *s, const struct sock *sk)
@@ -30,14 +32,14 @@ unsigned sock_poll(const struct z_stack *s, const struct sock *sk)
  */
 void sock_on_readable(struct z_stack *s, struct sock *sk)
 {
+    unsigned state;
+
     if (!sk || LIST_EMPTY(&sk->watches)) {
         return;
     }
-    if (sock_poll(s, sk) & (SOCK_ERR | SOCK_HUP | SOCK_RDHUP)) {
-        watch_notice(sk, SOCK_ANY);
-    } else {
-        watch_notice(sk, SOCK_IN | SOCK_PRI);
-    }
+    state = sock_poll(s, sk) & (SOCK_ERR | SOCK_HUP | SOCK_RDHUP);
+    watch_notice(sk, state & ~(unsigned)sk->ends_told ? SOCK_ANY : SOCK_IN | SOCK_PRI);
+    sk->ends_told = (uint16_t)(state & (SOCK_HUP | SOCK_RDHUP));
 }
 
 void sock_on_writable(struct z_stack *s, struct sock *sk)

@@ -6,6 +6,8 @@
 #include "core/stack.h"
 #include "sock/event.h"
 
+#include "base/poison.h"
+
 #define NEST_MAX 5u
 
 void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk, size_t watch_bytes)

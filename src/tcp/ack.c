@@ -7,14 +7,17 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
     struct rtt_conf rc;
     uint64_t sample;
 
-    if (sa->rtt_valid) {
+    if (sa->rtt_valid && !sa->acked_retrans) { /* behind a hole that was filled late even a segment sent once tells nothing */
         sample = s->now_ns - sa->rtt_sent_ns;
-    } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) { /* RFC 7323 4.1: good for retransmitted data too */
+    } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        /* RFC 7323 4.1: of retransmitted data too, but when an ACK was lost the echo is as old as the silence that
+         * followed: such a sample may double the estimate, not more */
+        uint64_t bound = MAX(2 * tc->rtt.srtt_ns, NS_PER_SEC);
         int32_t ms = (int32_t)(tcp_ts_now(s, tc) - g->o.ts_ecr);
 
         if (ms < 0)
             return;
-        sample = (uint64_t)ms * NS_PER_MS;
+        sample = MIN((uint64_t)ms * NS_PER_MS, bound);
     } else {
         return;
     }

@@ -122,8 +122,9 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
 /* The window field, and the promise that goes with it. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t wire = MIN(tcp_rcv_window(s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
+    uint32_t wire = tcp_rcv_window(s, tc) >> tc->rcv_wscale;
 
+    wire = MIN(wire, (uint32_t)UINT16_MAX);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + (wire << tc->rcv_wscale));
     if (wire == 0)
         stack_count(s, CTR_TCP_ZERO_WINDOW_TX);

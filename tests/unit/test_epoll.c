@@ -117,7 +117,7 @@ static void rdhup(void **state)
     expect_one(s, asks, EPOLLRDHUP, 1);
     expect_one(s, not, EPOLLIN, 2);
     expect_none(s, asks);
-    expect_none(s, not);
+    expect_none(s, not );
     fake_stack_end(s);
 }
 

@@ -213,9 +213,14 @@ static void idset_is_a_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lowest_number_first),        cmocka_unit_test(unknown_numbers),  cmocka_unit_test(limits),
-        cmocka_unit_test(dup_shares),                 cmocka_unit_test(close_every_kind), cmocka_unit_test(numbers_must_fit),
-        cmocka_unit_test(memory_of_idle_connections), cmocka_unit_test(idset_is_a_set),
+        cmocka_unit_test(lowest_number_first),
+        cmocka_unit_test(unknown_numbers),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(dup_shares),
+        cmocka_unit_test(close_every_kind),
+        cmocka_unit_test(numbers_must_fit),
+        cmocka_unit_test(memory_of_idle_connections),
+        cmocka_unit_test(idset_is_a_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
