@@ -2,6 +2,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
 {
     struct rtt_conf rc;
@@ -62,12 +64,16 @@ static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, 
     return n;
 }
 
-static void window_update(struct tcp_conn *tc, const struct tcp_seg *g)
+/*
+ * An ACK that moved forward is newer than any before it, whatever its sequence number: a peer that retransmits acknowledges
+ * with an old one, and by SND.WL1 alone its window would be taken for larger than it is. Linux does the same.
+ */
+static void window_update(struct tcp_conn *tc, const struct tcp_seg *g, bool advanced)
 {
-    if (!(seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
+    if (!(advanced || seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
         return;
     tc->snd_wnd = g->wnd; /* MUST-34: it may shrink below what is in flight */
-    tc->snd_wl1 = g->h.seq;
+    tc->snd_wl1 = seq_max(tc->snd_wl1, g->h.seq);
     tc->snd_wl2 = g->h.ack;
     tc->max_snd_wnd = MAX(tc->max_snd_wnd, g->wnd);
     if (g->wnd > 0 && tcp_timer_on(tc, TT_PERSIST)) {
@@ -125,7 +131,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         acked = g->h.ack - tc->snd_una;
         una_advance(s, tc, g, &sa);
     }
-    window_update(tc, g);
+    window_update(tc, g, acked > 0);
     /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data */
     dup = acked == 0 && in_flight > 0 && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
           (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);

@@ -8,6 +8,8 @@
 #include "base/siphash.h"
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 const char *const tcp_state_names[TCPS_COUNT] = {
     [TCPS_CLOSED] = "CLOSED",           [TCPS_LISTEN] = "LISTEN",         [TCPS_SYN_SENT] = "SYN-SENT",
     [TCPS_SYN_RCVD] = "SYN-RECEIVED",   [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",
@@ -254,6 +256,7 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     tc->iss = tcp_new_iss(s, tc);
+    tc->snd_sml = tc->iss;
     tc->snd_una = tc->iss;
     tc->snd_nxt = tc->iss + 1;
     sndq_init(&tc->sndq, tc->iss + 1);
