@@ -256,7 +256,6 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     tc->iss = tcp_new_iss(s, tc);
-    tc->snd_sml = tc->iss;
     tc->snd_una = tc->iss;
     tc->snd_nxt = tc->iss + 1;
     sndq_init(&tc->sndq, tc->iss + 1);
