@@ -14,6 +14,8 @@
 #include "zstack/ff_veth.h"
 #pragma GCC visibility pop
 
+#include "base/poison.h"
+
 struct api_runtime api;
 __thread char api_self __attribute__((tls_model("initial-exec")));
 
@@ -124,7 +126,8 @@ static void start(void)
     size_rx_buffers(&api.conf.stack);
     api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
     if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or hugepages",
+        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or "
+            "hugepages",
             strerror(-r));
     api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
     for (unsigned i = 0; i < api.conf.n_ports; i++)
@@ -151,7 +154,6 @@ static void *thread_start(void *arg)
 
 static void start_thread(void)
 {
-    const struct timespec nap = {.tv_nsec = 1000 * 1000};
     int r = pthread_create(&api.thread, NULL, thread_start, NULL);
 
     if (r != 0)
@@ -159,7 +161,7 @@ static void start_thread(void)
     api.has_thread = true;
     __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     while (api_get_state() == API_NEW)
-        nanosleep(&nap, NULL);
+        port_wait(NULL, NS_PER_MS);
 }
 
 int ff_init(int argc, char *const argv[])

@@ -7,6 +7,8 @@
 #include "wire/icmp.h"
 #include "wire/ipv4.h"
 
+#include "base/poison.h"
+
 /* An error message is this long at most, IP header included, so that no path has to fragment it (RFC 1812 4.3.2.3). */
 #define ICMP_ERROR_MAX 576u
 /* Internetwork control precedence (RFC 1812 4.3.2.5). */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -136,12 +137,39 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
         snprintf(err, n, "DPDK could not start (%s): see its message above", rte_strerror(error));
 }
 
+static unsigned long devarg_number(const char *args, const char *key, unsigned long otherwise)
+{
+    char value[16];
+
+    return port_devarg(args, key, value, sizeof(value)) ? strtoul(value, NULL, 10) : otherwise;
+}
+
+/* What af_packet locks: a receive and a transmit ring per queue pair. */
+static unsigned long rings_bytes(const char *args)
+{
+    return 2 * devarg_number(args, "framesz", 2048) * devarg_number(args, "framecnt", 512) * devarg_number(args, "qpairs", 1);
+}
+
+static unsigned long locked_limit(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_MEMLOCK, &r) == 0 ? r.rlim_cur : RLIM_INFINITY;
+}
+
 static void explain_vdev(const char *name, const char *args, char *err, size_t n)
 {
     char iface[64];
 
-    if (port_devarg(args, "iface", iface, sizeof(iface)) && strncmp(name, "net_tap", 7) != 0 && if_nametoindex(iface) == 0)
+    bool on_interface = strncmp(name, "net_af_", 7) == 0 || strncmp(name, "net_pcap", 8) == 0; /* iface= is a path elsewhere */
+
+    if (on_interface && port_devarg(args, "iface", iface, sizeof(iface)) && if_nametoindex(iface) == 0)
         snprintf(err, n, "device %s could not be created: there is no network interface \"%s\" here", name, iface);
+    else if (strncmp(name, "net_af_packet", 13) == 0 && rings_bytes(args) > locked_limit())
+        snprintf(err, n,
+                 "device %s could not be created: its rings need %lu KB of locked memory, but the limit (ulimit -l) is %lu KB: raise it "
+                 "or give the device a smaller framecnt= in devargs=",
+                 name, rings_bytes(args) / KIB, locked_limit() / KIB);
     else if (geteuid() != 0)
         snprintf(err, n, "device %s could not be created: it probably needs root (or CAP_NET_RAW and CAP_NET_ADMIN)", name);
     else

@@ -230,11 +230,11 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
 }
 
 /* A device whose kernel interface has the MTU was checked against that; the others are told, where they want to be. */
-static int set_mtu(uint16_t id, uint16_t mtu, const struct quirk *q)
+static int set_mtu(uint16_t id, uint16_t mtu, const struct port_limits *l, const struct quirk *q)
 {
     int ret;
 
-    if (q->kernel_mtu || mtu == RTE_ETHER_MTU)
+    if (q->kernel_mtu || l->configure_mtu != mtu || mtu == RTE_ETHER_MTU)
         return 0;
     ret = rte_eth_dev_set_mtu(id, mtu);
     return ret == -ENOTSUP ? 0 : ret;
@@ -261,7 +261,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     }
     if (ret == 0) {
         *step = "given this MTU";
-        ret = set_mtu(c->port_id, e->p.mtu, q);
+        ret = set_mtu(c->port_id, e->p.mtu, l, q);
     }
     if (ret == 0) {
         *step = "started";
@@ -302,7 +302,7 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
     return 0;
 }
 
-static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t mtu)
+static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t mtu, const struct quirk *q)
 {
     struct ethdev_port *e = calloc(1, sizeof(*e));
     struct rte_ether_addr mac;
@@ -316,6 +316,10 @@ static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t m
     e->p.linear_pool = c->linear_pool;
     if (rte_eth_macaddr_get(c->port_id, &mac) == 0)
         memcpy(e->p.mac, mac.addr_bytes, sizeof(e->p.mac));
+    if (q->kernel_mac) {
+        e->p.mac[0] |= RTE_ETHER_LOCAL_ADMIN_ADDR;
+        e->p.mac[5] ^= 0x80;
+    }
     rte_eth_dev_get_name_by_port(c->port_id, e->p.name);
     return e;
 }
@@ -336,7 +340,7 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
     port_limits_get(&limits, mtu, &info, q);
     if (port_limits_check(&limits, c->port_id, mtu, pool_room(c), &info, q, err, err_bytes) != 0)
         return NULL;
-    e = port_new(c, mtu);
+    e = port_new(c, mtu, q);
     if (e == NULL) {
         snprintf(err, err_bytes, "port %u: no memory", c->port_id);
         return NULL;

@@ -6,13 +6,12 @@
 
 #include "base/poison.h"
 
-/* Bits that say how to report; the others say what. */
-#define EPOLL_HOW ((uint32_t)(EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE))
+/* What may go with EPOLLEXCLUSIVE. */
 #define EPOLL_EXCLUSIVE_OK ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
 
 struct epoll_item {
     struct watch w;
-    uint32_t events; /* EPOLLERR and EPOLLHUP always; only EPOLL_HOW bits: disabled by EPOLLONESHOT */
+    uint32_t events; /* as asked for, with EPOLLERR and EPOLLHUP */
     epoll_data_t data;
 };
 
@@ -158,8 +157,7 @@ int epoll_set_collect(struct z_stack *s, struct epoll_set *ep, struct epoll_even
         events[stored].data = it->data;
         stored++;
         if (it->events & EPOLLONESHOT) {
-            it->events &= EPOLL_HOW;
-            it->w.interest = 0;
+            it->w.interest = 0; /* no notice reaches it until EPOLL_CTL_MOD */
         } else if (!(it->events & EPOLLET)) {
             watch_enqueue(&it->w);
         }

@@ -132,7 +132,7 @@ static void sock_destroy(struct z_stack *s, struct sock *sk)
         }
         break;
     default:
-        Z_CHECK(!"kind of sock");
+        Z_CHECK(false); /* no such kind */
     }
     arena_free(&s->arena, sk, sizeof(*sk));
 }

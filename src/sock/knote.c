@@ -96,7 +96,7 @@ static bool readable(const struct knote *k, struct kevent *ev)
         ev->data = sk->ep->set.n_ready;
         return true;
     default:
-        Z_CHECK(!"kind of sock");
+        Z_CHECK(false); /* no such kind */
     }
 }
 
@@ -137,7 +137,7 @@ bool knote_evaluate(const struct knote *k, struct kevent *ev)
         due = ki->triggered;
         break;
     default:
-        Z_CHECK(!"filter");
+        Z_CHECK(false); /* no such filter is ever added */
     }
     return due || k->forced;
 }

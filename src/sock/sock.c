@@ -22,7 +22,7 @@ unsigned sock_poll(const struct z_stack *s, const struct sock *sk)
     case SOCK_EPOLL:
         return epoll_set_is_ready(sk->ep) ? SOCK_IN : 0;
     default:
-        Z_CHECK(!"kind of sock");
+        Z_CHECK(false); /* no such kind */
     }
 }
 

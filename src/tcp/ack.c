@@ -88,6 +88,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     bool was_full = tcp_snd_space(tc) == 0;
 
     tc->snd_una = g->h.ack;
+    tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
     sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))

@@ -71,17 +71,14 @@ static int output_lost(struct z_stack *s, struct tcp_conn *tc)
 
 /*
  * May a segment that is not full go now? Nagle (RFC 9293 3.7.4), the sender's silly window avoidance (3.8.6.2.1), cork.
- * Nagle as Minshall corrected it and Linux does it: what waits for an ACK is a second small segment, not the tail of a message
- * behind full ones, which a delayed ACK of the peer would hold for 40 ms.
- * last: it empties the queue.
+ * As in Linux, Nagle waits only for small segments in flight, not for full ones (Minshall's variant): the tail of a large
+ * write would otherwise wait for the peer's delayed ACK. last: it empties the queue.
  */
 static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool fin)
 {
-    bool small_in_flight = seq_gt(tc->snd_sml, tc->snd_una) && seq_leq(tc->snd_sml, tc->snd_nxt);
-
     if (last && (fin || tc->snd_urgent))
         return true;
-    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || !small_in_flight))
+    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || !seq_gt(tc->snd_sml, tc->snd_una)))
         return true;
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
@@ -128,7 +125,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
     tc->snd_nxt = end;
-    if (len > 0 && len < tcp_eff_mss(tc))
+    if (len < tcp_eff_mss(tc))
         tc->snd_sml = end;
     if (fin)
         tc->fin_sent = true;

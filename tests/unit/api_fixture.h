@@ -26,11 +26,11 @@
 
 #define API_ADDR 0x0a090001u /* 10.9.0.1 */
 
-#define assert_errno(call, err)          \
-    do {                                 \
-        errno = 0;                       \
-        assert_int_equal((call), -1);    \
-        assert_int_equal(errno, (err));  \
+#define assert_errno(call, err)                                                                                                            \
+    do {                                                                                                                                   \
+        errno = 0;                                                                                                                         \
+        assert_int_equal((call), -1);                                                                                                      \
+        assert_int_equal(errno, (err));                                                                                                    \
     } while (0)
 
 static inline void api_start(const char *zstack_keys)
@@ -126,12 +126,12 @@ static inline int api_in_child(void (*body)(void))
 }
 
 /* For bodies in a child, where cmocka's asserts have nowhere to go. */
-#define CHILD_CHECK(cond)                                                          \
-    do {                                                                           \
-        if (!(cond)) {                                                             \
-            fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno); \
-            _exit(100);                                                            \
-        }                                                                          \
+#define CHILD_CHECK(cond)                                                                                                                  \
+    do {                                                                                                                                   \
+        if (!(cond)) {                                                                                                                     \
+            fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno);                                                   \
+            _exit(100);                                                                                                                    \
+        }                                                                                                                                  \
     } while (0)
 
 #endif

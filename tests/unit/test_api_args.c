@@ -194,8 +194,9 @@ static void test_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_args),     cmocka_unit_test(test_args_of_others), cmocka_unit_test(test_args_bad), cmocka_unit_test(test_addr_in),
-        cmocka_unit_test(test_addr_out), cmocka_unit_test(test_iov),            cmocka_unit_test(test_time),
+        cmocka_unit_test(test_args),    cmocka_unit_test(test_args_of_others), cmocka_unit_test(test_args_bad),
+        cmocka_unit_test(test_addr_in), cmocka_unit_test(test_addr_out),       cmocka_unit_test(test_iov),
+        cmocka_unit_test(test_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,11 @@ static void edge_triggered(void **state)
     fake_fin(s, fd, &tc);
     expect_one(s, ep, EPOLLOUT, 11);
     expect_none(s, ep);
+    fake_arrive(s, fd, &tc, 1); /* after shutdown(SHUT_RD) data still comes in: the end was told once */
+    expect_none(s, ep);
+    tc.poll |= SOCK_ERR;
+    sock_on_readable(s, sock_get(s, fd));
+    expect_one(s, ep, EPOLLOUT | EPOLLERR, 11);
     fake_stack_end(s);
 }
 

@@ -166,8 +166,8 @@ static void errors_reach_tcp(void **state)
         uint8_t type, code;
         int err;
     } t[] = {
-        {3, 0, ENETUNREACH},   {3, 1, EHOSTUNREACH},  {3, 2, ENOPROTOOPT},   {3, 3, ECONNREFUSED}, {3, 4, EMSGSIZE},
-        {3, 5, EOPNOTSUPP},    {3, 6, ENETUNREACH},   {3, 7, EHOSTDOWN},     {3, 8, ENONET},       {3, 9, ENETUNREACH},
+        {3, 0, ENETUNREACH},   {3, 1, EHOSTUNREACH},  {3, 2, ENOPROTOOPT},   {3, 3, ECONNREFUSED},  {3, 4, EMSGSIZE},
+        {3, 5, EOPNOTSUPP},    {3, 6, ENETUNREACH},   {3, 7, EHOSTDOWN},     {3, 8, ENONET},        {3, 9, ENETUNREACH},
         {3, 10, EHOSTUNREACH}, {3, 11, ENETUNREACH},  {3, 12, EHOSTUNREACH}, {3, 13, EHOSTUNREACH}, {3, 14, EHOSTUNREACH},
         {3, 15, EHOSTUNREACH}, {3, 99, EHOSTUNREACH}, {11, 0, EHOSTUNREACH}, {11, 1, EHOSTUNREACH}, {12, 0, EPROTO},
     };

@@ -1,6 +1,6 @@
 #include "net_fixture.h"
 
-#include "wire/tcp_hdr.h"
+#include "udp/udp_pcb.h"
 
 static const uint8_t tcp_seg[24] = {0x12, 0x34, 0x00, 0x50, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x10, 9, 9, 0, 0, 0, 0, 'd', 'a', 't', 'a'};
 
@@ -145,8 +145,8 @@ static void options(void **state)
         uint8_t opt[4];
         bool ok;
     } t[] = {
-        {{1, 1, 1, 0}, true}, {{7, 3, 4, 0}, true}, {{0, 131, 0, 0}, true}, {{131, 3, 4, 0}, false},
-        {{137, 3, 4, 0}, false}, {{7, 0, 0, 0}, false}, {{7, 1, 0, 0}, false}, {{7, 5, 0, 0}, false}, {{1, 1, 1, 7}, false},
+        {{1, 1, 1, 0}, true},  {{7, 3, 4, 0}, true},  {{0, 131, 0, 0}, true}, {{131, 3, 4, 0}, false}, {{137, 3, 4, 0}, false},
+        {{7, 0, 0, 0}, false}, {{7, 1, 0, 0}, false}, {{7, 5, 0, 0}, false},  {{1, 1, 1, 7}, false},
     };
     uint64_t bad = 0;
     unsigned good = 0;
@@ -173,8 +173,8 @@ static void options(void **state)
 
 static void martian_sources(void **state)
 {
-    static const uint32_t src[] = {0,          0x00000001u, 0x7f000001u, 0x7fffffffu, 0xe0000001u,
-                                   0xefffffffu, UINT32_MAX,  NET_US,      NET_US1,     NET_BCAST, 0x0a01ffffu};
+    static const uint32_t src[] = {0,          0x00000001u, 0x7f000001u, 0x7fffffffu, 0xe0000001u, 0xefffffffu,
+                                   UINT32_MAX, NET_US,      NET_US1,     NET_BCAST,   0x0a01ffffu};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(src); i++) {
@@ -192,8 +192,8 @@ static void destinations(void **state)
         uint32_t dst;
         bool ours, group;
     } t[] = {
-        {NET_US, true, false},      {NET_US1, true, false},     {NET_US + 1, false, false},  {0x7f000001u, false, false},
-        {NET_BCAST, true, true},    {UINT32_MAX, true, true},   {0x0a01ffffu, true, true},   {0xe0000001u, true, true},
+        {NET_US, true, false},      {NET_US1, true, false},      {NET_US + 1, false, false},  {0x7f000001u, false, false},
+        {NET_BCAST, true, true},    {UINT32_MAX, true, true},    {0x0a01ffffu, true, true},   {0xe0000001u, true, true},
         {0xe00000fbu, false, true}, {0x0a000000u, false, false}, {0x0affffffu, false, false}, {0, false, false},
     };
     unsigned ours = 0;
@@ -521,6 +521,57 @@ static void gateways(void **state)
     assert_int_equal(ip_add_gateway(S, &net_nif[0], NET_GW), 0);
 }
 
+/* Damaged frames of every kind, in one or two buffers: all are counted, none is lost. */
+static void damaged_frames_are_survived(void **state)
+{
+    static const uint8_t protos[] = {IPPROTO_TCP_, IPPROTO_UDP_, IPPROTO_ICMP_, 132};
+    struct udp_pcb *u = udp_create(S, NULL);
+    struct inaddr wild = INADDR_ANY_V4;
+    struct rng r;
+
+    (void)state;
+    rng_seed(&r, 42);
+    assert_int_equal(udp_bind(S, u, &wild, 53), 0);
+    for (unsigned i = 0; i < 60000; i++) {
+        uint8_t payload[80];
+
+        for (unsigned k = 0; k < sizeof(payload); k++)
+            payload[k] = (uint8_t)rng_next(&r);
+        switch (i % 6) {
+        case 0:
+            net_frame_udp(&frame, NET_PEER, 1, NET_US, 53, payload, rng_below(&r, 60));
+            break;
+        case 1: /* an error with a quote */
+            net_frame_udp(&frame, NET_US, 53, NET_PEER, 1, payload, 4);
+            memcpy(payload, frame.b + ETH_HLEN, 32);
+            net_frame_icmp(&frame, NET_PEER, NET_US, (uint8_t)(3 + rng_below(&r, 10)), (uint8_t)rng_below(&r, 16), 0, 0, payload,
+                           rng_below(&r, 40));
+            break;
+        case 2:
+            net_frame_icmp(&frame, NET_PEER, NET_US, ICMP_ECHO, 0, 1, 1, payload, rng_below(&r, 60));
+            break;
+        default:
+            net_frame_ip(&frame, NET_PEER, NET_US, protos[rng_below(&r, 4)], payload, rng_below(&r, sizeof(payload)));
+        }
+        if (i % 6 == 3)
+            frame.b[12] = 0x08, frame.b[13] = 0x06; /* as ARP */
+        for (uint32_t n = rng_below(&r, 4); n > 0; n--)
+            frame.b[rng_below(&r, frame.len)] = (uint8_t)rng_next(&r);
+        if (i % 2 && frame.len > ETH_HLEN + IPV4_HLEN_MAX)
+            net_ip_cksum(&frame);
+        frame.len -= rng_below(&r, 8) == 0 ? rng_below(&r, frame.len) : 0;
+        if (frame.len == 0)
+            continue;
+        net_inject_split(frame.b, frame.len, rng_below(&r, 2) ? 1 + rng_below(&r, frame.len) : 0);
+        net_discard_tx();
+        udp_queue_free(S, u);
+        S->now_ns += NS_PER_MS;
+    }
+    assert_true(net_ctr(CTR_UDP_RX) > 100 && net_ctr(CTR_ICMP_ECHO) > 100 && net_ctr(CTR_ICMP_ERR_RX) > 100);
+    assert_true(net_ctr(DROP_IP_CKSUM) > 100 && net_ctr(DROP_IP_LEN) > 100 && net_seen.tcp_inputs > 100);
+    udp_close(S, u);
+}
+
 /* Memory runs out at every allocation in turn: nothing is left behind. */
 static void start_without_memory(void **state)
 {
@@ -572,6 +623,7 @@ int main(void)
         NET_TEST(loopback_is_bounded),
         NET_TEST(addresses),
         NET_TEST(gateways),
+        NET_TEST(damaged_frames_are_survived),
         NET_TEST(start_without_memory),
     };
 

@@ -298,6 +298,7 @@ static void test_full_ring_keeps_frames_and_sums_once(void **state)
         assert_int_equal(port_tx(&f.p, m + sent, (uint16_t)(8 - sent)), 2);
         sent = (uint16_t)(sent + 2);
         assert_int_equal(f.ctr.v[CTR_TX_PACKETS], sent);
+        assert_int_equal(f.ctr.v[CTR_TX_BYTES], sent / 2u * (HDRS_TCP + HDRS_UDP + 2 * 5));
         assert_int_equal(f.ctr.v[CTR_TX_RING_FULL], MIN(offered + 1, 3));
     }
     for (int i = 0; i < 8; i++) {
