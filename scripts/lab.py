@@ -3,7 +3,7 @@
     stack side (veth zs0) ---------------- kernel side (veth zc0, 10.77.0.1)
     stack side (zs0) --- (zb0) box (zb1) --- kernel side (zc0)
 
-enter() moves the program into fresh network, mount and process namespaces (and a user namespace when it is not root).
+in_lab() runs a function in fresh network, mount and process namespaces (and a user namespace when it is not root).
 Whatever it starts there dies with it, and the links vanish with the namespaces: nothing is left behind, however it
 ends. The stack's own address is 10.77.0.2; the kernel of the stack side has it only in kernel_server().
 """
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 
 SERVER_IP = "10.77.0.2"
 CLIENT_IP = "10.77.0.1"
@@ -61,8 +62,8 @@ def mount_own_view():
 
 
 def forward_signals(child):
-    def forward(number, _frame):
-        os.kill(child, signal.SIGTERM if number == signal.SIGHUP else number)
+    def forward(_number, _frame):
+        os.kill(child, signal.SIGTERM)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, forward)
@@ -70,8 +71,8 @@ def forward_signals(child):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def enter():
-    """Returns in a new process inside the namespaces; the old one waits for it and takes its exit status."""
+def in_lab(function):
+    """Runs function() in a new process inside the namespaces; returns its result as an exit status."""
     sys.stdout.flush()
     unshare_all()
     child = os.fork()
@@ -79,10 +80,19 @@ def enter():
         forward_signals(child)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        os._exit(code if code >= 0 else 128 - code)
+        return code if code >= 0 else 128 - code
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     mount_own_view()
+    status = 1
+    try:
+        status = function()
+    except BaseException:  # the process must not return into the caller's code
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 class Lab:
@@ -94,9 +104,9 @@ class Lab:
         for name in names:
             check(libc.unshare(CLONE_NEWNET), "cannot make a network namespace")
             self.sides[name] = self._own_netns()
+        self.children = []
         self._go("stack")
         self._links(box)
-        self.children = []
 
     @staticmethod
     def _own_netns():
@@ -142,11 +152,10 @@ class Lab:
 
     def kernel_server(self, present):
         """Gives the stack side's kernel the server address, or takes it away again (when the stack has it)."""
+        self.call("stack", "ip", "addr", "flush", "dev", STACK_IF)
         if present:
             self.call("stack", "ip", "addr", "add", SERVER_IP + "/24", "dev", STACK_IF)
             self.call("stack", "ip", "route", "change", "10.77.0.0/24", "dev", STACK_IF, "congctl", "cubic")
-        else:
-            self.call("stack", "ip", "addr", "flush", "dev", STACK_IF)
         self.call("kernel", "ip", "neigh", "flush", "dev", CLIENT_IF)
 
     def popen(self, side, *argv, core=None, **kw):
@@ -162,13 +171,13 @@ class Lab:
         self.children.append(child)
         return child
 
-    def call(self, side, *argv, timeout=60, **kw):
+    def call(self, side, *argv, timeout=60, input_text=None, **kw):
         """Runs to the end; returns standard output; raises LabError with the error text when it fails."""
-        if not hasattr(self, "children"):
-            self.children = []
+        if input_text is not None:
+            kw["stdin"] = subprocess.PIPE
         child = self.popen(side, *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
         try:
-            out, err = child.communicate(timeout=timeout)
+            out, err = child.communicate(input_text, timeout=timeout)
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()

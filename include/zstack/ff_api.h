@@ -119,15 +119,14 @@ ssize_t z_write(int fd, struct z_buf *b, size_t n);
 int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
 int ff_poll(struct pollfd fds[], nfds_t nfds, int timeout);
 int ff_kqueue(void);
-int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents,
-              const struct timespec *timeout);
+int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents, const struct timespec *timeout);
 
 /**
  * ff_kevent for an event list of the application's own type: do_each(&cursor, event) is called for each event, with
  * cursor starting at eventlist; it stores the event and moves the cursor. At most 512 events a call.
  */
-int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents,
-                      const struct timespec *timeout, void (*do_each)(void **, struct kevent *));
+int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents, const struct timespec *timeout,
+                      void (*do_each)(void **, struct kevent *));
 
 /* the rest ------------------------------------------------------------------------------------------------------- */
 
@@ -191,8 +190,7 @@ struct ff_dispatcher_context {
     } vlan;
 };
 
-typedef int (*dispatch_func_context_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues,
-                                       struct ff_dispatcher_context ctx);
+typedef int (*dispatch_func_context_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues, struct ff_dispatcher_context ctx);
 
 void ff_regist_packet_dispatcher(dispatch_func_t func);
 void ff_regist_packet_dispatcher_context(dispatch_func_context_t func);

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -178,6 +179,12 @@ ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_s
  * Never blocks.
  */
 int z_poll(void);
+
+/**
+ * Prints every counter of the stack that is not zero: name, value, meaning. Also after ff_run has returned; nothing before
+ * ff_init and after fork. Any thread (values may then be a poll old); not from a signal handler.
+ */
+void z_print_counters(FILE *out);
 
 /** The rte_mbuf behind this piece (linked placement). It still belongs to the handle. Any thread. */
 struct rte_mbuf *z_buf_mbuf(struct z_buf *b);

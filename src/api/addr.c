@@ -8,6 +8,8 @@
 #include "base/units.h"
 #include "zstack/ff_api.h"
 
+#include "base/poison.h"
+
 _Static_assert(sizeof(struct linux_sockaddr) == sizeof(struct sockaddr_in), "a linux_sockaddr holds an IPv4 address");
 
 int addr_in(const struct linux_sockaddr *sa, socklen_t len, struct inaddr *a, uint16_t *port)

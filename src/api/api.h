@@ -118,7 +118,7 @@ struct api_idle {
 };
 void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns);
 void api_thread_run(void); /* the calling thread polls until ff_stop_run, or until ff_run takes over */
-void api_own_here(void); /* the calling thread is the owner from here on */
+void api_own_here(void);   /* the calling thread is the owner from here on */
 
 /* mailbox.c */
 unsigned mailbox_run(struct z_stack *s); /* owner: calls whose turn it is; how many finished */

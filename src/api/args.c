@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/poison.h"
+
 struct opt {
     const char *name; /* with its dashes */
     char letter;

@@ -4,6 +4,8 @@
 #include "api/api.h"
 #include "buf/wrap.h"
 
+#include "base/poison.h"
+
 static bool frames_queued(const struct z_stack *s)
 {
     for (unsigned i = 0; i < s->n_netifs; i++)
@@ -12,22 +14,41 @@ static bool frames_queued(const struct z_stack *s)
     return false;
 }
 
-static void turns_until(struct z_stack *s, uint64_t deadline_ns, bool (*busy)(const struct z_stack *s))
+static bool unfinished(const struct z_stack *s)
+{
+    return tcp_unfinished(s) != 0 || frames_queued(s);
+}
+
+/* Until everybody has acknowledged everything. */
+static void deliver(struct z_stack *s, uint64_t deadline_ns)
 {
     struct api_idle idle = {0};
 
     do {
         unsigned n = api_turn(s);
 
-        if (!busy(s))
+        if (!unfinished(s))
             return;
         api_idle(s, &idle, n, deadline_ns);
     } while (s->now_ns < deadline_ns);
 }
 
-static bool unfinished(const struct z_stack *s)
+/* Until the last resets are with the device. */
+static void flush(struct z_stack *s)
 {
-    return tcp_unfinished(s) != 0 || frames_queued(s);
+    uint64_t deadline_ns = port_clock_ns() + NS_PER_MS;
+    unsigned n;
+
+    do
+        n = api_turn(s);
+    while ((n != 0 || frames_queued(s)) && s->now_ns < deadline_ns);
+}
+
+static void close_all(struct z_stack *s)
+{
+    for (int fd = sock_first_fd(s); fd <= sock_max_fd(s); fd++)
+        if (sock_fd_used(s, fd))
+            sock_close(s, fd);
 }
 
 void api_drain(struct z_stack *s)
@@ -36,11 +57,10 @@ void api_drain(struct z_stack *s)
 
     s->in_app = false;
     tcp_close_all(s);
-    turns_until(s, now_ns + s->conf.exit_drain_ns, unfinished);
-    if (tcp_unfinished(s) != 0) {
-        tcp_reset_all(s);
-        turns_until(s, port_clock_ns() + NS_PER_MS, frames_queued);
-    }
+    deliver(s, now_ns + s->conf.exit_drain_ns);
+    tcp_reset_all(s); /* those that are not finished */
+    close_all(s);     /* queues let go of wrapped memory */
+    flush(s);
     __atomic_store_n(&api.state, API_STOPPED, __ATOMIC_RELEASE);
     mailbox_close();
     for (unsigned i = 0; i < s->n_netifs; i++)
@@ -53,14 +73,13 @@ void api_drain(struct z_stack *s)
 /* The process ends on a thread that does not own the stack: the owner drains if it is polling by itself. */
 static void drain_elsewhere(void)
 {
-    const struct timespec nap = {.tv_nsec = 1000 * 1000};
     uint64_t deadline_ns = port_clock_ns() + api.conf.stack.exit_drain_ns + NS_PER_SEC;
 
     if (!__atomic_load_n(&api.looping, __ATOMIC_RELAXED))
         return;
     ff_stop_run();
     while (api_get_state() == API_RUNNING && port_clock_ns() < deadline_ns)
-        nanosleep(&nap, NULL);
+        port_wait(NULL, NS_PER_MS);
 }
 
 static void at_exit(void)

@@ -10,6 +10,8 @@
 #include "api/ff_zc.h"
 #include "api/zc.h"
 
+#include "base/poison.h"
+
 /* Pieces of one received chain at most. */
 #define RECV_PIECES 64
 

@@ -14,6 +14,8 @@
 #include "zstack/ff_veth.h"
 #pragma GCC visibility pop
 
+#include "base/poison.h"
+
 struct api_runtime api;
 __thread char api_self __attribute__((tls_model("initial-exec")));
 
@@ -99,11 +101,15 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
 /* Receive buffers must hold what every port delivers. */
 static void size_rx_buffers(struct stack_conf *sc)
 {
+    uint32_t before = sc->pools.rx_room_bytes;
+
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
         const struct conf_port *cp = &api.conf.port[i];
 
         sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
     }
+    if (sc->pools.rx_room_bytes != before)
+        stack_conf_shares(sc);
 }
 
 /* On the thread that shall own the stack: EAL makes its caller the main core. */
@@ -120,8 +126,10 @@ static void start(void)
     size_rx_buffers(&api.conf.stack);
     api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
     if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or hugepages",
+        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or "
+            "hugepages",
             strerror(-r));
+    api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
     for (unsigned i = 0; i < api.conf.n_ports; i++)
         add_port(api.stack, &api.conf.port[i]);
     r = zc_return_init();
@@ -146,7 +154,6 @@ static void *thread_start(void *arg)
 
 static void start_thread(void)
 {
-    const struct timespec nap = {.tv_nsec = 1000 * 1000};
     int r = pthread_create(&api.thread, NULL, thread_start, NULL);
 
     if (r != 0)
@@ -154,7 +161,7 @@ static void start_thread(void)
     api.has_thread = true;
     __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     while (api_get_state() == API_NEW)
-        nanosleep(&nap, NULL);
+        port_wait(NULL, NS_PER_MS);
 }
 
 int ff_init(int argc, char *const argv[])

@@ -5,6 +5,8 @@
 #include "api/api.h"
 #include "api/ff_zc.h"
 
+#include "base/poison.h"
+
 /* Entries of a vector handed on at once when the front of it is done. */
 #define IOV_WINDOW 64
 

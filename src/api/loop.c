@@ -3,6 +3,8 @@
 
 #include "api/api.h"
 
+#include "base/poison.h"
+
 /* Idle turns before the loop spares the other thread of the core, and before it naps (idle_sleep). */
 #define IDLE_SPIN 64u
 #define IDLE_NAP 1024u

@@ -15,6 +15,8 @@
 
 #include "api/api.h"
 
+#include "base/poison.h"
+
 #define MAIL_WORDS 4u
 #define MAIL_SLOTS (MAIL_WORDS * 64u)
 #define MAIL_SPIN 200u /* looks at the slot before sleeping: about the time of a short poll */
@@ -91,8 +93,8 @@ static int64_t wait_result(struct mail_slot *m, unsigned index)
             port_pause();
         else if (state == MAIL_BUSY)
             sched_yield();
-        else if (state == MAIL_SLEEPING || __atomic_compare_exchange_n(&m->state, &state, MAIL_SLEEPING, false, __ATOMIC_RELAXED,
-                                                                       __ATOMIC_RELAXED))
+        else if (state == MAIL_SLEEPING ||
+                 __atomic_compare_exchange_n(&m->state, &state, MAIL_SLEEPING, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             futex(&m->state, FUTEX_WAIT_PRIVATE, MAIL_SLEEPING, &look_again);
     }
 }
@@ -100,7 +102,7 @@ static int64_t wait_result(struct mail_slot *m, unsigned index)
 int64_t api_call_foreign(struct api_op *op)
 {
     struct mail_slot *m;
-    unsigned index;
+    unsigned index, nap_us = 50;
     int64_t r;
 
     if (api_get_state() != API_RUNNING)
@@ -108,7 +110,8 @@ int64_t api_call_foreign(struct api_op *op)
     op->waiting = false;
     while ((m = take_slot(&index)) == NULL) {
         __atomic_fetch_add(&box.waited, 1, __ATOMIC_RELAXED);
-        usleep(50);
+        port_wait(NULL, nap_us * NS_PER_US); /* longer each time, or a crowd of waiters takes the owner's core */
+        nap_us = MIN(2 * nap_us, 5000u);
         if (api_get_state() != API_RUNNING)
             return -EBADF;
     }

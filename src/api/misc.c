@@ -4,6 +4,8 @@
 
 #include "api/api.h"
 
+#include "base/poison.h"
+
 #if __GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 31)
 int ff_gettimeofday(struct timeval *tv, void *tz)
 #else

@@ -7,6 +7,8 @@
 #include "api/addr.h"
 #include "api/api.h"
 
+#include "base/poison.h"
+
 struct opt_op {
     struct api_op op;
     int fd, level, name;

@@ -8,6 +8,8 @@
 #include "zstack/ff_epoll.h"
 #pragma GCC visibility pop
 
+#include "base/poison.h"
+
 struct sock_op {
     struct api_op op;
     int fd;
@@ -327,8 +329,7 @@ static int64_t do_close(struct z_stack *s, struct api_op *op)
 
         if (linger_ns != 0 && !op->waiting && tcp_shutdown(s, sk->tcp, SHUT_WR) != 0)
             linger_ns = 0;
-        if (linger_ns != 0 && !tcp_all_acked(sk->tcp) && tcp_peek_error(sk->tcp) == 0 &&
-            api_wait(s, op, linger_ns, 1) == API_WAIT)
+        if (linger_ns != 0 && !tcp_all_acked(sk->tcp) && tcp_peek_error(sk->tcp) == 0 && api_wait(s, op, linger_ns, 1) == API_WAIT)
             return API_WAIT;
     }
     return sock_close(s, a->fd);

@@ -6,6 +6,8 @@
 #include "zstack/ff_veth.h"
 #pragma GCC visibility pop
 
+#include "base/poison.h"
+
 void *ff_mbuf_get(void *prev, void *rte_mb, void *data, uint16_t len)
 {
     struct rte_mbuf *m = rte_mb;

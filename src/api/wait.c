@@ -8,6 +8,8 @@
 #include "zstack/ff_epoll.h"
 #pragma GCC visibility pop
 
+#include "base/poison.h"
+
 int64_t api_wait(struct z_stack *s, struct api_op *op, uint64_t timeout_ns, int64_t otherwise)
 {
     op->otherwise = otherwise;
@@ -74,7 +76,7 @@ static int64_t events_or_wait(struct z_stack *s, struct api_op *op, uint64_t tim
 
 static uint64_t timeout_from_ms(int ms)
 {
-    return ms < 0 ? NS_NEVER : (uint64_t)ms * NS_PER_MS;
+    return ms < 0 ? NS_NEVER : (unsigned)ms * NS_PER_MS;
 }
 
 /* poll --------------------------------------------------------------------------------------------------------- */
@@ -159,15 +161,10 @@ static int64_t do_kevent(struct z_stack *s, struct api_op *op)
     return a->n_events == 0 ? n : events_or_wait(s, op, a->timeout_ns, n);
 }
 
-int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents,
-              const struct timespec *timeout)
+int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents, const struct timespec *timeout)
 {
-    struct kevent_op a = {.kq = kq,
-                          .changes = changelist,
-                          .n_changes = nchanges,
-                          .events = eventlist,
-                          .n_events = nevents,
-                          .timeout_ns = NS_NEVER};
+    struct kevent_op a = {
+        .kq = kq, .changes = changelist, .n_changes = nchanges, .events = eventlist, .n_events = nevents, .timeout_ns = NS_NEVER};
 
     if (nchanges < 0 || nevents < 0 || (timeout != NULL && time_from_timespec(timeout, &a.timeout_ns) != 0))
         return (int)api_ret(-EINVAL);
@@ -180,8 +177,8 @@ int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct keve
 
 #define DO_EACH_MAX 512
 
-int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents,
-                      const struct timespec *timeout, void (*do_each)(void **, struct kevent *))
+int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, void *eventlist, int nevents, const struct timespec *timeout,
+                      void (*do_each)(void **, struct kevent *))
 {
     struct kevent events[DO_EACH_MAX];
     void *cursor = eventlist;

@@ -10,6 +10,8 @@
 #include "api/zc.h"
 #include "buf/wrap.h"
 
+#include "base/poison.h"
+
 _Static_assert(Z_BUF_MAX == PKT_BUF_MAX, "the public limit is the stack's");
 
 struct z_buf *z_alloc(size_t len)

@@ -1,6 +1,8 @@
 /* Buffers in and out of connections: z_read, z_write and their vectors. */
 #include "api/zc.h"
 
+#include "base/poison.h"
+
 struct zio_op {
     struct api_op op;
     int fd, cnt, done;
@@ -170,13 +172,14 @@ ssize_t z_write(int fd, struct z_buf *b, size_t n)
 static int64_t do_writev(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
-    int err = 0;
+    int err;
     struct sock *sk = api_tcp_sock(s, a->fd, &err);
     bool was_idle;
 
     if (sk == NULL)
         return err;
     was_idle = api_pushes(s) && tcp_snd_queued(sk->tcp) == 0;
+    err = 0;
     while (a->done < a->cnt && err == 0) {
         err = write_chain(s, sk->tcp, zc_mbuf(a->vec[a->done]));
         a->done += err == 0;

@@ -8,6 +8,8 @@
 
 #include "api/zc.h"
 
+#include "base/poison.h"
+
 #define RETURN_SLOTS 8192u
 #define RETURN_BURST 64u
 

@@ -155,9 +155,8 @@ int conf_load(struct conf *c, const char *path, const char *prog, void (*say)(vo
 
 void conf_free(struct conf *c)
 {
-    for (int i = 0; i < c->eal_argc; i++) {
-        free(c->eal_argv[i]);
-        c->eal_argv[i] = NULL;
-    }
+    free(c->eal_text);
+    c->eal_text = NULL;
     c->eal_argc = 0;
+    c->eal_argv[0] = NULL;
 }

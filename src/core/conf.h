@@ -33,7 +33,8 @@ struct conf {
     char proc_type[16];
     /* arguments for rte_eal_init, argv[0] included; strings belong to the conf */
     int eal_argc;
-    char *eal_argv[CONF_MAX_EAL_ARGS + 1];
+    char *eal_argv[CONF_MAX_EAL_ARGS + 1]; /* rte_eal_init reorders and replaces these pointers */
+    char *eal_text;                        /* the strings, one after the other */
     /* [zstack], [freebsd.*] */
     struct stack_conf stack;
     bool poll_thread;

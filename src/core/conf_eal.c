@@ -15,19 +15,34 @@ static int add_arg(struct conf_build *b, const char *fmt, ...)
 {
     struct conf *c = b->c;
     va_list ap;
+    char *more;
     int n;
 
     if (c->eal_argc == CONF_MAX_EAL_ARGS)
         return conf_error(&b->out, 0, "more than %d arguments for EAL (allow, vdevs, extra_eal_args)", CONF_MAX_EAL_ARGS);
     va_start(ap, fmt);
-    n = vasprintf(&c->eal_argv[c->eal_argc], fmt, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    if (n < 0) {
-        c->eal_argv[c->eal_argc] = NULL;
+    more = realloc(c->eal_text, b->eal_bytes + (size_t)n + 1);
+    if (more == NULL)
         return conf_error(&b->out, 0, "out of memory");
-    }
-    c->eal_argv[++c->eal_argc] = NULL;
+    c->eal_text = more;
+    va_start(ap, fmt);
+    vsnprintf(more + b->eal_bytes, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->eal_bytes += (size_t)n + 1;
+    c->eal_argc++;
     return 0;
+}
+
+/* The text does not move any more. */
+static void point_at_args(struct conf *c)
+{
+    char *s = c->eal_text;
+
+    for (int i = 0; i < c->eal_argc; i++, s += strlen(s) + 1)
+        c->eal_argv[i] = s;
+    c->eal_argv[c->eal_argc] = NULL;
 }
 
 /*
@@ -170,6 +185,16 @@ uint32_t conf_pools_mb(const struct pkt_pool_sizes *p)
     return (uint32_t)((bytes + bytes / 4) / MIB + 32);
 }
 
+/* The same, with receive buffers as large as the ports' MTU will make them. */
+static uint32_t need_mb(const struct conf *c)
+{
+    struct pkt_pool_sizes sizes = c->stack.pools;
+
+    for (unsigned i = 0; i < c->n_ports; i++)
+        sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
+    return conf_pools_mb(&sizes);
+}
+
 static bool extra_has(const struct conf_build *b, const char *what)
 {
     return b->extra_eal_args != NULL && strstr(b->extra_eal_args, what) != NULL;
@@ -181,7 +206,7 @@ static int add_memory(struct conf_build *b)
 
     /* without hugepages EAL takes everything at start, 64 MB unless told otherwise: tell it what the pools need */
     if (b->c->no_huge && mb == 0)
-        mb = MAX(64u, conf_pools_mb(&b->c->stack.pools));
+        mb = MAX(64u, need_mb(b->c));
     if (b->c->no_huge && add_arg(b, "--no-huge") != 0)
         return -1;
     if (mb != 0 && !extra_has(b, "--socket-mem") && (add_arg(b, "-m") != 0 || add_arg(b, "%u", mb) != 0))
@@ -214,5 +239,8 @@ int conf_build_eal(struct conf_build *b, const char *prog)
         return -1;
     if (vdevs != 0 && (b->allow == NULL || b->allow[0] == '\0') && !extra_has(b, "--no-pci") && add_arg(b, "--no-pci") != 0)
         return -1;
-    return b->extra_eal_args != NULL ? add_extra(b) : 0;
+    if (b->extra_eal_args != NULL && add_extra(b) != 0)
+        return -1;
+    point_at_args(b->c);
+    return 0;
 }

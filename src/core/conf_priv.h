@@ -101,6 +101,7 @@ struct conf_build {
     const struct ini_entry *nb_vdev_at;
     uint32_t channel, memory_mb, eal_log_level;
     uint64_t base_virtaddr;
+    size_t eal_bytes; /* used in c->eal_text */
     const char *file_prefix, *allow, *extra_eal_args;
     unsigned n_port_ids;
     uint16_t port_ids[CONF_MAX_PORTS];

@@ -9,10 +9,10 @@
 struct icmp_err {
     struct inaddr laddr, raddr; /* of the packet that we sent */
     uint16_t lport, rport;
-    uint32_t seq;               /* of TCP */
-    uint8_t type, code;         /* ICMP's */
-    uint16_t mtu;               /* of "fragmentation needed" */
-    int err;                    /* the Linux errno that this error means to a socket (ECONNREFUSED, EHOSTUNREACH, …) */
+    uint32_t seq;       /* of TCP */
+    uint8_t type, code; /* ICMP's */
+    uint16_t mtu;       /* of "fragmentation needed" */
+    int err;            /* the Linux errno that this error means to a socket (ECONNREFUSED, EHOSTUNREACH, …) */
 };
 
 #endif

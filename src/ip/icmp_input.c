@@ -11,13 +11,15 @@
 #include "wire/icmp.h"
 #include "wire/ipv4.h"
 
+#include "base/poison.h"
+
 /* A quoted IP header with options and the 8 bytes that identify the connection. */
 #define ICMP_QUOTE_MAX (IPV4_HLEN_MAX + 8u)
 
 /* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv4/icmp.c), which icmp(7) describes. */
 static const int icmp_unreach_errno[] = {
-    ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE,    EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
-    ENONET,      ENETUNREACH,  EHOSTUNREACH, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
+    ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
+    ENONET,      ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,  EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
 };
 
 static int icmp_errno(uint8_t type, uint8_t code)

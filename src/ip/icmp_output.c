@@ -7,6 +7,8 @@
 #include "wire/icmp.h"
 #include "wire/ipv4.h"
 
+#include "base/poison.h"
+
 /* An error message is this long at most, IP header included, so that no path has to fragment it (RFC 1812 4.3.2.3). */
 #define ICMP_ERROR_MAX 576u
 /* Internetwork control precedence (RFC 1812 4.3.2.5). */
@@ -78,6 +80,8 @@ void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
     x = (uint32_t)(uint16_t)~__builtin_bswap16(sum) + 0xf7ffu;
     x = (x & 0xffffu) + (x >> 16);
     sum = __builtin_bswap16((uint16_t)~x);
+    if (sum == 0)
+        sum = 0xffff; /* the other zero: right also when the whole message is zeroes */
     memcpy(p + ICMP_CKSUM_OFFSET, &sum, 2);
     stack_count(s, CTR_ICMP_ECHO);
     icmp_output(s, &in->dst, &in->src, in->tos, m);

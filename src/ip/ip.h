@@ -24,11 +24,11 @@ struct ip_in {
     struct netif *nif;
     struct inaddr src, dst;
     uint8_t proto, ttl, tos;
-    uint8_t ip_hlen; /* bytes of the IP header, which stands in the headroom in front of the mbuf's data */
-    bool l2_group;   /* came in a broadcast or multicast frame */
-    bool dst_group;  /* to a broadcast or multicast address */
+    uint8_t ip_hlen;    /* bytes of the IP header, which stands in the headroom in front of the mbuf's data */
+    bool l2_group;      /* came in a broadcast or multicast frame */
+    bool dst_group;     /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
-    uint32_t l4_len; /* bytes behind the IP header (the mbuf starts there) */
+    uint32_t l4_len;    /* bytes behind the IP header (the mbuf starts there) */
 };
 
 struct ip_path {

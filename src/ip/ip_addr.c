@@ -7,6 +7,8 @@
 #include "ip/route.h"
 #include "link/arp.h"
 
+#include "base/poison.h"
+
 int ip_init(struct z_stack *s)
 {
     s->ip = arena_alloc(&s->arena, sizeof(*s->ip));

@@ -10,6 +10,8 @@
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
+#include "base/poison.h"
+
 #define IP_ALL_HOSTS 0xe0000001u /* 224.0.0.1, which every host is a member of (RFC 1112 section 4) */
 
 static const enum ctr ip_drop_reason[] = {
@@ -44,22 +46,31 @@ static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, cons
     return m;
 }
 
-/* A source that no packet on a wire may have (RFC 1122 3.2.1.3): nobody, us, a group. */
-static bool ip_is_martian(const struct z_stack *s, uint32_t src)
+/*
+ * May a packet with these addresses come in, and is dst a group? All addresses of the stack in one pass: a host answers on every
+ * interface for all of them (RFC 1122 3.3.4.2, weak model). 0 or the reason for a drop.
+ */
+static enum ctr ip_check_addrs(const struct z_stack *s, uint32_t src, uint32_t dst, bool from_self, bool *group)
 {
-    return src >> 24 == 0 || ip_v4_is_loopback(src) || ip_v4_is_multicast(src) || ip_v4_owner(s, src) || ip_v4_is_broadcast(s, src);
-}
+    bool ours = from_self && ip_v4_is_loopback(dst), broadcast = dst == UINT32_MAX || dst == IP_ALL_HOSTS;
+    /* nobody, the host itself, a group (RFC 1122 3.2.1.3) */
+    bool martian = src >> 24 == 0 || ip_v4_is_loopback(src) || ip_v4_is_multicast(src) || src == UINT32_MAX;
 
-/* Is dst ours, and is it a group? A host answers on every interface for all of its addresses (RFC 1122 3.3.4.2, weak model). */
-static bool ip_is_for_us(const struct z_stack *s, const struct netif *nif, uint32_t dst, bool from_self, bool *group)
-{
-    *group = false;
-    if (likely(nif->n_addrs && nif->addr[0].addr == dst) || ip_v4_owner(s, dst))
-        return true;
-    if (ip_v4_is_loopback(dst))
-        return from_self;
-    *group = dst == IP_ALL_HOSTS || ip_v4_is_broadcast(s, dst);
-    return *group;
+    for (uint16_t i = 0; i < s->n_netifs; i++) {
+        const struct netif *nif = s->netif[i];
+
+        for (uint16_t k = 0; k < nif->n_addrs; k++) {
+            const struct ifaddr *a = &nif->addr[k];
+
+            ours |= dst == a->addr;
+            broadcast |= dst == a->broadcast;
+            martian |= src == a->addr || src == a->broadcast;
+        }
+    }
+    *group = broadcast && !ours;
+    if (unlikely(martian) && !from_self)
+        return DROP_IP_SRC;
+    return likely(ours || broadcast) ? 0 : DROP_IP_NOT_US;
 }
 
 static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
@@ -81,12 +92,12 @@ static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
 }
 
 /* What is wrong with a parsed header; 0 (no drop reason) when nothing is. */
-static enum ctr ip_check(const struct z_stack *s, const struct netif *nif, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
+static enum ctr ip_check(const struct z_stack *s, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
 {
-    if (likely(!from_self) && ip_is_martian(s, h->src))
-        return DROP_IP_SRC;
-    if (!ip_is_for_us(s, nif, h->dst, from_self, dst_group))
-        return DROP_IP_NOT_US;
+    enum ctr why = ip_check_addrs(s, h->src, h->dst, from_self, dst_group);
+
+    if (unlikely(why))
+        return why;
     if (unlikely(h->ttl == 0))
         return DROP_IP_TTL;
     if (unlikely(h->mf || h->frag_off))
@@ -114,7 +125,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     if (unlikely(m->data_len < hlen && m->pkt_len >= hlen) && !(m = pkt_pullup(s, m, hlen)))
         return;
     err = ipv4_parse(pkt_data(m), m->data_len, m->pkt_len, cksum_good, &h);
-    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &in.dst_group) : ip_drop_reason[err];
+    why = err == IPV4_OK ? ip_check(s, &h, from_self, &in.dst_group) : ip_drop_reason[err];
     if (unlikely(why)) {
         pkt_drop(s, m, why);
         return;

@@ -10,6 +10,8 @@
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 
+#include "base/poison.h"
+
 /*
  * A packet to ourselves becomes a received one, whose headers and flags the receiver changes: so the head may not be a
  * buffer that its sender keeps for retransmission. Returns the head, or NULL after a drop.

@@ -7,6 +7,8 @@
 #include "ip/route.h"
 #include "link/neigh.h"
 
+#include "base/poison.h"
+
 bool ip_path_valid(const struct z_stack *s, const struct ip_path *path)
 {
     return path->gen == s->routes->gen;

@@ -16,9 +16,9 @@
 #define IP_LOOPBACK_MTU 16384u
 
 struct ip_state {
-    uint16_t next_id;             /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
-    uint64_t icmp_error_tat_ns;   /* rate limit of ICMP errors: when the next one would be exactly on time */
-    uint32_t lo_head, lo_tail;    /* free-running; lo_tail - lo_head packets wait */
+    uint16_t next_id;                    /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
+    uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
+    uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
 
@@ -44,7 +44,6 @@ bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a);
 
 /* Sends an ICMP message; the path is looked up for this one packet. */
 void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m /* consumed */);
-
 
 /* Answers an echo request, in its own buffer where that may be written. */
 void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);

@@ -5,6 +5,8 @@
 
 #include "base/units.h"
 
+#include "base/poison.h"
+
 int route_table_init(struct route_table *t, struct arena *a, uint32_t limit)
 {
     t->gen = 1;

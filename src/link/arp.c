@@ -10,6 +10,8 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 
+#include "base/poison.h"
+
 static const uint8_t mac_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t mac_none[6];
 
@@ -152,24 +154,33 @@ struct neigh *arp_output(struct z_stack *s, struct netif *nif, const struct inad
     return n;
 }
 
+/* The packets are taken first: what their transports do about it may recycle the entry. */
+static void arp_failed(struct z_stack *s, struct neigh *n)
+{
+    struct rte_mbuf *m[NEIGH_PARK_MAX];
+    unsigned count = 0;
+
+    while ((m[count] = neigh_unpark(n)) && ++count < NEIGH_PARK_MAX)
+        ;
+    for (unsigned i = 0; i < count; i++) {
+        icmp_neigh_failed(s, m[i]);
+        pkt_drop(s, m[i], DROP_NEIGH_FAILED);
+    }
+}
+
 void arp_timer(struct z_stack *s, struct wheel_node *w)
 {
     struct neigh *n = neigh_of_timer(w);
-    struct netif *nif = s->netif[n->nif];
-    struct rte_mbuf *m;
 
     switch (neigh_expire(s->neigh, n, s->now_ns)) {
     case NEIGH_DUE_ASK:
-        arp_request(s, nif, n, mac_broadcast);
+        arp_request(s, s->netif[n->nif], n, mac_broadcast);
         break;
     case NEIGH_DUE_PROBE:
-        arp_request(s, nif, n, n->mac);
+        arp_request(s, s->netif[n->nif], n, n->mac);
         break;
     case NEIGH_DUE_FAILED:
-        while ((m = neigh_unpark(n))) {
-            icmp_neigh_failed(s, m);
-            pkt_drop(s, m, DROP_NEIGH_FAILED);
-        }
+        arp_failed(s, n);
         break;
     case NEIGH_DUE_NOTHING:
         break;

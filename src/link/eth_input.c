@@ -6,6 +6,8 @@
 #include "link/eth.h"
 #include "wire/eth.h"
 
+#include "base/poison.h"
+
 void eth_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
 {
     struct eth_hdr h;

@@ -4,6 +4,8 @@
 #include "link/eth.h"
 #include "wire/eth.h"
 
+#include "base/poison.h"
+
 void eth_output(struct z_stack *s, struct netif *nif, const uint8_t dst[6], uint16_t type, struct rte_mbuf *m)
 {
     struct eth_hdr h = {.type = type};

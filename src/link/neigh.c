@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/siphash.h"
 
+#include "base/poison.h"
+
 static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, const struct inaddr *addr)
 {
     uint8_t key[17];

@@ -38,7 +38,7 @@ struct neigh {
     uint8_t state;
     uint8_t tries; /* requests sent in this state */
     uint8_t n_parked, park_head;
-    uint64_t stale_at_ns; /* end of REACHABLE */
+    uint64_t stale_at_ns;    /* end of REACHABLE */
     struct neigh *hash_next; /* or of the free list */
     TAILQ_ENTRY(neigh) lru;  /* every entry that may be recycled */
     struct wheel_node timer; /* requests of INCOMPLETE and PROBE, hold of FAILED */
@@ -117,7 +117,8 @@ struct rte_mbuf *neigh_unpark(struct neigh *n);
  * addr said that it has this link address. Updates an entry; makes one only if create, and such an entry is the first to be
  * recycled until a packet uses it. Returns it, for its parked packets, or NULL.
  */
-struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create, uint64_t now_ns);
+struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create,
+                          uint64_t now_ns);
 
 /* The timer of n expired. */
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -73,6 +74,43 @@ static unsigned long free_hugepages(void)
     return sum;
 }
 
+/* The i-th argument's virtual device, if it is one: its name, and its own arguments. Moves *i over "--vdev" "device". */
+static bool vdev_at(int argc, char **argv, int *i, char name[64], const char **args)
+{
+    const char *spec;
+    size_t len;
+
+    if (strncmp(argv[*i], "--vdev=", 7) == 0)
+        spec = argv[*i] + 7;
+    else if (strcmp(argv[*i], "--vdev") == 0 && *i + 1 < argc)
+        spec = argv[++*i];
+    else
+        return false;
+    len = MIN(strcspn(spec, ","), 63u);
+    memcpy(name, spec, len);
+    name[len] = '\0';
+    *args = strchr(spec, ',');
+    *args = *args != NULL ? *args + 1 : "";
+    return true;
+}
+
+/* EAL stops at a device that no driver takes, and does not say at which. */
+static bool explain_unknown_vdev(int argc, char **argv, char *err, size_t n)
+{
+    const char *args;
+    size_t len = 0;
+    char name[64];
+
+    for (int i = 1; i < argc && len < n; i++)
+        if (vdev_at(argc, argv, &i, name, &args))
+            len += (size_t)snprintf(err + len, n - len, "%s%s", len == 0 ? "device " : " or ", name);
+    if (len == 0)
+        return false;
+    if (len < n)
+        snprintf(err + len, n - len, " could not be created: DPDK has no driver for it; check the name in devargs=");
+    return true;
+}
+
 static void explain_failure(int argc, char **argv, int error, char *err, size_t n)
 {
     bool huge = !has_flag(argc, argv, "--no-huge");
@@ -81,6 +119,8 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
         snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
     else if (error == EINVAL)
         snprintf(err, n, "DPDK refuses its arguments (lcore_mask, memory, vdevs or extra_eal_args in config.ini): see its message above");
+    else if (error == ENODEV && explain_unknown_vdev(argc, argv, err, n))
+        return;
     else if (error == ENOTSUP && !huge)
         snprintf(err, n, "DPDK could not start: this processor or kernel lacks what it needs; see its message above");
     else if (huge && free_hugepages() == 0)
@@ -97,37 +137,60 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
         snprintf(err, n, "DPDK could not start (%s): see its message above", rte_strerror(error));
 }
 
+static unsigned long devarg_number(const char *args, const char *key, unsigned long otherwise)
+{
+    char value[16];
+
+    return port_devarg(args, key, value, sizeof(value)) ? strtoul(value, NULL, 10) : otherwise;
+}
+
+/* What af_packet locks: a receive and a transmit ring per queue pair. */
+static unsigned long rings_bytes(const char *args)
+{
+    return 2 * devarg_number(args, "framesz", 2048) * devarg_number(args, "framecnt", 512) * devarg_number(args, "qpairs", 1);
+}
+
+static unsigned long locked_limit(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_MEMLOCK, &r) == 0 ? r.rlim_cur : RLIM_INFINITY;
+}
+
 static void explain_vdev(const char *name, const char *args, char *err, size_t n)
 {
     char iface[64];
 
-    if (port_devarg(args, "iface", iface, sizeof(iface)) && strncmp(name, "net_tap", 7) != 0 && if_nametoindex(iface) == 0)
+    bool on_interface = strncmp(name, "net_af_", 7) == 0 || strncmp(name, "net_pcap", 8) == 0; /* iface= is a path elsewhere */
+
+    if (on_interface && port_devarg(args, "iface", iface, sizeof(iface)) && if_nametoindex(iface) == 0)
         snprintf(err, n, "device %s could not be created: there is no network interface \"%s\" here", name, iface);
+    else if (strncmp(name, "net_af_packet", 13) == 0 && rings_bytes(args) > locked_limit())
+        snprintf(err, n,
+                 "device %s could not be created: its rings need %lu KB of locked memory, but the limit (ulimit -l) is %lu KB: raise it "
+                 "or give the device a smaller framecnt= in devargs=",
+                 name, rings_bytes(args) / KIB, locked_limit() / KIB);
     else if (geteuid() != 0)
         snprintf(err, n, "device %s could not be created: it probably needs root (or CAP_NET_RAW and CAP_NET_ADMIN)", name);
     else
-        snprintf(err, n, "device %s could not be created from \"%s\": check the driver's name and arguments in devargs= "
-                         "and DPDK's message above", name, args);
+        snprintf(err, n,
+                 "device %s could not be created from \"%s\": check the driver's name and arguments in devargs= "
+                 "and DPDK's message above",
+                 name, args);
 }
 
 /* EAL starts also when a virtual device that was asked for could not be made. */
 static int check_vdevs(int argc, char **argv, char *err, size_t n)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *spec = NULL, *args;
-        char name[64];
-        uint16_t id;
+    const char *args;
+    char name[64];
+    uint16_t id;
 
-        if (strncmp(argv[i], "--vdev=", 7) == 0)
-            spec = argv[i] + 7;
-        else if (strcmp(argv[i], "--vdev") == 0 && i + 1 < argc)
-            spec = argv[++i];
-        if (spec == NULL || (strncmp(spec, "net_", 4) != 0 && strncmp(spec, "eth_", 4) != 0))
+    for (int i = 1; i < argc; i++) {
+        if (!vdev_at(argc, argv, &i, name, &args) || (strncmp(name, "net_", 4) != 0 && strncmp(name, "eth_", 4) != 0))
             continue;
-        args = strchr(spec, ',');
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ","), spec);
         if (rte_eth_dev_get_port_by_name(name, &id) != 0) {
-            explain_vdev(name, args != NULL ? args + 1 : "", err, n);
+            explain_vdev(name, args, err, n);
             return -ENODEV;
         }
     }

@@ -23,7 +23,7 @@
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
 struct ethdev_port {
-    struct port p; /* first */
+    struct port p;           /* first */
     struct counters own_ctr; /* until a stack takes the port */
     bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
     bool foreign_meta;       /* received mbufs carry what their sender left in them */
@@ -230,11 +230,11 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
 }
 
 /* A device whose kernel interface has the MTU was checked against that; the others are told, where they want to be. */
-static int set_mtu(uint16_t id, uint16_t mtu, const struct quirk *q)
+static int set_mtu(uint16_t id, uint16_t mtu, const struct port_limits *l, const struct quirk *q)
 {
     int ret;
 
-    if (q->kernel_mtu || mtu == RTE_ETHER_MTU)
+    if (q->kernel_mtu || l->configure_mtu != mtu || mtu == RTE_ETHER_MTU)
         return 0;
     ret = rte_eth_dev_set_mtu(id, mtu);
     return ret == -ENOTSUP ? 0 : ret;
@@ -246,8 +246,8 @@ static void wait_for_link(struct port *p, uint64_t wait_ns)
         nap(LINK_POLL_NS);
 }
 
-static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info,
-                 const struct port_limits *l, const struct quirk *q, const char **step)
+static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
+                 const struct quirk *q, const char **step)
 {
     struct rte_eth_conf conf = {0};
     int ret;
@@ -261,7 +261,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     }
     if (ret == 0) {
         *step = "given this MTU";
-        ret = set_mtu(c->port_id, e->p.mtu, q);
+        ret = set_mtu(c->port_id, e->p.mtu, l, q);
     }
     if (ret == 0) {
         *step = "started";
@@ -273,8 +273,9 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
     e->foreign_meta = q->owned_only;
-    e->p.caps.rx_event = conf.intr_conf.rxq != 0 && (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 &&
-                                                                       rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
+    e->p.caps.rx_event =
+        conf.intr_conf.rxq != 0 &&
+        (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 && rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
     if (c->promiscuous)
         rte_eth_promiscuous_enable(c->port_id);
     else
@@ -290,8 +291,8 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
         if (count == 0)
             snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=", id);
         else
-            snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id,
-                     count == 1 ? "is" : "are", count);
+            snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id, count == 1 ? "is" : "are",
+                     count);
         return -ENODEV;
     }
     if (rte_eth_dev_info_get(id, info) != 0) {
@@ -301,7 +302,7 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
     return 0;
 }
 
-static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t mtu)
+static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t mtu, const struct quirk *q)
 {
     struct ethdev_port *e = calloc(1, sizeof(*e));
     struct rte_ether_addr mac;
@@ -315,6 +316,10 @@ static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t m
     e->p.linear_pool = c->linear_pool;
     if (rte_eth_macaddr_get(c->port_id, &mac) == 0)
         memcpy(e->p.mac, mac.addr_bytes, sizeof(e->p.mac));
+    if (q->kernel_mac) {
+        e->p.mac[0] |= RTE_ETHER_LOCAL_ADMIN_ADDR;
+        e->p.mac[5] ^= 0x80;
+    }
     rte_eth_dev_get_name_by_port(c->port_id, e->p.name);
     return e;
 }
@@ -335,7 +340,7 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
     port_limits_get(&limits, mtu, &info, q);
     if (port_limits_check(&limits, c->port_id, mtu, pool_room(c), &info, q, err, err_bytes) != 0)
         return NULL;
-    e = port_new(c, mtu);
+    e = port_new(c, mtu, q);
     if (e == NULL) {
         snprintf(err, err_bytes, "port %u: no memory", c->port_id);
         return NULL;
@@ -345,8 +350,8 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
         if (ret == -EBUSY)
             snprintf(err, err_bytes, "port %u (%s) is in use already", c->port_id, info.driver_name);
         else
-            snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name,
-                     step, strerror(-ret));
+            snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name, step,
+                     strerror(-ret));
         free(e);
         return NULL;
     }

@@ -238,9 +238,10 @@ static struct rte_mbuf *scatter(struct mem_port *mp, const struct mem_frame *f)
     struct rte_mbuf *head = NULL, **link = &head;
 
     for (uint32_t off = 0; off < f->len;) {
-        uint32_t n = MIN(k->rx_seg_random ? 1 + rng_below(&mp->rng, most) : most, f->len - off);
+        uint32_t n = k->rx_seg_random ? 1 + rng_below(&mp->rng, most) : most;
         struct rte_mbuf *m = rte_pktmbuf_alloc(mp->conf.rx_pool);
 
+        n = MIN(n, f->len - off);
         if (m == NULL) {
             rte_pktmbuf_free(head);
             return NULL;

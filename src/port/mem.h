@@ -44,12 +44,12 @@ void mem_frame_put(struct mem_frame *f /* consumed */);
 
 /* What may be changed while the port runs. */
 struct port_mem_knobs {
-    uint32_t hold_polls;     /* receive polls until a sent frame is released; 0: at once */
-    bool hold_random;        /* a random number of polls up to that, in order */
-    uint32_t partial_pct;    /* chance in percent that a burst is taken in part only (or not at all) */
-    uint32_t rx_seg_bytes;   /* bytes per received segment at most; 0: as many as the buffers have */
-    bool rx_seg_random;      /* a random number from 1 up to that */
-    bool poison;             /* overwrite released bytes */
+    uint32_t hold_polls;   /* receive polls until a sent frame is released; 0: at once */
+    bool hold_random;      /* a random number of polls up to that, in order */
+    uint32_t partial_pct;  /* chance in percent that a burst is taken in part only (or not at all) */
+    uint32_t rx_seg_bytes; /* bytes per received segment at most; 0: as many as the buffers have */
+    bool rx_seg_random;    /* a random number from 1 up to that */
+    bool poison;           /* overwrite released bytes */
     bool link_down;
 };
 

@@ -29,8 +29,7 @@ void mem_wire_tx_cksum(const struct rte_mbuf *m, uint8_t *frame, uint32_t len)
         put_sum(frame + field, udp && sum == 0 ? 0xffff : sum);
     }
     if ((m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0 && l4_off <= len)
-        put_sum(frame + m->l2_len + offsetof(struct rte_ipv4_hdr, hdr_checksum),
-                (uint16_t)~rte_raw_cksum(frame + m->l2_len, m->l3_len));
+        put_sum(frame + m->l2_len + offsetof(struct rte_ipv4_hdr, hdr_checksum), (uint16_t)~rte_raw_cksum(frame + m->l2_len, m->l3_len));
 }
 
 static uint64_t rx_l4_flags(const uint8_t *l4, uint32_t l4_len, const struct rte_ipv4_hdr *ip)

@@ -65,7 +65,7 @@ static void l4_cksum(struct rte_mbuf *m, uint32_t field_off, bool offload)
 
         memset(field, 0, sizeof(sum));
         total = (uint32_t)sum + chain_sum(m, l4_off, l4_len);
-        sum = (uint16_t)~((total & 0xffff) + (total >> 16));
+        sum = (uint16_t) ~((total & 0xffff) + (total >> 16));
         if (udp && sum == 0)
             sum = 0xffff; /* RFC 768: zero means that there is no checksum */
         m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;

@@ -16,13 +16,13 @@ struct port;
 
 /* What a port can do by itself. What it cannot is done by port_tx/port_rx in software, and copies are counted. */
 struct port_caps {
-    bool tx_chains;      /* frames of several segments */
-    bool tx_external;    /* frames with external (application) memory */
-    bool tx_indirect;    /* indirect mbufs */
-    bool tx_owned_only;  /* the receiver gets the mbufs themselves: only frames that nobody else refers to */
+    bool tx_chains;     /* frames of several segments */
+    bool tx_external;   /* frames with external (application) memory */
+    bool tx_indirect;   /* indirect mbufs */
+    bool tx_owned_only; /* the receiver gets the mbufs themselves: only frames that nobody else refers to */
     bool tx_ip_cksum, tx_tcp_cksum, tx_udp_cksum;
-    bool rx_cksum;       /* marks received frames good or bad */
-    bool rx_event;       /* can wait for a receive interrupt */
+    bool rx_cksum;        /* marks received frames good or bad */
+    bool rx_event;        /* can wait for a receive interrupt */
     uint16_t tx_max_segs; /* segments per frame at most */
     uint16_t max_mtu;
 };
@@ -47,8 +47,8 @@ struct port {
     struct port_caps caps;
     uint8_t mac[6];
     uint16_t mtu;
-    uint16_t id;           /* ethdev port id, or 0 */
-    struct counters *ctr;  /* of the stack that polls this port */
+    uint16_t id;                     /* ethdev port id, or 0 */
+    struct counters *ctr;            /* of the stack that polls this port */
     struct rte_mempool *linear_pool; /* for frames the port cannot take as they are */
     char name[64];
 };

@@ -14,8 +14,11 @@ struct quirk {
     bool owned_only;                          /* see port_caps.tx_owned_only */
     bool rx_chains;                           /* receives into chains without RX_OFFLOAD_SCATTER */
     bool kernel_mtu;                          /* the MTU is the kernel interface's: checked here, set by the administrator */
-    bool ring_frames;                         /* frames live in slots of framesz= bytes; max_rx_pktlen is not the limit */
+    bool kernel_mac;                          /* the kernel's end has the device's address: ours must be another one */
     bool late_event;                          /* interrupts are there only once a peer is */
+    bool slot_room;                           /* wants receive buffers as large as a slot */
+    const char *slot_arg;                     /* frames live in slots, whose size is this device argument: what the device reports as */
+    uint16_t slot_default, slot_overhead;     /* its longest frame is not the limit */
     uint16_t max_mtu;                         /* 0: what the device says */
 };
 
@@ -33,7 +36,7 @@ struct port_limits {
 void port_limits_get(struct port_limits *l, uint16_t mtu, const struct rte_eth_dev_info *info, const struct quirk *q);
 
 /* 0; or -EINVAL and one sentence when the device or these receive buffers (data bytes without headroom) cannot have this MTU. */
-int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room,
-                      const struct rte_eth_dev_info *info, const struct quirk *q, char *err, size_t err_bytes);
+int port_limits_check(const struct port_limits *l, uint16_t port_id, uint16_t mtu, uint32_t room, const struct rte_eth_dev_info *info,
+                      const struct quirk *q, char *err, size_t err_bytes);
 
 #endif

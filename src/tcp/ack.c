@@ -2,19 +2,24 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
 {
     struct rtt_conf rc;
     uint64_t sample;
 
-    if (sa->rtt_valid) {
+    if (sa->rtt_valid && !sa->acked_retrans) { /* behind a hole that was filled late even a segment sent once tells nothing */
         sample = s->now_ns - sa->rtt_sent_ns;
-    } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) { /* RFC 7323 4.1: good for retransmitted data too */
+    } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        /* RFC 7323 4.1: of retransmitted data too, but when an ACK was lost the echo is as old as the silence that
+         * followed: such a sample may double the estimate, not more */
+        uint64_t bound = MAX(2 * tc->rtt.srtt_ns, NS_PER_SEC);
         int32_t ms = (int32_t)(tcp_ts_now(s, tc) - g->o.ts_ecr);
 
         if (ms < 0)
             return;
-        sample = (uint64_t)ms * NS_PER_MS;
+        sample = MIN((uint64_t)ms * NS_PER_MS, bound);
     } else {
         return;
     }
@@ -59,12 +64,16 @@ static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, 
     return n;
 }
 
-static void window_update(struct tcp_conn *tc, const struct tcp_seg *g)
+/*
+ * An ACK that moved forward is newer than any before it, whatever its sequence number: a peer that retransmits acknowledges
+ * with an old one, and by SND.WL1 alone its window would be taken for larger than it is. Linux does the same.
+ */
+static void window_update(struct tcp_conn *tc, const struct tcp_seg *g, bool advanced)
 {
-    if (!(seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
+    if (!(advanced || seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
         return;
     tc->snd_wnd = g->wnd; /* MUST-34: it may shrink below what is in flight */
-    tc->snd_wl1 = g->h.seq;
+    tc->snd_wl1 = seq_max(tc->snd_wl1, g->h.seq);
     tc->snd_wl2 = g->h.ack;
     tc->max_snd_wnd = MAX(tc->max_snd_wnd, g->wnd);
     if (g->wnd > 0 && tcp_timer_on(tc, TT_PERSIST)) {
@@ -81,6 +90,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     bool was_full = tcp_snd_space(tc) == 0;
 
     tc->snd_una = g->h.ack;
+    tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
     sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
@@ -121,7 +131,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         acked = g->h.ack - tc->snd_una;
         una_advance(s, tc, g, &sa);
     }
-    window_update(tc, g);
+    window_update(tc, g, acked > 0);
     /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data */
     dup = acked == 0 && in_flight > 0 && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
           (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);

@@ -2,6 +2,8 @@
 #include "base/seq.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 static void reset_send(struct z_stack *s, const struct ip_in *in, const struct tcp_hdr *h)
 {
     struct ip_path path = {0};
@@ -23,7 +25,7 @@ static void reset_send(struct z_stack *s, const struct ip_in *in, const struct t
 
 void tcp_reset_reply(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g)
 {
-    struct tcp_hdr r = {.sport = g->h.dport, .dport = g->h.sport, .flags = TH_RST};
+    struct tcp_hdr r = {.sport = g->h.dport, .dport = g->h.sport, .hlen = TCP_HLEN, .flags = TH_RST};
 
     if (g->h.flags & TH_RST)
         return;

@@ -8,6 +8,8 @@
 #include "base/siphash.h"
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 const char *const tcp_state_names[TCPS_COUNT] = {
     [TCPS_CLOSED] = "CLOSED",           [TCPS_LISTEN] = "LISTEN",         [TCPS_SYN_SENT] = "SYN-SENT",
     [TCPS_SYN_RCVD] = "SYN-RECEIVED",   [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",
@@ -254,10 +256,12 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     tc->iss = tcp_new_iss(s, tc);
+    tc->snd_sml = tc->iss;
     tc->snd_una = tc->iss;
     tc->snd_nxt = tc->iss + 1;
     sndq_init(&tc->sndq, tc->iss + 1);
     tc->recover = tc->iss;
+    tc->snd_sml = tc->iss;
     /* per connection and peer, so that one's clock says nothing of another's (RFC 7323 section 5.4) */
     tc->ts_offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
     tc->rcv_wscale = s->conf.window_scaling ? choose_wscale(s, tc) : 0;

@@ -108,6 +108,7 @@ struct tcp_conn {
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
     uint32_t snd_up;      /* first octet after urgent data; valid when snd_urgent */
+    uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent, syn_acked;
     bool more;            /* MSG_MORE: hold back a partial segment */

@@ -3,6 +3,8 @@
 
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define TS_OPTION_BYTES 12u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
@@ -71,13 +73,14 @@ static int output_lost(struct z_stack *s, struct tcp_conn *tc)
 
 /*
  * May a segment that is not full go now? Nagle (RFC 9293 3.7.4), the sender's silly window avoidance (3.8.6.2.1), cork.
- * last: it empties the queue.
+ * As in Linux, Nagle waits only for small segments in flight, not for full ones (Minshall's variant): the tail of a large
+ * write would otherwise wait for the peer's delayed ACK. last: it empties the queue.
  */
 static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool fin)
 {
     if (last && (fin || tc->snd_urgent))
         return true;
-    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || tcp_in_flight(tc) == 0))
+    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || !seq_gt(tc->snd_sml, tc->snd_una)))
         return true;
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
@@ -124,6 +127,8 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
     tc->snd_nxt = end;
+    if (len > 0 && len < tcp_eff_mss(tc))
+        tc->snd_sml = end;
     if (fin)
         tc->fin_sent = true;
     return 0;

@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* Room for Ethernet, IPv4 and TCP headers with all options. */
 #define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
@@ -122,8 +124,9 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
 /* The window field, and the promise that goes with it. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t wire = MIN(tcp_rcv_window(s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
+    uint32_t wire = tcp_rcv_window(s, tc) >> tc->rcv_wscale;
 
+    wire = MIN(wire, (uint32_t)UINT16_MAX);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + (wire << tc->rcv_wscale));
     if (wire == 0)
         stack_count(s, CTR_TCP_ZERO_WINDOW_TX);
@@ -246,9 +249,23 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     return 0;
 }
 
+/*
+ * The sequence number of a segment without text: snd_nxt, but not beyond a window that the peer made smaller or closed (a
+ * probe lies behind it), or it would take the segment for an unacceptable one and its ACK would be lost. Less than a unit of the
+ * peer's scale is rounding: its window is really larger.
+ */
+static uint32_t empty_seq(const struct tcp_conn *tc)
+{
+    uint32_t edge = tc->snd_una + tc->snd_wnd;
+
+    if (seq_leq(tc->snd_nxt, edge) || (tc->snd_wnd > 0 && tc->snd_nxt - edge < 1u << tc->snd_wscale))
+        return tc->snd_nxt;
+    return edge;
+}
+
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
 {
-    int ret = tcp_send_segment(s, tc, tc->snd_nxt, 0, TH_ACK);
+    int ret = tcp_send_segment(s, tc, empty_seq(tc), 0, TH_ACK);
 
     if (ret == -ENOBUFS) { /* with the next turn's output */
         tc->ack_now = true;
@@ -277,7 +294,7 @@ void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->snd_nxt, .ack = tc->rcv_nxt, .flags = TH_RST | TH_ACK};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = empty_seq(tc), .ack = tc->rcv_nxt, .flags = TH_RST | TH_ACK};
     struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
     struct rte_mbuf *m;
 

@@ -20,8 +20,8 @@ struct udp_pcb;
 struct udp_state {
     struct udp_pcb **bucket;
     uint32_t n_buckets, n_pcbs;
-    uint32_t port_hint; /* RFC 6056 */
-    uint64_t rcv_bytes; /* memory in the receive queues of all sockets; with TCP's below rcv_limit_bytes */
+    uint32_t port_hint;         /* RFC 6056 */
+    uint64_t rcv_bytes;         /* memory in the receive queues of all sockets; with TCP's below rcv_limit_bytes */
     struct udp_pcb *tx_blocked; /* sockets that met a full transmit queue */
 };
 
@@ -47,17 +47,17 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
  */
 ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct inaddr *a /* or NULL */,
                    uint16_t port);
-ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int *flags /* in: MSG_PEEK, MSG_TRUNC; out: MSG_TRUNC */,
-                     struct inaddr *a, uint16_t *port);
+ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n,
+                     int *flags /* in: MSG_PEEK, MSG_TRUNC; out: MSG_TRUNC */, struct inaddr *a, uint16_t *port);
 int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how);
 int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len);
 int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *val, unsigned *len);
 void udp_getname(const struct udp_pcb *u, struct inaddr *a, uint16_t *port);
 int udp_getpeer(const struct udp_pcb *u, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
-unsigned udp_poll(const struct udp_pcb *u);      /* SOCK_IN, … of sock/sock.h */
-size_t udp_rcv_avail(const struct udp_pcb *u);   /* payload of the first datagram (FIONREAD) */
-size_t udp_rcv_total(const struct udp_pcb *u);   /* payload of all */
+unsigned udp_poll(const struct udp_pcb *u);                                 /* SOCK_IN, … of sock/sock.h */
+size_t udp_rcv_avail(const struct udp_pcb *u);                              /* payload of the first datagram (FIONREAD) */
+size_t udp_rcv_total(const struct udp_pcb *u);                              /* payload of all */
 size_t udp_snd_space(const struct udp_pcb *u);
-int udp_take_error(struct udp_pcb *u);           /* SO_ERROR: returns the pending errno (positive) and clears it */
+int udp_take_error(struct udp_pcb *u); /* SO_ERROR: returns the pending errno (positive) and clears it */
 
 #endif

@@ -11,6 +11,8 @@
 #include "wire/icmp.h"
 #include "wire/udp.h"
 
+#include "base/poison.h"
+
 struct udp_tuple {
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
@@ -104,8 +106,7 @@ static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_t
         pkt_drop(s, m, DROP_UDP_RCVBUF);
         return;
     }
-    u->q[(u->q_head + u->q_n) & (u->q_slots - 1)] =
-        (struct udp_dgram){.m = m, .src = t->raddr, .sport = t->rport, .truesize = truesize};
+    u->q[(u->q_head + u->q_n) & (u->q_slots - 1)] = (struct udp_dgram){.m = m, .src = t->raddr, .sport = t->rport, .truesize = truesize};
     u->q_n++;
     u->rcv_bytes += truesize;
     u->rcv_payload += m->pkt_len;

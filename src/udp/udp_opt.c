@@ -8,6 +8,8 @@
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
 
+#include "base/poison.h"
+
 /* Room for one datagram of a usual MTU with its buffer. */
 #define UDP_RCVBUF_MIN 4096u
 

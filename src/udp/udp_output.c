@@ -11,6 +11,8 @@
 #include "wire/ipv4.h"
 #include "wire/udp.h"
 
+#include "base/poison.h"
+
 /* A datagram this small fits a header mbuf, behind its own headers. */
 #define UDP_HDR_MBUF_BYTES (PKT_HDR_ROOM / 2)
 

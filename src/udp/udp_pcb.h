@@ -26,8 +26,8 @@ struct udp_pcb {
     struct udp_pcb *next; /* in its bucket; unbound: in none */
     struct udp_pcb *blocked_next;
     struct sock *sk;
-    struct inaddr laddr, raddr; /* any: every address of ours; not connected */
-    uint16_t lport, rport;      /* 0: not bound; not connected */
+    struct inaddr laddr, raddr;  /* any: every address of ours; not connected */
+    uint16_t lport, rport;       /* 0: not bound; not connected */
     bool addr_bound, port_bound; /* by udp_bind, so that a disconnect keeps them */
     bool connected, blocked;
     bool rcv_shut, snd_shut;

@@ -11,6 +11,8 @@
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
 
+#include "base/poison.h"
+
 #define UDP_SNDBUF_BYTES (212992u) /* Linux' net.core.wmem_default: nothing is queued here, but programs ask */
 
 int udp_state_init(struct z_stack *s)

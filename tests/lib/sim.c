@@ -281,8 +281,7 @@ int sim_add_node(struct sim *sim, void (*turn)(void *arg, uint64_t now_ns), uint
     return (int)sim->n_nodes++;
 }
 
-struct sim_end *sim_add_end(struct sim *sim, int node, uint32_t segment, const struct port_mem_conf *pc,
-                            const struct sim_link_conf *lc)
+struct sim_end *sim_add_end(struct sim *sim, int node, uint32_t segment, const struct port_mem_conf *pc, const struct sim_link_conf *lc)
 {
     struct sim_end *e = calloc(1, sizeof(*e));
     struct port_mem_conf conf = *pc;

@@ -32,15 +32,15 @@ enum sim_verdict { SIM_PASS, SIM_DROP };
 
 struct sim_link_conf {
     uint64_t delay_ns;
-    uint64_t jitter_ns;     /* added at random, 0 to this; does not change the order */
-    uint64_t bits_per_sec;  /* 0: no limit */
-    uint32_t queue_limit;   /* frames that wait for the line at most, the one on it not counted; 0: SIM_QUEUE_MAX */
-    uint32_t mtu;           /* longer frames are lost; 0: no limit */
+    uint64_t jitter_ns;    /* added at random, 0 to this; does not change the order */
+    uint64_t bits_per_sec; /* 0: no limit */
+    uint32_t queue_limit;  /* frames that wait for the line at most, the one on it not counted; 0: SIM_QUEUE_MAX */
+    uint32_t mtu;          /* longer frames are lost; 0: no limit */
     uint32_t loss_ppm;
-    uint32_t corrupt_ppm;   /* one bit of an IPv4 packet is flipped (ARP has no checksum of its own) */
+    uint32_t corrupt_ppm; /* one bit of an IPv4 packet is flipped (ARP has no checksum of its own) */
     uint32_t dup_ppm;
-    uint32_t reorder_ppm;   /* frames that are held back and overtaken */
-    uint64_t reorder_ns;    /* by this long */
+    uint32_t reorder_ppm; /* frames that are held back and overtaken */
+    uint64_t reorder_ns;  /* by this long */
     uint32_t n_drop;
     uint32_t drop[SIM_MAX_DROPS]; /* exactly these frames are lost, counted from 1 */
     enum sim_verdict (*hook)(void *arg, struct sim_end *e, uint32_t index, struct mem_frame *f); /* sees and may change every frame */
@@ -119,8 +119,7 @@ void sim_destroy(struct sim *sim);
 int sim_add_node(struct sim *sim, void (*turn)(void *arg, uint64_t now_ns), uint64_t (*deadline)(void *arg), void *arg);
 
 /* Opens a port from pc (frames, wire, wire_arg and seed are filled in) on a segment. node: who receives, -1 for nobody. */
-struct sim_end *sim_add_end(struct sim *sim, int node, uint32_t segment, const struct port_mem_conf *pc,
-                            const struct sim_link_conf *lc);
+struct sim_end *sim_add_end(struct sim *sim, int node, uint32_t segment, const struct port_mem_conf *pc, const struct sim_link_conf *lc);
 
 /* The port is about to be closed by its owner. */
 void sim_detach(struct sim_end *e);

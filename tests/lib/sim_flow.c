@@ -98,7 +98,8 @@ static struct rte_mbuf *make(struct flow_end *e, enum flow_mode mode, uint32_t n
 static bool write_some(struct flow_end *e)
 {
     struct z_stack *s = e->ss->s;
-    uint32_t n = (uint32_t)MIN(e->to_send - e->sent, (uint64_t)1 + rng_below(&e->rng, e->max_write));
+    uint64_t want = 1 + rng_below(&e->rng, e->max_write);
+    uint32_t n = (uint32_t)MIN(e->to_send - e->sent, want);
     enum flow_mode mode = pick(e, e->write_mode);
     static uint8_t buf[PKT_BUF_MAX];
     ssize_t ret;

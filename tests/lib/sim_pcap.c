@@ -49,10 +49,8 @@ void sim_capture_destroy(struct sim_capture *c)
 void sim_capture_add(struct sim_capture *c, uint64_t now_ns, const uint8_t *frame, uint32_t len)
 {
     uint8_t *p = slot(c, c->count++);
-    struct record r = {.sec = (uint32_t)(now_ns / NS_PER_SEC),
-                       .nsec = (uint32_t)(now_ns % NS_PER_SEC),
-                       .captured = MIN(len, c->bytes),
-                       .len = len};
+    struct record r = {
+        .sec = (uint32_t)(now_ns / NS_PER_SEC), .nsec = (uint32_t)(now_ns % NS_PER_SEC), .captured = MIN(len, c->bytes), .len = len};
 
     memcpy(p, &r, sizeof(r));
     memcpy(p + sizeof(r), frame, r.captured);

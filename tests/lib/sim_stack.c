@@ -45,7 +45,11 @@ void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
     stack_conf_init(c);
     c->seed = seed != 0 ? seed : 1;
     c->pools = (struct pkt_pool_sizes){
-        .rx = 4096, .rx_room_bytes = 2048, .hdr = 4096, .ind = 8192, .app = {2048, 256, 32},
+        .rx = 4096,
+        .rx_room_bytes = 2048,
+        .hdr = 4096,
+        .ind = 8192,
+        .app = {2048, 256, 32},
     };
     c->conn_memory_bytes = 64ull * MIB;
 }
@@ -144,8 +148,8 @@ bool sim_stack_conserved(struct sim_stack *ss)
     if (buffers != 0)
         sim_fail(ss->sim, "node %d: %u buffers did not come back", ss->node, buffers);
     if (ss->s->arena.used_bytes != ss->arena_bytes)
-        sim_fail(ss->sim, "node %d: %zu bytes of connection memory in use, %zu after creation", ss->node,
-                 ss->s->arena.used_bytes, ss->arena_bytes);
+        sim_fail(ss->sim, "node %d: %zu bytes of connection memory in use, %zu after creation", ss->node, ss->s->arena.used_bytes,
+                 ss->arena_bytes);
     return !ss->sim->failed;
 }
 

@@ -10,14 +10,14 @@
 struct sim_stack;
 
 struct sim_stack_conf {
-    uint32_t addr;    /* host order; 0: no address */
-    uint32_t mask;    /* 0: 255.255.255.0 */
-    uint32_t gateway; /* 0: none */
-    uint16_t mtu;     /* 0: 1500 */
-    bool offload;     /* the port sums in both directions */
+    uint32_t addr;                            /* host order; 0: no address */
+    uint32_t mask;                            /* 0: 255.255.255.0 */
+    uint32_t gateway;                         /* 0: none */
+    uint16_t mtu;                             /* 0: 1500 */
+    bool offload;                             /* the port sums in both directions */
     bool no_chains, no_external, no_indirect; /* what the port cannot send */
     struct port_mem_knobs knobs;
-    struct sim_link_conf link; /* from this stack into the segment */
+    struct sim_link_conf link;                     /* from this stack into the segment */
     void (*tune)(struct stack_conf *c, void *arg); /* changes settings before the stack is made */
     void *tune_arg;
     void (*app)(struct sim_stack *ss, void *arg); /* runs in every turn, between input and output */

@@ -31,6 +31,7 @@ static void tune(struct stack_conf *c, void *arg)
     if (rng_below(r, 3) == 0)
         c->loan_quota_bytes = 4096;
     c->msl_ns = NS_PER_SEC;
+    c->arp_max_tries = 50; /* a host is not unreachable because one question in five is lost */
 }
 
 static void configure(struct sim_pair_conf *c, uint64_t seed, struct rng *r)

@@ -35,8 +35,8 @@
 #define NET_US 0x0a000001u   /* 10.0.0.1/24 on interface 0 */
 #define NET_PEER 0x0a000002u /* its neighbour */
 #define NET_GW 0x0a0000feu
-#define NET_FAR 0xc0a80705u  /* 192.168.7.5, behind the gateway */
-#define NET_US1 0x0a010001u  /* 10.1.0.1/16 on interface 1 */
+#define NET_FAR 0xc0a80705u /* 192.168.7.5, behind the gateway */
+#define NET_US1 0x0a010001u /* 10.1.0.1/16 on interface 1 */
 #define NET_BCAST 0x0a0000ffu
 
 static const uint8_t net_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
@@ -73,11 +73,15 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     pkt_drop(s, m, DROP_TCP_PURE_ACK);
 }
 
+static void (*net_on_tcp_error)(void);
+
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
     (void)s;
     net_seen.err = *e;
     net_seen.tcp_errors++;
+    if (net_on_tcp_error)
+        net_on_tcp_error();
 }
 
 void sock_on_readable(struct z_stack *s, struct sock *sk)
@@ -159,6 +163,7 @@ static inline int net_setup(void **state)
     assert_int_equal(ip_add_gateway(S, &net_nif[0], NET_GW), 0);
     net_discard_tx();
     memset(&net_seen, 0, sizeof(net_seen));
+    net_on_tcp_error = NULL;
     memset(&S->ctr, 0, sizeof(S->ctr));
     return 0;
 }
@@ -256,7 +261,8 @@ static inline void net_frame_ip(struct net_frame *f, uint32_t src, uint32_t dst,
     f->len = ETH_HLEN + IPV4_HLEN + len;
 }
 
-static inline void net_frame_udp(struct net_frame *f, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport, const void *p, uint32_t len)
+static inline void net_frame_udp(struct net_frame *f, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport, const void *p,
+                                 uint32_t len)
 {
     struct udp_hdr h = {.sport = sport, .dport = dport, .len = (uint16_t)(UDP_HLEN + len)};
     uint8_t l4[1600];
@@ -290,7 +296,8 @@ static inline void net_inject_frame(const struct net_frame *f)
     net_inject(f->b, f->len);
 }
 
-static inline void net_inject_arp_full(const uint8_t dst[6], const uint8_t eth_src[6], uint16_t op, const uint8_t sha[6], uint32_t spa, uint32_t tpa)
+static inline void net_inject_arp_full(const uint8_t dst[6], const uint8_t eth_src[6], uint16_t op, const uint8_t sha[6], uint32_t spa,
+                                       uint32_t tpa)
 {
     struct eth_hdr eh = {.type = ETH_TYPE_ARP};
     struct arp_pkt a = {.op = op, .spa = spa, .tpa = tpa};

@@ -422,6 +422,10 @@ static void test_eal_memory(void **state)
     assert_string_equal(c.eal_argv[4], "-m");
     assert_true(atoi(c.eal_argv[5]) > 100000 / 1024 * 2304 / 1024 + 20);
     conf_free(&c);
+    /* receive buffers will hold a whole jumbo frame */
+    assert_int_equal(parse(&c, BASE "mtu=9000\n[dpdk]\nno_huge=1\n[zstack]\nrx_buffers=10000\n"), 0);
+    assert_true(atoi(c.eal_argv[5]) > 10000 * 9000 / 1000000 + 20);
+    conf_free(&c);
 }
 
 static void test_too_many_eal_args(void **state)
@@ -508,13 +512,17 @@ static void check_documented(void *arg, const struct conf_key *k)
 
     snprintf(row, sizeof(row), "\n## [%s]", k->section);
     section = strstr(doc, row);
-    if (section == NULL)
+    if (section == NULL) {
         fail_msg("docs/CONFIG.md has no heading ## [%s]", k->section);
+        return;
+    }
     end = strstr(section + 4, "\n## ");
     n = snprintf(row, sizeof(row), "\n| `%s` | ", k->name);
     at = strstr(section, row);
-    if (at == NULL || (end != NULL && at > end))
+    if (at == NULL || (end != NULL && at > end)) {
         fail_msg("docs/CONFIG.md, [%s]: no row that begins with \"| `%s` |\"", k->section, k->name);
+        return;
+    }
     if (k->bytes == 0)
         return;
     conf_key_print(k, defaults, value, sizeof(value));

@@ -211,6 +211,33 @@ static void silence_is_reported_upward(void **state)
     assert_request(&o, NET_PEER, net_bcast_mac);
 }
 
+static void send_to_a_new_neighbour(void)
+{
+    struct ip_path path = {0};
+
+    send_to(&path, 0x0a000080u + net_seen.tcp_errors, "x");
+}
+
+/* What a transport does about the error takes the entry that failed, while packets of it are still to be reported. */
+static void a_failed_entry_is_recycled_meanwhile(void **state)
+{
+    static const uint8_t tcp[20];
+    struct ip_path path = {0};
+
+    (void)state;
+    for (uint32_t i = 10; i < 17; i++)
+        net_inject_arp(ARP_REQUEST, (const uint8_t[6]){2, 1, 1, 1, 1, (uint8_t)i}, 0x0a000000u + i, NET_US);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(net_send(&path, NET_PEER, IPPROTO_TCP_, tcp, sizeof(tcp), true), 0);
+    assert_int_equal(S->neigh->n_used, 8);
+    net_on_tcp_error = send_to_a_new_neighbour;
+    for (int i = 0; i < 3; i++)
+        net_advance(NS_PER_SEC);
+    assert_int_equal(net_seen.tcp_errors, 3);
+    assert_int_equal(net_ctr(DROP_NEIGH_FAILED), 3);
+    assert_int_equal(S->neigh->n_used, 8);
+}
+
 static void a_stale_neighbour_is_asked_by_unicast(void **state)
 {
     struct ip_path path = {0};
@@ -255,8 +282,8 @@ static void claims_nobody_asked_for_make_no_entries(void **state)
     (void)state;
     net_inject_arp(ARP_REPLY, net_peer_mac, NET_PEER, NET_US);
     net_inject_arp(ARP_REQUEST, net_peer_mac, NET_PEER, NET_PEER);
-    net_inject_arp(ARP_REQUEST, net_peer_mac, 0x14000001u, NET_US);  /* not of this subnet */
-    net_inject_arp(ARP_REQUEST, net_peer_mac, NET_BCAST, NET_US);    /* not an address of a host */
+    net_inject_arp(ARP_REQUEST, net_peer_mac, 0x14000001u, NET_US); /* not of this subnet */
+    net_inject_arp(ARP_REQUEST, net_peer_mac, NET_BCAST, NET_US);   /* not an address of a host */
     net_inject_arp(ARP_REQUEST, net_peer_mac, 0x7f000001u, NET_US);
     assert_int_equal(S->neigh->n_used, 0);
     net_inject_arp(ARP_REQUEST, net_peer_mac, NET_PEER, NET_US);
@@ -369,6 +396,7 @@ int main(void)
         NET_TEST(packets_wait_for_the_answer),
         NET_TEST(the_queue_is_bounded),
         NET_TEST(silence_is_reported_upward),
+        NET_TEST(a_failed_entry_is_recycled_meanwhile),
         NET_TEST(a_stale_neighbour_is_asked_by_unicast),
         NET_TEST(a_changed_link_address_is_followed),
         NET_TEST(claims_nobody_asked_for_make_no_entries),

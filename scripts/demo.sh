@@ -1,0 +1,10 @@
+#!/bin/sh
+# make demo: the HTTP example on Z-stack, with copying calls, and on the kernel, driven by curl and wrk over a veth pair.
+# DEMO_SECONDS (per run), DEMO_SIZES, DEMO_CONNECTIONS and DEMO_VARIANTS change what is run.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=$PATH:/usr/sbin:/sbin
+scripts/setup.sh demo
+scripts/build.sh release
+exec python3 scripts/demo.py build/release/examples build/demo

@@ -1,0 +1,219 @@
+"""What the end-to-end tests share: the server under test, kernel-side sockets, content, skips."""
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
+SOAK = int(os.environ.get("ZSTACK_SOAK", "1"))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+import lab as labs  # noqa: E402
+
+BASE = 7000
+ECHO, COPY, SINK, SOURCE, WRAP, LAZY, DISCARD = range(BASE, BASE + 7)
+PATTERN_LEN = 65521
+PATTERN = bytes((j * 7 + (j >> 8) * 13 + 1) & 0xFF for j in range(PATTERN_LEN))
+
+
+class Failure(Exception):
+    """What was expected and what came instead."""
+
+
+def expect(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def pattern(n, start=0):
+    start %= PATTERN_LEN
+    return (PATTERN * ((start + n) // PATTERN_LEN + 1))[start:start + n]
+
+
+def connect(lab, port, timeout=30, rcvbuf=None, address=labs.SERVER_IP):
+    with lab.on("kernel"):
+        s = socket.socket()
+    s.settimeout(timeout)
+    if rcvbuf:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    s.connect((address, port))
+    return s
+
+
+def read_all(s):
+    parts = []
+    while True:
+        part = s.recv(1 << 20)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def check_pattern(data, want):
+    expect(len(data) == want, f"{len(data)} bytes instead of {want}")
+    if data != pattern(want):
+        at = next(i for i in range(want) if data[i] != PATTERN[i % PATTERN_LEN])
+        raise Failure(f"byte {at} of {want} differs")
+
+
+def upload(lab, total, port=SINK, chunk=1 << 20):
+    """Sends the pattern to a sink, which must answer with its length and hash."""
+    digest = hashlib.sha256()
+    s = connect(lab, port, timeout=120)
+    for start in range(0, total, chunk):
+        part = pattern(min(chunk, total - start), start)
+        digest.update(part)
+        s.sendall(part)
+    s.shutdown(socket.SHUT_WR)
+    answer = read_all(s).decode()
+    s.close()
+    expect(answer == f"{total} {digest.hexdigest()}\n", f"sink answered {answer!r} for {total} bytes {digest.hexdigest()}")
+
+
+def download(lab, total, port=SOURCE, style="close", timeout=120):
+    s = connect(lab, port, timeout=timeout)
+    s.sendall(f"{total} {style}\n".encode())
+    data = read_all(s)
+    s.close()
+    check_pattern(data, total)
+
+
+def echo(lab, total, port=ECHO, chunk=1 << 18):
+    """Sends and receives at once; what comes back must be what was sent."""
+    s = connect(lab, port, timeout=120)
+    problems = []
+
+    def send():
+        try:
+            for start in range(0, total, chunk):
+                s.sendall(pattern(min(chunk, total - start), start))
+            s.shutdown(socket.SHUT_WR)
+        except OSError as e:
+            problems.append(e)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        data = read_all(s)
+    finally:
+        sender.join()
+        s.close()
+    expect(not problems, f"sending: {problems}")
+    check_pattern(data, total)
+
+
+class Program:
+    """A program on the stack, with a config.ini of its own; ends in order when its block does."""
+
+    def __init__(self, lab, tmp, argv, zstack=(), port=None, core=None):
+        self.lab = lab
+        self.log = os.path.join(tmp, "program.log")
+        cores = sorted(os.sched_getaffinity(0))
+        config = labs.write_config(os.path.join(tmp, "config.ini"), core=cores[0] if core is None else core, zstack=zstack)
+        program = os.path.join(BUILD, argv[0])
+        with open(self.log, "w", encoding="utf-8") as out:
+            self.process = lab.popen("stack", program, "--conf", config, "--", *argv[1:], stdout=out, stderr=out)
+        self.counters = {}
+        self.text = ""
+        if port:
+            try:
+                labs.wait_port(lab, self.process, port)
+            except labs.LabError as e:
+                raise Failure(f"{e}\n{self.output()}") from None
+
+    def output(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def wait_output(self, text, timeout=10, count=1):
+        end = time.monotonic() + timeout
+        while self.output().count(text) < count:
+            if time.monotonic() > end:
+                raise Failure(f"no {text!r} (x{count}) within {timeout} s in:\n{self.output()}")
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            status = self.process.wait(15)
+        except Exception:
+            self.process.kill()
+            self.process.wait()
+            raise Failure(f"no end within 15 s of SIGINT:\n{self.output()}") from None
+        expect(status == 0, f"exit status {status}:\n{self.output()}")
+        self.text = self.output()
+        found = re.findall(r"^\s*([a-z]+\.[a-z_0-9]+)[\s:=]+(\d+)", self.text, re.M)
+        self.counters = {name: int(value) for name, value in found}
+
+
+@contextlib.contextmanager
+def program(lab, *argv, zstack=(), port=None):
+    tmp = tempfile.mkdtemp(prefix="zstack-e2e-")
+    try:
+        p = Program(lab, tmp, argv, zstack, port)
+        try:
+            yield p
+        except BaseException:
+            if p.process.poll() is None:
+                p.process.kill()
+                p.process.wait()
+            print(f"--- output of {argv[0]}, status {p.process.returncode}")
+            print(p.output())
+            raise
+        p.stop()
+    finally:
+        shutil.rmtree(tmp)
+
+
+def server(lab, zstack=()):
+    return program(lab, "tests/e2e/zserver", str(BASE), zstack=zstack, port=ECHO)
+
+
+def expect_no_copies(counters):
+    """Of a run in which only z_* calls moved payload."""
+    expect(counters, "the program printed no counters")
+    copied = {n: v for n, v in counters.items() if n.startswith("copy.") and v}
+    expect(not copied, f"payload was copied: {copied}")
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(77)
+
+
+def main(test, box=False, commands=("ip", "ethtool")):
+    """Runs test(lab) in a lab. 77 where that cannot be made, with the reason as the last line."""
+    for command in commands:
+        if not shutil.which(command):
+            skip(f"no {command} here")
+
+    def inside():
+        try:
+            lab = labs.Lab(box=box)
+        except labs.LabError as e:
+            print(f"skipped: {e}")
+            return 77
+        try:
+            started = time.monotonic()
+            test(lab)
+            print(f"ok, {time.monotonic() - started:.1f} s")
+            return 0
+        except (Failure, labs.LabError, OSError) as e:
+            print(f"FAILED: {type(e).__name__}: {e}")
+            return 1
+
+    try:
+        status = labs.in_lab(inside)
+    except labs.LabError as e:
+        skip(str(e))
+    sys.exit(status)

@@ -1,0 +1,121 @@
+"""The other examples against kernel programs: echo, client, proxy (content, back-pressure, half-close, reset)."""
+import contextlib
+import hashlib
+import re
+import socket
+import socketserver
+import struct
+import threading
+import time
+
+import peer
+from peer import labs
+
+TOTAL = 20_000_000
+
+
+class EchoHandler(socketserver.BaseRequestHandler):
+    def handle(self):
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(1 << 16):
+                self.request.sendall(data)
+
+
+class SlowSink(socketserver.BaseRequestHandler):
+    """Reads late, to the end, then answers with the hash."""
+
+    def handle(self):
+        time.sleep(1)
+        digest = hashlib.sha256(peer.read_all(self.request))
+        self.request.sendall(digest.hexdigest().encode())
+
+
+class Resetter(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(100)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()  # before socketserver makes a FIN of it
+
+
+@contextlib.contextmanager
+def kernel_server(lab, port, handler):
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+        request_queue_size = 256
+
+    with lab.on("kernel"):
+        server = Server((labs.CLIENT_IP, port), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def echo(lab):
+    with peer.program(lab, "examples/echo", "7", port=7) as server:
+        for n in (0, 1, 1460, 1_000_000, TOTAL):
+            peer.echo(lab, n, port=7)
+    peer.expect_no_copies(server.counters)
+
+
+def client(lab):
+    for size in (1, 64, 1024, 60000):
+        with kernel_server(lab, 7, EchoHandler):
+            with peer.program(lab, "examples/client", labs.CLIENT_IP, "7", str(size), "10", "1") as run:
+                run.process.wait(20)
+        peer.expect_no_copies(run.counters)
+        line = run.text.splitlines()[0]
+        found = re.search(r"(\d+) requests/s, p50 (\d+) us.* (\d+) responses, (\d+) errors", run.text)
+        peer.expect(found and int(found[3]) > 100 and found[4] == "0", f"client printed {line!r}")
+        print(found[0])
+    # Nobody listens: a clear end, not a hang.
+    with contextlib.suppress(peer.Failure):
+        with peer.program(lab, "examples/client", labs.CLIENT_IP, "7", "64", "1", "5") as run:
+            status = run.process.wait(20)
+            peer.expect(status == 1 and "refused" in run.output(), f"status {status}: {run.output()!r}")
+
+
+def proxy(lab):
+    with peer.program(lab, "examples/proxy", labs.CLIENT_IP, "7", "8080", zstack=(), port=8080) as server:
+        with kernel_server(lab, 7, EchoHandler):
+            for n in (0, 1, 1460, 100_000, TOTAL):
+                peer.echo(lab, n, port=8080)
+            threads = [threading.Thread(target=peer.echo, args=(lab, 200_000, 8080)) for _ in range(50)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+        with kernel_server(lab, 7, SlowSink):
+            s = peer.connect(lab, 8080)
+            s.sendall(peer.pattern(TOTAL))
+            s.shutdown(socket.SHUT_WR)
+            answer = peer.read_all(s).decode()
+            peer.expect(answer == hashlib.sha256(peer.pattern(TOTAL)).hexdigest(), f"through the slow reader: {answer!r}")
+        with kernel_server(lab, 7, Resetter):
+            s = peer.connect(lab, 8080)
+            s.sendall(b"x")
+            try:
+                peer.expect(peer.read_all(s) == b"", "data from nowhere")
+                raise peer.Failure("a reset of the upstream must reach the client as a reset")
+            except ConnectionResetError:
+                pass
+        s = peer.connect(lab, 8080)  # nobody upstream
+        try:
+            peer.expect(peer.read_all(s) == b"", "data from nowhere")
+        except ConnectionResetError:
+            pass
+    peer.expect_no_copies(server.counters)
+
+
+def test(lab):
+    for one in (echo, client, proxy):
+        print(one.__name__, flush=True)
+        one(lab)
+
+
+peer.main(test)

@@ -1,0 +1,583 @@
+/* Buffers through the public calls: who owns what after each outcome, and that every buffer comes back. */
+#include "api_fixture.h"
+
+#include <sys/mman.h>
+
+/* White box: pools and counters of the stack behind the calls. */
+#include "api/api.h"
+
+static int start(void **state)
+{
+    (void)state;
+    api_start("");
+    return 0;
+}
+
+static void polls(unsigned n)
+{
+    while (n-- > 0)
+        assert_true(z_poll() >= 0);
+}
+
+static uint32_t in_use(void)
+{
+    return pkt_pools_in_use(&api.stack->pools);
+}
+
+static uint64_t ctr(enum ctr c)
+{
+    return api.stack->ctr.v[c];
+}
+
+/* Every test leaves no buffer and no loan behind. */
+static int setup(void **state)
+{
+    polls(10);
+    *state = (void *)(uintptr_t)in_use();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    for (unsigned i = 0; i < 1000 && in_use() != (uint32_t)(uintptr_t)*state; i++)
+        polls(10);
+    assert_int_equal(in_use(), (uint32_t)(uintptr_t)*state);
+    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    return 0;
+}
+
+/* n bytes of a pattern, received by the copying call. */
+static void expect_bytes(int fd, size_t n, unsigned start_at)
+{
+    static uint8_t buf[70000];
+
+    assert_true(n <= sizeof(buf));
+    assert_int_equal(ff_recv(fd, buf, n, MSG_WAITALL), n);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(buf[i], (uint8_t)((start_at + i) * 13));
+}
+
+static void fill(void *p, size_t n, unsigned start_at)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)p)[i] = (uint8_t)((start_at + i) * 13);
+}
+
+/* The next n bytes as one buffer per call. */
+static void *read_one(int fd, size_t n)
+{
+    void *b;
+
+    assert_int_equal(z_read(fd, &b, n), n);
+    assert_int_equal(z_len(b), n);
+    return b;
+}
+
+static void test_alloc(void **state)
+{
+    static const size_t sizes[] = {1, 100, 2048, 2049, 9216, 9217, Z_BUF_MAX};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct z_buf *b = z_alloc(sizes[i]);
+
+        assert_non_null(b);
+        assert_int_equal(z_len(b), sizes[i]);
+        assert_int_equal(z_chain_len(b), sizes[i]);
+        assert_null(z_next(b));
+        memset(z_data(b), 1, sizes[i]);
+        z_free(b);
+    }
+    errno = 0;
+    assert_null(z_alloc(0));
+    assert_int_equal(errno, EINVAL);
+    errno = 0;
+    assert_null(z_alloc(Z_BUF_MAX + 1));
+    assert_int_equal(errno, EINVAL);
+    z_free(NULL);
+}
+
+static void test_alloc_exhausted(void **state)
+{
+    struct z_buf *b[32];
+    unsigned n = 0;
+
+    (void)state;
+    while (n < 32 && (b[n] = z_alloc(Z_BUF_MAX)) != NULL)
+        n++;
+    assert_int_equal(errno, ENOMEM);
+    assert_int_equal(n, 16); /* app_buffers_64k */
+    while (n > 0)
+        z_free(b[--n]);
+}
+
+static void test_cut_and_share(void **state)
+{
+    struct z_buf *b = z_alloc(100);
+    uint8_t *p = z_data(b);
+
+    (void)state;
+    assert_errno(z_trim(b, 101), EINVAL);
+    assert_errno(z_adj(b, 101), EINVAL);
+    assert_int_equal(z_trim(b, 10), 0);
+    assert_int_equal(z_adj(b, 20), 0);
+    assert_int_equal(z_len(b), 70);
+    assert_ptr_equal(z_data(b), p + 20);
+    assert_ptr_equal(z_ref(b), b);
+    assert_errno(z_trim(b, 1), EBUSY);
+    assert_errno(z_adj(b, 1), EBUSY);
+    z_free(b);
+    assert_int_equal(z_trim(b, 1), 0);
+    z_free(b);
+}
+
+static void test_make_writable(void **state)
+{
+    struct z_buf *b = z_alloc(100), *w;
+    uint64_t copied = ctr(CTR_COPY_WRITABLE);
+
+    (void)state;
+    fill(z_data(b), 100, 0);
+    assert_ptr_equal(z_make_writable(b), b);
+    assert_int_equal(ctr(CTR_COPY_WRITABLE), copied);
+    z_ref(b);
+    w = z_make_writable(b); /* takes one of the two handles */
+    assert_ptr_not_equal(w, b);
+    assert_int_equal(ctr(CTR_COPY_WRITABLE), copied + 100);
+    assert_memory_equal(z_data(w), z_data(b), 100);
+    assert_ptr_equal(z_make_writable(b), b);
+    z_free(w);
+    z_free(b);
+    errno = 0;
+    assert_null(z_make_writable(NULL));
+    assert_int_equal(errno, EINVAL);
+}
+
+static void test_write_contract(void **state)
+{
+    int p[2];
+    struct z_buf *b = z_alloc(1000), *chain = z_alloc(10), *vec[2];
+    void *none;
+
+    (void)state;
+    fill(z_data(b), 1000, 0);
+    api_pair(p);
+    assert_errno(z_write(p[0], NULL, 1), EFAULT);
+    assert_errno(z_write(p[0], b, 0), EINVAL);
+    assert_errno(z_write(p[0], b, 999), EINVAL);
+    assert_errno(z_write(p[0], b, 1001), EINVAL);
+    assert_int_equal(z_write(p[0], b, 1000), 1000);
+    expect_bytes(p[1], 1000, 0);
+
+    vec[0] = chain;
+    vec[1] = z_alloc(20);
+    fill(z_data(vec[0]), 10, 0);
+    fill(z_data(vec[1]), 20, 10);
+    assert_errno(z_writev(p[0], vec, 0), EINVAL);
+    assert_errno(z_writev(p[0], NULL, 1), EFAULT);
+    assert_int_equal(z_writev(p[0], vec, 2), 2);
+    expect_bytes(p[1], 30, 0);
+
+    assert_errno(z_read(p[1], NULL, 1), EFAULT);
+    assert_errno(z_read(p[1], &none, 0), EINVAL);
+    api_nonblock(p[1], 1);
+    none = p;
+    assert_errno(z_read(p[1], &none, 1), EAGAIN);
+    assert_null(none);
+
+    b = z_alloc(5);
+    assert_int_equal(ff_shutdown(p[0], SHUT_WR), 0);
+    assert_errno(z_write(p[0], b, 5), EPIPE); /* still ours */
+    polls(5);
+    none = p;
+    assert_int_equal(z_read(p[1], &none, 1), 0);
+    assert_null(none);
+    assert_int_equal(z_write(p[1], b, 5), 5);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* A z_write is refused exactly when the queue is at its limit, and the buffer stays ours. */
+static void test_write_until_full(void **state)
+{
+    int p[2], taken = 0, size = 16384;
+    struct z_buf *b = NULL;
+
+    (void)state;
+    api_pair(p);
+    api_nonblock(p[0], 1);
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    for (;;) {
+        b = z_alloc(2000);
+        assert_non_null(b);
+        fill(z_data(b), 2000, (unsigned)taken * 2000);
+        if (z_write(p[0], b, 2000) < 0)
+            break;
+        taken++;
+        assert_true(taken < 300);
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(z_len(b), 2000);
+    for (int i = 0; i < taken; i++)
+        expect_bytes(p[1], 2000, (unsigned)i * 2000);
+    polls(10);
+    assert_int_equal(z_write(p[0], b, 2000), 2000);
+    expect_bytes(p[1], 2000, (unsigned)taken * 2000);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+static void test_blocking_write(void **state)
+{
+    int p[2], size = 16384;
+    struct timeval tv = {0, 20000};
+    struct z_buf *b;
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)), 0);
+    for (;;) {
+        uint64_t t0 = api_now_ms();
+
+        b = z_alloc(2000);
+        assert_non_null(b);
+        if (z_write(p[0], b, 2000) == 2000)
+            continue;
+        assert_int_equal(errno, EAGAIN);
+        assert_true(api_now_ms() - t0 >= 19);
+        break;
+    }
+    z_free(b);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* What was received goes out as it is, to the connection it came from and to others. */
+static void test_forward(void **state)
+{
+    int p[2], q[2];
+    uint64_t api_copies;
+    struct z_buf *b = z_alloc(1400);
+
+    (void)state;
+    api_pair(p);
+    api_pair(q);
+    fill(z_data(b), 1400, 5);
+    assert_int_equal(z_write(p[0], b, 1400), 1400);
+    api_copies = ctr(CTR_COPY_API);
+    b = read_one(p[1], 1400);
+    assert_true(api.stack->tcp.loan_bytes >= 1400);
+    z_ref(b);
+    z_ref(b);
+    assert_int_equal(z_write(p[1], b, 1400), 1400);
+    assert_int_equal(z_write(q[0], b, 1400), 1400);
+    assert_int_equal(z_write(q[0], b, 1400), 1400);
+    assert_int_equal(api.stack->tcp.loan_bytes, 0); /* the loan ended with the first acceptance */
+    assert_int_equal(ctr(CTR_COPY_API), api_copies);
+    expect_bytes(p[0], 1400, 5);
+    expect_bytes(q[1], 1400, 5);
+    expect_bytes(q[1], 1400, 5);
+    for (int i = 0; i < 2; i++) {
+        ff_close(p[i]);
+        ff_close(q[i]);
+    }
+}
+
+static void test_split_read(void **state)
+{
+    int p[2];
+    struct z_buf *a, *b, *w;
+    struct z_buf *v[4];
+
+    (void)state;
+    api_pair(p);
+    w = z_alloc(1000);
+    fill(z_data(w), 1000, 0);
+    assert_int_equal(z_write(p[0], w, 1000), 1000);
+    a = read_one(p[1], 300);
+    b = read_one(p[1], 700);
+    for (size_t i = 0; i < 300; i++)
+        assert_int_equal(((uint8_t *)z_data(a))[i], (uint8_t)(i * 13));
+    /* writing to one part must not reach the other */
+    w = z_make_writable(a);
+    memset(z_data(w), 0xff, 300);
+    for (size_t i = 0; i < 700; i++)
+        assert_int_equal(((uint8_t *)z_data(b))[i], (uint8_t)((300 + i) * 13));
+    z_free(w);
+    z_free(b);
+
+    assert_int_equal(ff_write(p[0], "abc", 3), 3);
+    assert_int_equal(z_readv(p[1], v, 4), 1);
+    assert_memory_equal(z_data(v[0]), "abc", 3);
+    z_free(v[0]);
+    assert_errno(z_readv(p[1], v, 0), EINVAL);
+    assert_errno(z_readv(p[1], NULL, 1), EFAULT);
+    ff_close(p[0]);
+    assert_int_equal(z_readv(p[1], v, 4), 0);
+    ff_close(p[1]);
+}
+
+static struct {
+    unsigned calls, flags;
+    void *arg;
+} released;
+
+static void on_release(void *arg, unsigned flags)
+{
+    released.calls++;
+    released.flags = flags;
+    released.arg = arg;
+}
+
+static void test_wrap(void **state)
+{
+    static uint8_t page[200000] __attribute__((aligned(4096)));
+    struct z_buf *b;
+    int p[2];
+
+    (void)state;
+    memset(&released, 0, sizeof(released));
+    fill(page, sizeof(page), 0);
+    assert_errno(z_register(NULL, 1), EINVAL);
+    assert_errno(z_register(page, 0), EINVAL);
+    assert_int_equal(z_register(page, sizeof(page)), 0);
+    errno = 0;
+    assert_null(z_wrap(NULL, 1, on_release, NULL));
+    assert_int_equal(errno, EINVAL);
+    assert_null(z_wrap(page, 0, on_release, NULL));
+
+    b = z_wrap(page, 5000, on_release, &page); /* given up unsent */
+    assert_ptr_equal(z_data(b), page);
+    z_free(b);
+    assert_int_equal(released.calls, 0); /* not inside the call */
+    polls(1);
+    assert_int_equal(released.calls, 1);
+    assert_ptr_equal(released.arg, &page);
+
+    api_pair(p);
+    b = z_wrap(page, sizeof(page), on_release, p); /* a chain */
+    assert_non_null(z_next(b));
+    assert_int_equal(z_chain_len(b), sizeof(page));
+    assert_int_equal(z_write(p[0], b, sizeof(page)), sizeof(page));
+    for (unsigned at = 0; at < sizeof(page); at += 20000)
+        expect_bytes(p[1], 20000, at);
+    polls(20);
+    assert_int_equal(released.calls, 2);
+    assert_ptr_equal(released.arg, p);
+    assert_int_equal(released.flags, Z_REL_ACKED);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* The paper's second listing, and its example's sequence that turns the request into the reply. */
+static void test_paper_names(void **state)
+{
+    struct rte_mempool *pool = pktmbuf_pool[lcore_conf.socket_id];
+    struct rte_mbuf *rte_mb = rte_pktmbuf_alloc(pool), *rte;
+    void *mb, *next, *data;
+    unsigned len;
+    char out[16];
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    memcpy(rte_pktmbuf_mtod(rte_mb, char *), "listing two", 11);
+    rte_mb->data_len = 11;
+    rte_mb->pkt_len = 11;
+    mb = ff_mbuf_get(NULL, rte_mb, rte_pktmbuf_mtod(rte_mb, void *), rte_mb->data_len);
+    assert_non_null(mb);
+    assert_int_equal(z_write(p[0], mb, rte_mb->data_len), 11);
+
+    assert_int_equal(z_read(p[1], &mb, 4096), 11);
+    assert_memory_equal(ff_mbuf_mtod(mb), "listing two", 11);
+    assert_int_equal(ff_mbuf_copydata(mb, out, 8, 3), 0);
+    assert_memory_equal(out, "two", 3);
+    assert_errno(ff_mbuf_copydata(mb, out, 8, 4), EINVAL);
+    next = mb;
+    assert_int_equal(ff_next_mbuf(&next, &data, &len), 0);
+    assert_ptr_equal(data, ff_mbuf_mtod(mb));
+    assert_int_equal(len, 11);
+    assert_null(next);
+    assert_int_equal(ff_next_mbuf(&next, &data, &len), -1);
+
+    rte = ff_rte_frm_extcl(mb);
+    assert_non_null(rte);
+    ff_mbuf_detach_rte(mb);
+    ff_mbuf_free(mb);
+    rte_pktmbuf_reset(rte);
+    data = rte_pktmbuf_mtod(rte, void *);
+    memcpy(data, "reply", 5);
+    rte->data_len = 5;
+    rte->pkt_len = 5;
+    mb = ff_mbuf_get(NULL, rte, data, 5);
+    assert_int_equal(z_write(p[1], mb, 5), 5);
+    assert_int_equal(ff_recv(p[0], out, 5, MSG_WAITALL), 5);
+    assert_memory_equal(out, "reply", 5);
+
+    errno = 0;
+    rte = rte_pktmbuf_alloc(pool);
+    assert_null(ff_mbuf_get(NULL, rte, (char *)rte->buf_addr - 1, 5));
+    assert_int_equal(errno, EINVAL);
+    assert_null(ff_mbuf_get(NULL, rte, (char *)rte->buf_addr + rte->buf_len - 4, 5));
+    assert_null(ff_mbuf_get(NULL, NULL, out, 5));
+    rte_pktmbuf_free(rte);
+    assert_null(ff_mbuf_mtod(NULL));
+    assert_null(ff_rte_frm_extcl(NULL));
+    ff_mbuf_free(NULL);
+    ff_mbuf_detach_rte(NULL);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* Where the bytes are shared, ff_rte_frm_extcl gives a copy, and nothing leaks whether it is detached or not. */
+static void test_paper_names_shared(void **state)
+{
+    int p[2];
+    uint64_t copied = ctr(CTR_COPY_WRITABLE);
+
+    (void)state;
+    api_pair(p);
+    for (int detach = 0; detach < 3; detach++) {
+        struct z_buf *w = z_alloc(1000), *a, *b;
+        struct rte_mbuf *rte;
+
+        fill(z_data(w), 1000, 0);
+        assert_int_equal(z_write(p[0], w, 1000), 1000);
+        a = read_one(p[1], 400);
+        b = read_one(p[1], 600);
+        rte = ff_rte_frm_extcl(a);
+        assert_ptr_not_equal(rte, a);
+        assert_ptr_equal(ff_rte_frm_extcl(a), rte);
+        assert_true(pkt_sole_owner(rte));
+        assert_memory_equal(rte_pktmbuf_mtod(rte, void *), z_data(a), 400);
+        copied += 400;
+        assert_int_equal(ctr(CTR_COPY_WRITABLE), copied);
+        if (detach == 1) {
+            ff_mbuf_detach_rte(a);
+            ff_mbuf_free(a);
+            rte_pktmbuf_free(rte);
+        } else if (detach == 0) {
+            ff_mbuf_free(a); /* and the copy with it */
+        } else {
+            assert_int_equal(z_write(p[1], a, 400), 400);
+            expect_bytes(p[0], 400, 0);
+        }
+        ff_mbuf_free(b);
+        polls(5);
+    }
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+static void test_chain_of_mbufs(void **state)
+{
+    struct rte_mbuf *m[3];
+    void *head = NULL, *prev = NULL;
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    for (unsigned i = 0; i < 3; i++) {
+        m[i] = rte_pktmbuf_alloc(pktmbuf_pool[0]);
+        fill(rte_pktmbuf_mtod(m[i], void *), 500, i * 500);
+        prev = ff_mbuf_get(prev, m[i], rte_pktmbuf_mtod(m[i], void *), 500);
+        if (head == NULL)
+            head = prev;
+    }
+    assert_int_equal(z_chain_len(head), 1500);
+    assert_errno(z_write(p[0], head, 500), EINVAL);
+    assert_int_equal(z_write(p[0], head, 1500), 1500);
+    expect_bytes(p[1], 1500, 0);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+static void test_fstack_zero_copy(void **state)
+{
+    struct ff_zc_mbuf zm, rm;
+    char text[3000], out[3000];
+    void *seg;
+    int p[2], len, total = 0;
+
+    (void)state;
+    fill(text, sizeof(text), 0);
+    api_pair(p);
+    assert_errno(ff_zc_mbuf_get(NULL, 1), EINVAL);
+    assert_errno(ff_zc_mbuf_get(&zm, 0), EINVAL);
+    assert_int_equal(ff_zc_mbuf_get(&zm, 3000), 0);
+    assert_int_equal(ff_zc_mbuf_write(&zm, text, 1000), 1000);
+    assert_int_equal(ff_zc_mbuf_write(&zm, text + 1000, 2000), 2000);
+    assert_errno(ff_zc_mbuf_write(&zm, text, 1), EINVAL);
+    assert_errno(ff_write(p[0], zm.bsd_mbuf, 3001), EINVAL);
+    assert_errno(ff_write(-1, zm.bsd_mbuf, 3000), EBADF); /* still ours */
+    assert_int_equal(ff_write(p[0], zm.bsd_mbuf, 3000), 3000);
+    assert_errno(ff_write(p[0], zm.bsd_mbuf, 3000), EINVAL); /* gone */
+    assert_errno(ff_zc_mbuf_write(&zm, text, 1), EINVAL);
+    polls(5);
+
+    assert_int_equal(ff_zc_recv(p[1], &rm, 2500), 2500);
+    assert_int_equal(rm.len, 2500);
+    assert_int_equal(ff_zc_mbuf_read(&rm, out, 100), 100);
+    assert_memory_equal(out, text, 100);
+    while (ff_zc_mbuf_segment(&rm, &seg, &len) == 1) {
+        assert_memory_equal(seg, text + 100 + total, (size_t)len);
+        total += len;
+    }
+    assert_int_equal(total, 2400);
+    assert_int_equal(ff_zc_mbuf_read(&rm, out, 1), 0);
+    assert_int_equal(ff_zc_send(p[1], rm.bsd_mbuf, 2000), 2000); /* forwarded, cut */
+    expect_bytes(p[0], 2000, 0);
+    assert_int_equal(ff_zc_recv(p[1], &rm, 10000), 500);
+    ff_zc_recv_free(&rm);
+    ff_zc_recv_free(&rm);
+    ff_zc_recv_free(NULL);
+    assert_int_equal(ff_zc_mbuf_get(&zm, 200000), 0); /* given up unsent */
+    ff_zc_recv_free(&zm);
+    ff_close(p[0]);
+    assert_int_equal(ff_zc_recv(p[1], &rm, 10), 0);
+    assert_null(rm.bsd_mbuf);
+    ff_close(p[1]);
+}
+
+static void *free_elsewhere(void *arg)
+{
+    z_free(arg);
+    return NULL;
+}
+
+static void test_free_on_another_thread(void **state)
+{
+    pthread_t t;
+    int p[2];
+    struct z_buf *b = z_alloc(1000);
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(z_write(p[0], b, 1000), 1000);
+    b = read_one(p[1], 1000);
+    assert_int_equal(pthread_create(&t, NULL, free_elsewhere, b), 0);
+    assert_int_equal(pthread_join(t, NULL), 0); /* does not wait for a poll */
+    assert_true(api.stack->tcp.loan_bytes > 0);
+    polls(1);
+    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_alloc),          T(test_alloc_exhausted),  T(test_cut_and_share),
+        T(test_make_writable),  T(test_write_contract),   T(test_write_until_full),
+        T(test_blocking_write), T(test_forward),          T(test_split_read),
+        T(test_wrap),           T(test_paper_names),      T(test_paper_names_shared),
+        T(test_chain_of_mbufs), T(test_fstack_zero_copy), T(test_free_on_another_thread),
+    };
+
+    return cmocka_run_group_tests_name("api_zc", tests, start, NULL);
+}
