@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct api_runtime {
     bool thread_stop;  /* atomic: the background thread shall hand the stack over */
     pthread_t thread;
     struct conf conf;
+    cpu_set_t cores; /* of the process before ff_init bound a thread to its polling core */
 };
 
 extern struct api_runtime api;
