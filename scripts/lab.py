@@ -25,6 +25,7 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 
 class LabError(Exception):
@@ -37,7 +38,7 @@ def check(ret, what):
 
 
 def write_file(path, text):
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write(text)
 
 
@@ -74,7 +75,10 @@ def forward_signals(child):
 def in_lab(function):
     """Runs function() in a new process inside the namespaces; returns its result as an exit status."""
     sys.stdout.flush()
-    unshare_all()
+    try:
+        unshare_all()
+    except OSError as e:
+        raise LabError(f"cannot set up the user namespace: {e}") from None
     child = os.fork()
     if child:
         forward_signals(child)
@@ -236,6 +240,6 @@ def write_config(path, huge=False, core=0, zstack=(), memory=512):
               "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}"]
     if zstack:
         lines += ["[zstack]", *zstack]
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
     return path

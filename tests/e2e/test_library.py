@@ -41,9 +41,9 @@ class Installed:
         self.pc = self.one("libzstack.pc")
         self.libdir = os.path.dirname(os.path.dirname(self.pc))
         for file in glob.glob(os.path.join(os.path.dirname(self.pc), "*.pc")):
-            with open(file, encoding="ascii") as f:
+            with open(file, encoding="utf-8") as f:
                 text = f.read()
-            with open(file, "w", encoding="ascii") as f:
+            with open(file, "w", encoding="utf-8") as f:
                 f.write(re.sub(r"^prefix=", f"prefix={tmp}/dest", text, flags=re.M))
         self.env = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(self.pc), "LD_LIBRARY_PATH": self.libdir}
 
@@ -87,7 +87,7 @@ def write_namesakes(path):
     internal = defined_symbols("--extern-only", "--defined-only", os.path.join(peer.BUILD, "src/libzstack_core.a"))
     names = sorted(s for s in internal if re.fullmatch(r"[a-z]\w*", s) and not re.match(r"z_|ff_|rte_", s))
     peer.expect({"tcp_input", "arena_alloc", "wheel_arm"} <= set(names), "the internal names are not found")
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write("#include <stdlib.h>\n")
         for name in names:
             f.write(f"void {name}(void) {{ abort(); }}\n")
@@ -113,7 +113,7 @@ def run(lab, tmp):
     serve(lab, inst, inst.build("static", [echo], package="libzstack-static"), "static library")
     serve(lab, inst, inst.build("static_names", [echo, namesakes], package="libzstack-static", extra=["-rdynamic"]), "static library, same names")
     host = os.path.join(tmp, "host.c")
-    with open(host, "w", encoding="ascii") as f:
+    with open(host, "w", encoding="utf-8") as f:
         f.write(HOST)
     for package in ("libzstack", "libzstack-static"):
         plugin = inst.build(f"plugin-{package}.so", [echo], package, ["-shared", "-fPIC", "-Dmain=plugin_main"])
@@ -121,7 +121,7 @@ def run(lab, tmp):
         sh(*CC, "-o", program, host, namesakes, f'-DPLUGIN="{plugin}"', "-rdynamic", "-ldl")
         serve(lab, inst, program, f"inside a shared object, {package}")
     if shutil.which("c++"):
-        with open(os.path.join(tmp, "app.cc"), "w", encoding="ascii") as f:
+        with open(os.path.join(tmp, "app.cc"), "w", encoding="utf-8") as f:
             f.write('#include "ff_api.h"\n#include "ff_epoll.h"\n#include "ff_veth.h"\n#include "z_api.h"\n#include "ff_config.h"\n#include "ff_log.h"\n')
         sh("c++", "-fsyntax-only", os.path.join(tmp, "app.cc"), *inst.flags("libzstack", "--cflags"))
 
