@@ -9,12 +9,12 @@
 #define IDLE_SPIN 64u
 #define IDLE_NAP 1024u
 
-static unsigned turn_input(struct z_stack *s)
+static unsigned turn_input(struct z_stack *s, uint64_t now_ns)
 {
     unsigned n;
 
     api.in_turn = true;
-    n = stack_input(s, port_clock_ns());
+    n = stack_input(s, now_ns);
     n += zc_return_run(s);
     n += mailbox_run(s);
     api.in_turn = false;
@@ -34,11 +34,13 @@ static unsigned turn_output(struct z_stack *s, uint64_t now_ns)
 unsigned api_turn(struct z_stack *s)
 {
     bool in_app = s->in_app; /* a wait inside the callback (wait_in_run) */
+    uint64_t now_ns = port_clock_ns();
     unsigned n;
 
     s->in_app = false;
-    n = turn_input(s);
-    n += turn_output(s, s->now_ns);
+    /* what the application did since the last turn leaves first: its answers carry the acknowledgements that they can */
+    n = turn_output(s, now_ns);
+    n += turn_input(s, now_ns);
     s->in_app = in_app;
     return n;
 }
@@ -99,7 +101,7 @@ static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop
     struct api_idle idle = {0};
 
     while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
-        unsigned n = turn_input(s);
+        unsigned n = turn_input(s, port_clock_ns());
         uint64_t now_ns = s->now_ns;
 
         if (loop != NULL) {

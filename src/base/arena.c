@@ -9,6 +9,8 @@
 /* The macros of this header do nothing without AddressSanitizer; with it, a use of a freed block is reported. */
 #if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
+
+#include "base/poison.h"
 #else
 #define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))

@@ -1,5 +1,7 @@
 #include "base/counters.h"
 
+#include "base/poison.h"
+
 const char *const ctr_names[CTR_COUNT] = {
 #define X(id, name, help) [id] = name,
     COUNTERS_ALL(X)

@@ -1,5 +1,7 @@
 #include "base/rng.h"
 
+#include "base/poison.h"
+
 static uint64_t rotl(uint64_t x, unsigned n)
 {
     return x << n | x >> (64 - n);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/poison.h"
+
 struct sip {
     uint64_t v0, v1, v2, v3;
 };

@@ -4,6 +4,8 @@
 
 #include "base/units.h"
 
+#include "base/poison.h"
+
 void trace_print(const struct trace *t, FILE *out)
 {
     for (uint32_t i = 0; i < TRACE_SLOTS; i++) {

@@ -5,6 +5,8 @@
 
 #include "base/units.h"
 
+#include "base/poison.h"
+
 /*
  * The tick of a deadline is a number of WHEEL_LEVELS digits of 6 bits. A node hangs at the level of the highest digit in
  * which its tick differs from now_tick, in the slot of that digit. So a level holds only digits above the current one,

@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "buf/seg.h"
 
+#include "base/poison.h"
+
 /*
  * The charge of a segment is fixed when it is appended and kept in its metadata: what pkt_truesize() says may change
  * while the segment waits (consumed bytes of external memory, a pinned buffer that is marked external when shared).

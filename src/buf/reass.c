@@ -7,6 +7,8 @@
 #include "buf/seg.h"
 #include "wire/tcp_hdr.h"
 
+#include "base/poison.h"
+
 #define CAP_MIN 2u
 #define CAP_MAX (ARENA_MAX_BLOCK / (uint32_t)sizeof(struct reass_block))
 

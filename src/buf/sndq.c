@@ -8,6 +8,8 @@
 #include "buf/wrap.h"
 #include "pkt/pkt.h"
 
+#include "base/poison.h"
+
 #define CAP_MIN 4u
 
 /* seq_lt and kin compare positions in the queue: it must stay below half the sequence space. */

@@ -7,6 +7,8 @@
 
 #include "core/stack.h"
 
+#include "base/poison.h"
+
 struct wrap {
     struct rte_mbuf_ext_shared_info sh;
     struct wrap *next; /* in the release queue */

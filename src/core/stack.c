@@ -15,6 +15,8 @@
 #include "sock/event.h"
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 #define BURST_MAX 64u
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
@@ -176,6 +178,7 @@ unsigned stack_flush(struct z_stack *s)
 
     for (unsigned i = 0; i < s->n_netifs; i++)
         n += transmit(s->netif[i]);
+    udp_tx_resume(s);
     return n;
 }
 

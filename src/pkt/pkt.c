@@ -7,6 +7,8 @@
 
 #include "core/stack.h"
 
+#include "base/poison.h"
+
 #define META_ALIGN 8
 
 size_t pkt_meta_offset;

@@ -9,4 +9,9 @@ const char *pool_ops_name(void);
 /* Per-core cache size to use where size would be right: sanitizer builds have none, or stale objects stay reachable. */
 uint32_t pool_cache_size(uint32_t size);
 
+struct rte_mempool;
+
+/* The pool's objects are initialised: from now on sanitizer builds poison the free ones. */
+void pool_ops_arm(struct rte_mempool *mp);
+
 #endif

@@ -12,11 +12,14 @@
 
 #include "pkt/pool_ops.h"
 
+#include "base/poison.h"
+
 #define OPS_NAME "zstack_asan"
 
 struct asan_pool {
     rte_spinlock_t lock; /* application buffers are freed from any thread */
     unsigned head, count, size;
+    int armed;
     void *slot[];
 };
 
@@ -48,7 +51,8 @@ static int asan_enqueue(struct rte_mempool *mp, void *const *obj, unsigned n)
     rte_spinlock_lock(&p->lock);
     for (unsigned i = 0; i < n; i++) {
         p->slot[(p->head + p->count++) % p->size] = obj[i];
-        ASAN_POISON_MEMORY_REGION(obj[i], mp->elt_size);
+        if (p->armed)
+            ASAN_POISON_MEMORY_REGION(obj[i], mp->elt_size);
     }
     rte_spinlock_unlock(&p->lock);
     return 0;
@@ -102,4 +106,13 @@ uint32_t pool_cache_size(uint32_t size)
 {
     (void)size;
     return 0;
+}
+
+void pool_ops_arm(struct rte_mempool *mp)
+{
+    struct asan_pool *p = mp->pool_data;
+
+    p->armed = 1;
+    for (unsigned i = 0; i < p->count; i++)
+        ASAN_POISON_MEMORY_REGION(p->slot[(p->head + i) % p->size], mp->elt_size);
 }

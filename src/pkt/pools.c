@@ -8,6 +8,8 @@
 #include "pkt/pkt.h"
 #include "pkt/pool_ops.h"
 
+#include "base/poison.h"
+
 #define POOL_CACHE 256u
 #define HDR_BUF_BYTES (PKT_HDR_ROOM + 64u)
 
@@ -16,12 +18,16 @@ const uint32_t pkt_app_class_bytes[PKT_APP_CLASSES] = {2048, 9216, PKT_BUF_MAX};
 static struct rte_mempool *pool_create(const char *name, const char *kind, uint32_t n, uint32_t room, int socket_id)
 {
     char full[RTE_MEMPOOL_NAMESIZE];
+    struct rte_mempool *mp;
     uint32_t cache = n >= 4 * POOL_CACHE ? POOL_CACHE : 0;
 
     if (n == 0)
         return NULL;
     snprintf(full, sizeof(full), "%s_%s", name, kind);
-    return rte_pktmbuf_pool_create_by_ops(full, n, pool_cache_size(cache), 0, (uint16_t)room, socket_id, pool_ops_name());
+    mp = rte_pktmbuf_pool_create_by_ops(full, n, pool_cache_size(cache), 0, (uint16_t)room, socket_id, pool_ops_name());
+    if (mp != NULL)
+        pool_ops_arm(mp);
+    return mp;
 }
 
 int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id)

@@ -1,6 +1,8 @@
 #include "base/units.h"
 #include "tcp/cc.h"
 
+#include "base/poison.h"
+
 #define CWND_MAX (1u << 30) /* no larger window can be advertised (RFC 7323 section 2.3) */
 
 enum reno_state {

@@ -2,6 +2,8 @@
 #include "base/seq.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 static void reset_send(struct z_stack *s, const struct ip_in *in, const struct tcp_hdr *h)
 {
     struct ip_path path = {0};

@@ -8,6 +8,8 @@
 #include "base/siphash.h"
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 const char *const tcp_state_names[TCPS_COUNT] = {
     [TCPS_CLOSED] = "CLOSED",           [TCPS_LISTEN] = "LISTEN",         [TCPS_SYN_SENT] = "SYN-SENT",
     [TCPS_SYN_RCVD] = "SYN-RECEIVED",   [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",

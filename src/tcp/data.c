@@ -4,6 +4,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* States that still take text. */
 static bool takes_data(const struct tcp_conn *tc)
 {

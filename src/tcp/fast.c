@@ -5,6 +5,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m)
 {
     uint32_t ts_val = 0, ts_ecr = 0, len = m->pkt_len;

@@ -5,6 +5,8 @@
 #include "tcp/conn.h"
 #include "wire/cksum.h"
 
+#include "base/poison.h"
+
 static bool cksum_ok(const struct ip_in *in, const struct rte_mbuf *m)
 {
     uint64_t sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, m->pkt_len);

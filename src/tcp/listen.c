@@ -5,6 +5,8 @@
 
 #include "sock/sock.h"
 
+#include "base/poison.h"
+
 static bool accept_queue_full(const struct tcp_listener *l)
 {
     return l->n_accept > l->backlog; /* as Linux: one more than the backlog */

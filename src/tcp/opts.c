@@ -1,6 +1,8 @@
 /* What the two SYNs agree on: maximum segment size, window scale, timestamps, SACK. */
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define IPV4_TCP_HEADERS (20u + TCP_HLEN)
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
 #define MSS_MIN 64u         /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */

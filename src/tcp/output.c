@@ -3,6 +3,8 @@
 
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define TS_OPTION_BYTES 12u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
@@ -125,7 +127,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
     tc->snd_nxt = end;
-    if (len < tcp_eff_mss(tc))
+    if (len > 0 && len < tcp_eff_mss(tc))
         tc->snd_sml = end;
     if (fin)
         tc->fin_sent = true;

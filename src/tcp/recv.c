@@ -6,6 +6,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* Sequence number of the first byte in the receive queue. */
 static uint32_t rcvq_seq(const struct tcp_conn *tc)
 {

@@ -2,6 +2,8 @@
 
 #include "base/units.h"
 
+#include "base/poison.h"
+
 #define CLOCK_GRANULARITY_NS NS_PER_MS /* G of RFC 6298 */
 #define BACKOFF_MAX 63u
 

@@ -4,6 +4,8 @@
  */
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define DUP_THRESH 3u
 
 /* Without SACK each duplicate ACK means that one more segment left the network. */

@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* Room for Ethernet, IPv4 and TCP headers with all options. */
 #define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */

@@ -6,6 +6,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* 0 when data may be queued now, or why not. */
 static int send_state(struct tcp_conn *tc)
 {

@@ -17,6 +17,8 @@
 #include "base/check.h"
 #include "base/seq.h"
 
+#include "base/poison.h"
+
 #define SENT_CAP_MIN 8u
 
 static inline struct sent_rec *rec(const struct sent_map *sm, uint32_t i)

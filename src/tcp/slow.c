@@ -4,6 +4,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* ts_recent is not believed after this long without a segment (RFC 7323 5.5). */
 #define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
 

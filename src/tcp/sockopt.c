@@ -8,6 +8,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define BUF_MIN_BYTES 4608u /* two small buffers: less could not take a segment */
 
 static uint32_t clamp_buf(int v, uint32_t max)

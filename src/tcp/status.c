@@ -4,6 +4,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 unsigned tcp_poll(const struct tcp_conn *tc)
 {
     unsigned r = 0;

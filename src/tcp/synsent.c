@@ -3,6 +3,8 @@
 
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 /* The peer's SYN, with or without ACK: what we learn from it. */
 static void take_syn(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {

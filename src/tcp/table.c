@@ -4,6 +4,8 @@
 #include "base/siphash.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 static uint32_t tuple_hash(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
 {
     struct {

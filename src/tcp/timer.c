@@ -8,6 +8,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define ORPHAN_PROBES_MAX 8u /* zero-window probes of a connection that nobody holds any more */
 
 void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c)

@@ -1,6 +1,8 @@
 /* TIME-WAIT: 2 MSL of quiet, bounded in number, and its early end by a new SYN (RFC 6191). */
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_state *t = &s->tcp;

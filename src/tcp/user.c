@@ -5,6 +5,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
 {
     if (tc->state != TCPS_CLOSED || tc->port_held)

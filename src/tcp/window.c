@@ -8,6 +8,8 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
+#include "base/poison.h"
+
 #define RATIO_ONE 256u
 
 static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)

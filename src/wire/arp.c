@@ -2,6 +2,8 @@
 
 #include "wire/bytes.h"
 
+#include "base/poison.h"
+
 /* Hardware type Ethernet, protocol type IPv4, address lengths 6 and 4: one 48-bit constant at the start. */
 static const uint8_t arp_ether_ipv4[6] = {0x00, 0x01, 0x08, 0x00, 6, 4};
 

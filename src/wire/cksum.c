@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/poison.h"
+
 #define BLOCK 64u
 
 typedef uint64_t v2u64 __attribute__((vector_size(16)));

@@ -2,6 +2,8 @@
 
 #include "wire/bytes.h"
 
+#include "base/poison.h"
+
 bool eth_parse(const uint8_t *p, uint32_t len, struct eth_hdr *h)
 {
     if (len < ETH_HLEN)

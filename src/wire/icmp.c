@@ -3,6 +3,8 @@
 #include "wire/bytes.h"
 #include "wire/ipv4.h"
 
+#include "base/poison.h"
+
 #define FRAG_OFFSET_MASK 0x1fffu
 #define QUOTE_MIN 8u /* bytes behind the quoted IPv4 header (RFC 792) */
 

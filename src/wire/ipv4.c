@@ -3,6 +3,8 @@
 #include "wire/bytes.h"
 #include "wire/cksum.h"
 
+#include "base/poison.h"
+
 #define FLAG_DF 0x4000u
 #define FLAG_MF 0x2000u
 #define OFFSET_MASK 0x1fffu

@@ -12,6 +12,8 @@
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
+#include "base/poison.h"
+
 #define VLAN_TAG_LEN 4u
 
 /* Text that is cut at the end of the buffer. */

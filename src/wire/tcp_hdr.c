@@ -2,6 +2,8 @@
 
 #include "wire/bytes.h"
 
+#include "base/poison.h"
+
 enum tcp_parse_err tcp_hdr_parse(const uint8_t *p, uint32_t len, struct tcp_hdr *h)
 {
     if (len < TCP_HLEN)

@@ -1,6 +1,8 @@
 #include "wire/bytes.h"
 #include "wire/tcp_hdr.h"
 
+#include "base/poison.h"
+
 #define OPT_EOL 0u
 #define OPT_NOP 1u
 #define OPT_MSS 2u

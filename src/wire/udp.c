@@ -2,6 +2,8 @@
 
 #include "wire/bytes.h"
 
+#include "base/poison.h"
+
 bool udp_parse(const uint8_t *p, uint32_t l4_len, struct udp_hdr *h)
 {
     if (l4_len < UDP_HLEN)
