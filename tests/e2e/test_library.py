@@ -94,12 +94,32 @@ def write_namesakes(path):
     return path
 
 
+def serve_readme(lab, inst, tmp):
+    """The page's server, which prints no counters and ends only by a signal."""
+    with peer.program(lab, inst.build("readme", [readme_server(tmp)]), port=7) as server:
+        for n in (1, 1000, 30_000):
+            peer.echo(lab, n, port=7)
+        server.process.kill()
+        server.process.wait()
+        server.process.returncode = 0
+    print("README's server", flush=True)
+
+
 def serve(lab, inst, program, what):
     os.environ["LD_LIBRARY_PATH"] = inst.libdir  # of the programs that follow
     with peer.program(lab, program, "7", port=7) as server:
         peer.echo(lab, 1_000_000, port=7)
     peer.expect_no_copies(server.counters)
     print(what, flush=True)
+
+
+def readme_server(tmp):
+    with open(os.path.join(peer.ROOT, "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    path = os.path.join(tmp, "readme.c")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.split("```c\n")[1].split("```")[0])
+    return path
 
 
 def run(lab, tmp):
@@ -109,6 +129,7 @@ def run(lab, tmp):
     echo = os.path.join(peer.ROOT, "examples/echo.c")
     namesakes = write_namesakes(os.path.join(tmp, "namesakes.c"))
     serve(lab, inst, inst.build("shared", [echo]), "shared library")
+    serve_readme(lab, inst, tmp)
     serve(lab, inst, inst.build("shared_names", [echo, namesakes], extra=["-rdynamic"]), "shared library, same names")
     serve(lab, inst, inst.build("static", [echo], package="libzstack-static"), "static library")
     serve(lab, inst, inst.build("static_names", [echo, namesakes], package="libzstack-static", extra=["-rdynamic"]), "static library, same names")
