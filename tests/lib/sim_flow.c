@@ -289,6 +289,7 @@ static void next_turn(struct flow_end *e)
     uint64_t now = e->ss->sim->now_ns;
     unsigned ready = tcp_poll(e->sk->tcp);
 
+    wake(e, now + NS_PER_SEC); /* a connection that a timer ended brings no frame */
     if (!done_reading(e) && e->read_every_ns != 0)
         wake(e, e->next_read_ns);
     else if ((ready & SOCK_IN) != 0 && !done_reading(e))
