@@ -95,6 +95,14 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
 }
 
+/* Something came from the peer since the oldest segment was last sent. */
+static bool peer_answered(struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+
+    return r != NULL && tc->last_rcv_ns >= r->sent_at_ns;
+}
+
 static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
     struct rtt_conf rc;
@@ -108,6 +116,8 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
         syn_timeout(s, tc);
         return;
     }
+    if (tc->snd_wnd == 0 && peer_answered(tc))
+        tc->rexmt_count = 0; /* the window was closed over data in flight: SHLD-17, MUST-37 */
     if (r2_reached(s, tc, tc->rexmt_count, s->conf.data_retries)) {
         give_up(s, tc);
         return;
