@@ -172,7 +172,7 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rtt_conf(s, &rc);
     if (tcp_in_flight(tc) > 0) {
-        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc)); /* RFC 6298 5.1 */
+        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
         return;
     }
     if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
