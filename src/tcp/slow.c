@@ -9,6 +9,11 @@
 /* ts_recent is not believed after this long without a segment (RFC 7323 5.5). */
 #define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
 
+static bool ts_recent_outdated(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+}
+
 /* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
 static bool paws_ok(const struct z_stack *s, const struct tcp_conn *tc, const struct tcp_seg *g)
 {
@@ -16,7 +21,7 @@ static bool paws_ok(const struct z_stack *s, const struct tcp_conn *tc, const st
         return true;
     if (!g->o.has_ts)
         return false;
-    return !seq_lt(g->o.ts_val, tc->ts_recent) || s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+    return !seq_lt(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc);
 }
 
 /* First: is any of the segment in the window? (table 6 of 3.4) */
@@ -196,7 +201,8 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
         return;
     }
     /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent */
-    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) && seq_geq(g->o.ts_val, tc->ts_recent)) {
+    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
+        (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
         tc->ts_recent = g->o.ts_val;
         tc->ts_recent_at_ns = s->now_ns;
     }
