@@ -25,9 +25,9 @@ static void tune(struct stack_conf *c, void *arg)
     if (rng_below(r, 4) == 0)
         c->fast_path = false;
     if (rng_below(r, 3) == 0)
-        c->rcvbuf_bytes = 8192 << rng_below(r, 4);
+        c->rcvbuf_bytes = 8192u << rng_below(r, 4);
     if (rng_below(r, 3) == 0)
-        c->sndbuf_bytes = 8192 << rng_below(r, 4);
+        c->sndbuf_bytes = 8192u << rng_below(r, 4);
     if (rng_below(r, 3) == 0)
         c->loan_quota_bytes = 4096;
     c->msl_ns = NS_PER_SEC;
