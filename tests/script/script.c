@@ -56,6 +56,7 @@ void script_fail(const char *file, int line, const char *fmt, ...)
     va_end(ap);
     for (uint32_t i = S.n_log > 60 ? S.n_log - 60 : 0; i < S.n_log; i++)
         print_error("    %s\n", S.log[i % SCRIPT_LOG]);
+    S.failed = true;
     print_error("%s:%d: at %.3f s: %s\n", file, line, (double)(S.now_ns - START_NS) / 1e9, text);
     _fail(file, line);
     abort();
@@ -563,6 +564,8 @@ static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why
     g.len = l4 - h.hlen;
     g.win = h.wnd;
     g.urp = h.urp;
+    g.ttl = ip.ttl;
+    g.tos = ip.tos;
     err = parse_sent_opts(t + TCP_HLEN, h.hlen - TCP_HLEN, f, &g);
     if (err == NULL && (h.flags & TH_URG) == 0 && h.urp != 0)
         err = "urgent pointer without URG";
@@ -649,7 +652,8 @@ void script_out(const char *file, int line, struct seg want)
     if (want.port == 0)
         want.port = PEER_PORT;
     if (parse_flags(want.flags) != parse_flags(got.flags) || want.seq != got.seq || want.ack != got.ack || want.len != got.len ||
-        want.port != got.port || want.urp != got.urp || !opts_equal(f, &want, &got) || (want.win == WIN0 && got.win != 0) ||
+        want.port != got.port || want.urp != got.urp || got.ttl != (want.ttl != 0 ? want.ttl : 64) || want.tos != got.tos ||
+         !opts_equal(f, &want, &got) || (want.win == WIN0 && got.win != 0) ||
         (want.win > 0 && want.win != got.win))
         script_fail(file, line, "expected %s", print_seg(text2, sizeof(text2), &want));
     if (q->at_ns != S.now_ns)
@@ -764,6 +768,7 @@ int script_setup(void **state)
 {
     (void)state;
     S.n_log = 0;
+    S.failed = false;
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
@@ -777,7 +782,7 @@ int script_setup(void **state)
 int script_teardown(void **state)
 {
     (void)state;
-    if (S.s != NULL && !S.ending)
+    if (!S.failed)
         finish();
     destroy();
     return 0;

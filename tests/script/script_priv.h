@@ -36,7 +36,7 @@ struct script {
     struct netif *nif;
     size_t arena_bytes;
     uint64_t now_ns;
-    bool holding, ending;
+    bool holding, ending, failed;
     uint32_t arps; /* answered since the last look */
     uint32_t head, tail;
     struct sent_frame queue[SCRIPT_QUEUE];

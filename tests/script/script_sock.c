@@ -193,7 +193,7 @@ static void offer(struct opt *o, const struct hs *h, uint32_t ts)
 
 int script_passive(const char *file, int line, struct hs h)
 {
-    struct seg syn = {"S", 0, 0, .port = h.port}, reply = {"SA", 0, 1, .port = h.port};
+    struct seg syn = {"S", 0, 0, .port = h.port, .win = h.win > 0 && h.ws_plus1 == 0 ? h.win : 0}, reply = {"SA", 0, 1, .port = h.port};
     int fd, n = 1;
 
     if (S.listener < 0)
