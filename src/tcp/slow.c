@@ -38,19 +38,6 @@ static bool seq_acceptable(const struct tcp_conn *tc, const struct tcp_seg *g)
     return seq_in(seq, tc->rcv_nxt, tc->rcv_nxt + wnd) || seq_in(seq + len - 1, tc->rcv_nxt, tc->rcv_nxt + wnd);
 }
 
-static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
-{
-    if ((g->h.flags & TH_RST) == 0) {
-        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
-            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
-        if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
-            tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
-        else
-            tcp_send_ack_limited(s, tc);
-    }
-    pkt_drop(s, m, DROP_TCP_SEQ);
-}
-
 /* Second: RST. Exactly at rcv_nxt it counts, elsewhere in the window it is challenged (RFC 5961 3.2). */
 static void reset_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
 {
@@ -124,6 +111,33 @@ static bool fin_acked(struct z_stack *s, struct tcp_conn *tc)
         break;
     }
     return true;
+}
+
+/*
+ * A zero-window probe of ours is in flight, and an old segment acknowledges it. Two ends that probe each other's closed windows
+ * need this exception: when both windows open and take the probes, the segments of each lie before what the other expects, and an
+ * ACK that is not looked at would be answered by an ACK that is not looked at, until the connection times out.
+ */
+static bool old_but_acks_probe(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return tcp_synchronized(tc) && (g->h.flags & (TH_ACK | TH_SYN | TH_RST)) == TH_ACK && seq_lt(g->h.seq, tc->rcv_nxt) &&
+           tc->rcv_nxt - g->h.seq <= (uint32_t)UINT16_MAX << tc->rcv_wscale && tcp_in_flight(tc) == 1 && !tc->fin_sent &&
+           g->h.ack == tc->snd_nxt;
+}
+
+static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if (old_but_acks_probe(tc, g))
+        tcp_ack_input(s, tc, g);
+    if ((g->h.flags & TH_RST) == 0) {
+        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
+            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
+        if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
+            tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
+        else
+            tcp_send_ack_limited(s, tc);
+    }
+    pkt_drop(s, m, DROP_TCP_SEQ);
 }
 
 /* Fifth: ACK. False: the segment was consumed. */

@@ -412,7 +412,7 @@ static void init_end(struct flow *f, struct flow_end *e, struct sim_stack *ss, c
         .write_mode = c->mode,
         .read_mode = c->mode,
         .max_write = c->max_io,
-        .max_read = c->max_io,
+        .max_read = c->read_every_ns[client ? 0 : 1] != 0 ? MAX(c->max_io, 1000u) : c->max_io, /* slow, not dead */
         .close = c->close,
         .read_every_ns = c->read_every_ns[client ? 0 : 1],
         .may_fail = c->may_fail,
