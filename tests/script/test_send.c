@@ -899,7 +899,35 @@ TEST(old_segment_does_not_change_the_window)
     skip_ms(100);
 }
 
-RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
+/* TCP_INFO after a timeout: one segment, half the flight as threshold, the timer doubled. */
+TEST(tcp_info_after_a_timeout)
+{
+    int c = passive(.mss = 1000);
+    struct tcp_info i;
+    unsigned len = sizeof(i);
+
+    snd(c, 10000);
+    full(1, 10, true);
+    quiet_ms(100);
+    in("A", 1, 1001);
+    check_eq(tcp_getopt(stack(), tconn(c), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    check_eq(i.tcpi_state, 1);
+    check(i.tcpi_rtt > 10000 && i.tcpi_rtt <= 100000);
+    check(i.tcpi_rto >= 200000 && i.tcpi_rto < 1000000);
+    check_eq(i.tcpi_ca_state, 0);
+    check_eq(i.tcpi_unacked, 9);
+    after_ms(i.tcpi_rto / 1000);
+    out("A", 1001, 1, 1000);
+    check_eq(tcp_getopt(stack(), tconn(c), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    check_eq(i.tcpi_ca_state, 4); /* TCP_CA_Loss */
+    check_eq(i.tcpi_snd_cwnd, 1);
+    check_eq(i.tcpi_snd_ssthresh, 4);
+    check_eq(i.tcpi_retransmits, 1);
+    check_eq(i.tcpi_snd_mss, 1000);
+    in("A", 1, 10001);
+}
+
+RUN(T(tcp_info_after_a_timeout), T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
     T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
     T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
     T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),
