@@ -1,4 +1,5 @@
 /* ff_init: from config.ini to a running stack. */
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,8 @@ static void start(void)
     char err[512];
     int r;
 
+    if (sched_getaffinity(0, sizeof(api.cores), &api.cores) != 0)
+        CPU_ZERO(&api.cores);
     if (port_eal_init(api.conf.eal_argc, api.conf.eal_argv, err, sizeof(err)) != 0)
         die("%s", err);
     r = pkt_init();
@@ -126,7 +129,7 @@ static void start(void)
     size_rx_buffers(&api.conf.stack);
     api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
     if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or "
+        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
             "hugepages",
             strerror(-r));
     api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();

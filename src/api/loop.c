@@ -9,12 +9,12 @@
 #define IDLE_SPIN 64u
 #define IDLE_NAP 1024u
 
-static unsigned turn_input(struct z_stack *s)
+static unsigned turn_input(struct z_stack *s, uint64_t now_ns)
 {
     unsigned n;
 
     api.in_turn = true;
-    n = stack_input(s, port_clock_ns());
+    n = stack_input(s, now_ns);
     n += zc_return_run(s);
     n += mailbox_run(s);
     api.in_turn = false;
@@ -34,11 +34,14 @@ static unsigned turn_output(struct z_stack *s, uint64_t now_ns)
 unsigned api_turn(struct z_stack *s)
 {
     bool in_app = s->in_app; /* a wait inside the callback (wait_in_run) */
+    uint64_t now_ns = port_clock_ns();
     unsigned n;
 
+    api.again = 0;
     s->in_app = false;
-    n = turn_input(s);
-    n += turn_output(s, s->now_ns);
+    /* what the application did since the last turn leaves first: its answers carry the acknowledgements that they can */
+    n = turn_output(s, now_ns);
+    n += turn_input(s, now_ns);
     s->in_app = in_app;
     return n;
 }
@@ -99,7 +102,7 @@ static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop
     struct api_idle idle = {0};
 
     while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
-        unsigned n = turn_input(s);
+        unsigned n = turn_input(s, port_clock_ns());
         uint64_t now_ns = s->now_ns;
 
         if (loop != NULL) {
@@ -116,8 +119,10 @@ static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop
 void api_thread_run(void)
 {
     run(api.stack, NULL, NULL, &api.thread_stop);
-    if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
-        api_drain(api.stack);
+    if (!__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
+        return; /* ff_run goes on with it */
+    api_drain(api.stack);
+    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
 }
 
 /* Takes the stack from its background thread, or from the thread of ff_init, which must not be inside a call. */
@@ -155,7 +160,7 @@ void ff_run(loop_func_t loop, void *arg)
     __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     run(s, loop, arg, &api.stop);
     api_drain(s);
-    __atomic_store_n(&api.looping, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
 }
 
 void ff_stop_run(void)

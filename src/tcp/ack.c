@@ -38,8 +38,9 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
     iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));
     cc_init(&tc->cc, &cc_reno, mss, tc->rexmt_count > 0 ? mss : iw);
+    if (tc->rexmt_count > 0 && tc->rtt.srtt_ns == 0)
+        tc->rtt.rto_ns = MAX(tc->rtt.rto_ns, MIN(3 * NS_PER_SEC, s->conf.rto_max_ns)); /* RFC 6298 5.7 */
     tc->rexmt_count = 0;
-    tc->syn_acked = true;
     rtt_reset_backoff(&tc->rtt);
     tc->snd_wl2 = g->h.ack;
     tc->drs_start_ns = s->now_ns;

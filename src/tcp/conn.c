@@ -198,8 +198,8 @@ void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
 
     if (tc->state != TCPS_CLOSED)
         tcp_set_state(s, tc, TCPS_CLOSED);
-    /* received data is lost with a reset (RFC 9293 3.10.7.4); after an orderly end it stays readable */
-    tear_down(s, tc, err == 0);
+    /* what arrived before stays readable, as everywhere sockets are: RFC 9293 3.10.7.4 would flush it with a reset */
+    tear_down(s, tc, tc->sk != NULL || waits_for_accept);
     if (err != 0)
         tc->so_error = err;
     if (!waits_for_accept)

@@ -110,7 +110,7 @@ struct tcp_conn {
     uint32_t snd_up;      /* first octet after urgent data; valid when snd_urgent */
     uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
-    bool snd_urgent, fin_queued, fin_sent, syn_acked;
+    bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */

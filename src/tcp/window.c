@@ -117,10 +117,13 @@ void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered
     tc->drs_start_ns = s->now_ns;
 }
 
-/* The send buffer holds two congestion windows, so that the application can refill while one is in flight. */
+/*
+ * The send buffer holds two congestion windows, so that the application can refill while one is in flight; a payload byte
+ * of a segment takes up to two bytes of memory.
+ */
 void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint64_t want = (uint64_t)tc->cc.cwnd * 2;
+    uint64_t want = (uint64_t)tc->cc.cwnd * 4;
 
     if (tc->opt.sndbuf_locked || want <= tc->opt.sndbuf_bytes)
         return;

@@ -33,6 +33,13 @@
         assert_int_equal(errno, (err));                                                                                                    \
     } while (0)
 
+/* The stack lives as long as its process, in memory that LeakSanitizer does not search for pointers. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:stack_create\nleak:port_ethdev_open\nleak:conf_load\nleak:librte_\n";
+}
+
 static inline void api_start(const char *zstack_keys)
 {
     char name[] = "/tmp/zstack_test_api_XXXXXX", arg[64];

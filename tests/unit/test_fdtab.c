@@ -2,7 +2,7 @@
 #include "sock_fakes.h"
 
 #include "base/rng.h"
-#include "sock/idset.h"
+#include "sock/fdtab.h"
 
 static void lowest_number_first(void **state)
 {
@@ -23,6 +23,31 @@ static void lowest_number_first(void **state)
     assert_int_equal(sock_first_fd(s), 1024);
     assert_int_equal(sock_max_fd(s), 1031);
     assert_ptr_equal(sock_get(s, 1025)->tcp, &tc[5]);
+    fake_stack_end(s);
+}
+
+/* Of three stacks in a process this is the second: every third number is ours. */
+static void numbers_of_several_stacks(void **state)
+{
+    struct z_stack *s = fake_stack(1000, 4);
+    struct tcp_conn tc[3] = {0};
+    (void)state;
+
+    s->socks->n_stacks = 3;
+    s->socks->stack = 1;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fake_tcp(s, &tc[i]), 1001 + 3 * i);
+    }
+    assert_int_equal(sock_first_fd(s), 1001);
+    assert_int_equal(sock_max_fd(s), 1010);
+    for (int fd = 990; fd < 1020; fd++) {
+        bool ours = fd == 1001 || fd == 1004 || fd == 1007;
+
+        assert_int_equal(sock_fd_used(s, fd), ours);
+    }
+    assert_int_equal(sock_dup2(s, 1001, 1010), 1010);
+    assert_int_equal(sock_dup2(s, 1001, 1011), -EBADF); /* of another stack */
+    assert_int_equal(sock_close(s, 1002), -EBADF);
     fake_stack_end(s);
 }
 
@@ -215,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lowest_number_first),
         cmocka_unit_test(unknown_numbers),
+        cmocka_unit_test(numbers_of_several_stacks),
         cmocka_unit_test(limits),
         cmocka_unit_test(dup_shares),
         cmocka_unit_test(close_every_kind),
