@@ -129,7 +129,7 @@ static void start(void)
     size_rx_buffers(&api.conf.stack);
     api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
     if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, tx_buffers or conn_memory in [zstack], or give EAL more with memory= or "
+        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
             "hugepages",
             strerror(-r));
     api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();

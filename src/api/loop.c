@@ -37,6 +37,7 @@ unsigned api_turn(struct z_stack *s)
     uint64_t now_ns = port_clock_ns();
     unsigned n;
 
+    api.again = 0;
     s->in_app = false;
     /* what the application did since the last turn leaves first: its answers carry the acknowledgements that they can */
     n = turn_output(s, now_ns);

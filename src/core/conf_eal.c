@@ -185,13 +185,24 @@ uint32_t conf_pools_mb(const struct pkt_pool_sizes *p)
     return (uint32_t)((bytes + bytes / 4) / MIB + 32);
 }
 
-/* The same, with receive buffers as large as the ports' MTU will make them. */
-static uint32_t need_mb(const struct conf *c)
+/* af_packet wants receive buffers as large as a slot of its rings. */
+static uint32_t slot_bytes(const struct ini_entry *e)
 {
+    const char *arg = e->key != NULL && strcmp(e->key, "devargs") == 0 ? strstr(e->value, "framesz=") : NULL;
+
+    return arg != NULL ? (uint32_t)MIN(strtoul(arg + strlen("framesz="), NULL, 10), PKT_BUF_MAX) : 0;
+}
+
+/* The same, with receive buffers as large as the ports' MTU and devices will make them. */
+static uint32_t need_mb(const struct conf_build *b)
+{
+    const struct conf *c = b->c;
     struct pkt_pool_sizes sizes = c->stack.pools;
 
     for (unsigned i = 0; i < c->n_ports; i++)
         sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
+    for (size_t i = 0; i < b->ini.n; i++)
+        sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, slot_bytes(&b->ini.e[i]));
     return conf_pools_mb(&sizes);
 }
 
@@ -206,7 +217,7 @@ static int add_memory(struct conf_build *b)
 
     /* without hugepages EAL takes everything at start, 64 MB unless told otherwise: tell it what the pools need */
     if (b->c->no_huge && mb == 0)
-        mb = MAX(64u, need_mb(b->c));
+        mb = MAX(64u, need_mb(b));
     if (b->c->no_huge && add_arg(b, "--no-huge") != 0)
         return -1;
     if (mb != 0 && !extra_has(b, "--socket-mem") && (add_arg(b, "-m") != 0 || add_arg(b, "%u", mb) != 0))
@@ -219,6 +230,22 @@ static int add_memory(struct conf_build *b)
     return 0;
 }
 
+/*
+ * Several programs on a host must not meet in EAL's runtime files: without a name of its own a program has none, and is no
+ * primary process of anybody. --no-huge and --in-memory exclude each other.
+ */
+static int add_sharing(struct conf_build *b)
+{
+    static const char *const own[] = {"--file-prefix", "--in-memory", "--no-shconf", "--huge-unlink", "--proc-type"};
+
+    if (b->file_prefix != NULL)
+        return add_arg(b, "--file-prefix=container-%s", b->file_prefix);
+    for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+        if (extra_has(b, own[i]))
+            return 0;
+    return add_arg(b, "%s", b->c->no_huge ? "--no-shconf" : "--in-memory");
+}
+
 int conf_build_eal(struct conf_build *b, const char *prog)
 {
     unsigned vdevs;
@@ -229,7 +256,7 @@ int conf_build_eal(struct conf_build *b, const char *prog)
         return -1;
     if (add_memory(b) != 0)
         return -1;
-    if (b->file_prefix != NULL && add_arg(b, "--file-prefix=container-%s", b->file_prefix) != 0)
+    if (add_sharing(b) != 0)
         return -1;
     if (b->eal_log_level != 0 && add_arg(b, "--log-level=%u", b->eal_log_level) != 0)
         return -1;

@@ -207,11 +207,12 @@ void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg
         pkt_drop(s, m, DROP_TCP_PURE_ACK);
     else if ((m = trim(s, tc, &seq, &fin, m)) != NULL)
         queue_text(s, tc, seq, (g->h.flags & TH_PSH) != 0 || fin, m);
-    if (fin && seq_gt(fin_seq, tc->rcv_nxt) && !tc->fin_pending) { /* a FIN behind a hole waits for the hole */
+    if (fin && seq_gt(fin_seq, tc->rcv_nxt)) { /* a FIN behind a hole waits for the hole */
+        if (!tc->fin_pending)
+            tc->fin_seq = fin_seq;
         tc->fin_pending = true;
-        tc->fin_seq = fin_seq;
         if (g->len == 0)
-            tcp_send_ack(s, tc);
+            tcp_send_ack(s, tc); /* one per segment out of order, repeated ones too */
     }
     if ((fin && fin_seq == tc->rcv_nxt) || (tc->fin_pending && tc->fin_seq == tc->rcv_nxt))
         tcp_fin_input(s, tc);

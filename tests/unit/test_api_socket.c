@@ -459,6 +459,28 @@ static void test_accept_without_descriptor(void **state)
     ff_close(l);
 }
 
+/* A program that only ever tries, without a wait or z_poll, gets there as well. */
+static void test_spinning(void **state)
+{
+    int l = api_listener(3995), c = ff_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), a = -1, on = 1, tries = 0;
+    ssize_t n = -1;
+    char ch;
+
+    (void)state;
+    assert_int_equal(ff_ioctl(l, FIONBIO, &on), 0);
+    assert_errno(api_connect(c, API_ADDR, 3995), EINPROGRESS);
+    while (a < 0 && tries++ < 1000)
+        a = ff_accept(l, NULL, NULL);
+    assert_true(a >= 0);
+    assert_int_equal(ff_write(c, "x", 1), 1);
+    while (n < 0 && tries++ < 2000)
+        n = ff_read(a, &ch, 1);
+    assert_int_equal(n, 1);
+    ff_close(a);
+    ff_close(c);
+    ff_close(l);
+}
+
 static void test_datagrams(void **state)
 {
     int a = ff_socket(AF_INET, SOCK_DGRAM, 0), b = ff_socket(AF_INET, SOCK_DGRAM, 0);
@@ -511,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_nonblocking),
         cmocka_unit_test(test_connection_refused),
         cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_spinning),
         cmocka_unit_test(test_datagrams),
         cmocka_unit_test(test_linger),
         cmocka_unit_test(test_accept_without_descriptor),

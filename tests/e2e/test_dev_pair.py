@@ -1,0 +1,91 @@
+"""Devices between two processes of the stack: memif, virtio_user and vhost. usage: test_dev_pair.py NAME"""
+import os
+import sys
+import time
+
+import dev_lib as dev
+import peer
+from peer import expect
+
+SERVER, CLIENT = "10.79.0.2", "10.79.0.1"
+MODES = ["echo", "copy", "sink", "source", "wrap"]
+
+
+def pair(lab, server_dev, client_dev, total=16 * dev.MB, server_first=True, ready=None, modes=MODES, **kw):
+    """zserver on one device, zclient on the other; returns both runs after they ended."""
+    with dev.runs(lab) as start:
+        tmp = start.tmp
+        devices = {"zserver": (server_dev, SERVER, ["tests/e2e/zserver", str(peer.BASE)]),
+                   "zclient": (client_dev, CLIENT, ["tests/e2e/zclient", SERVER, str(peer.BASE), str(total), *modes])}
+        found = {}
+        for name in ("zserver", "zclient") if server_first else ("zclient", "zserver"):
+            device, address, argv = devices[name]
+            found[name] = start(name, argv, [device.format(tmp=tmp)], [address], **kw)
+            if ready and len(found) == 1:
+                end = time.monotonic() + 15
+                while not os.path.exists(ready.format(tmp=tmp)):
+                    expect(found[name].process.poll() is None and time.monotonic() < end, f"{name} made no socket")
+                    time.sleep(0.02)
+        client = found["zclient"].wait(90)
+        server = found["zserver"].stop()
+        for mode in modes:
+            expect(f"{mode}: {total} bytes are right" in client.text, f"mode {mode}")
+        return server, client
+
+
+def released(client):
+    """The line about wrapped memory: counts equal, acknowledged."""
+    line = next(x for x in client.text.splitlines() if x.startswith("wrapped "))
+    words = line.split()
+    expect(words[1] == words[3], f"not all came back: {line}")
+    expect("acked" in words and "aborted" not in words, line)
+    return words
+
+
+def test_memif(lab):
+    """Server and client roles of memif, in both orders of starting; the device copies, the stack does not."""
+    socket = "socket={tmp}/m.sock,socket-abstract=no"
+    for server_first in (True, False):
+        server, client = pair(lab, "net_memif0,role=server,id=0," + socket, "net_memif0,role=client,id=0," + socket,
+                              server_first=server_first, ready="{tmp}/m.sock" if server_first else None)
+        expect("copied" not in released(client), "memif takes application memory as it is")
+        dev.no_payload_copies(server)
+        dev.no_payload_copies(client)
+
+
+def test_vhost(lab):
+    """The vhost end must be there first. virtio_user loses frames from application memory: they are copied, and counted."""
+    for skip in ((), ("tx_csum_offload_skip=1",)):
+        print(f"  tx_csum_offload_skip={len(skip)}", flush=True)
+        server, client = pair(lab, "net_vhost0,iface={tmp}/v.sock,queues=1", "net_virtio_user0,path={tmp}/v.sock,queues=1,queue_size=256",
+                              ready="{tmp}/v.sock", dpdk=skip)
+        expect("copied" in released(client), "copied memory must say so in the release flags")
+        expect(client.counters.get("copy.port_bytes", 0) >= 16 * dev.MB, "the copies of wrapped memory were not counted")
+        dev.no_payload_copies(server)
+        dev.no_payload_copies(client, ports=False)
+
+
+def test_virtio_server(lab):
+    """The other way round: the server on virtio_user, the client on vhost."""
+    server, client = pair(lab, "net_virtio_user0,path={tmp}/v.sock,queues=1,queue_size=256", "net_vhost0,iface={tmp}/v.sock,queues=1",
+                          server_first=False, ready="{tmp}/v.sock")
+    expect("copied" not in released(client), "vhost takes application memory as it is")
+    dev.no_payload_copies(server)
+    dev.no_payload_copies(client)
+
+
+def test_ring(lab):
+    """net_ring within one process, its ends joined: what is sent comes back. The stack talks to its own address."""
+    with dev.runs(lab) as start:
+        run = start("zserver", ["tests/e2e/zserver", str(peer.BASE)], ["net_ring0"], [SERVER])
+        run.wait_output("fork: child refused")
+        time.sleep(1)
+        run.stop()
+        expect(run.counters.get("port.rx_packets", 0) > 0, "its own announcement did not come back")
+
+
+def main():
+    peer.main(globals()["test_" + sys.argv[1]])
+
+
+main()
