@@ -122,6 +122,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->first_rexmt_at_ns = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
+        if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
+            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried the last of it: there is nothing to probe with */
     } else if (!tcp_timer_on(tc, TT_PERSIST)) {
         struct rtt_conf rc;
 

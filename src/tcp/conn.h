@@ -45,6 +45,12 @@ enum tcp_st {
     TCPS_COUNT
 };
 
+/*
+ * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
+ * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
+ */
+#define TCP_PATH_MTU_MIN 552u
+
 extern const char *const tcp_state_names[TCPS_COUNT];
 
 /* What a table entry is. Family-neutral, so that other kinds of entry can share the table. */

@@ -6,6 +6,7 @@
 #include "base/poison.h"
 
 #define TS_OPTION_BYTES 12u
+#define PUT_OFF_MAX 64u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -223,18 +224,27 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc)
     tcp_output(s, tc);
 }
 
+/*
+ * When the transmit queue or a pool is used up, what is put off would be put off for every connection that follows: after a few the
+ * rest waits for the next turn, ahead of them, or a turn would cost as much as there are connections with something to send.
+ */
 void tcp_output_pending(struct z_stack *s)
 {
     struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo);
     struct tcp_conn *tc;
+    unsigned put_off = 0;
 
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
-    while ((tc = TAILQ_FIRST(&todo)) != NULL) {
+    while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
         TAILQ_REMOVE(&todo, tc, dirty_link);
         tc->in_dirty = false;
-        if (tc->dead)
+        if (tc->dead) {
             tcp_free(s, tc);
-        else
-            tcp_output(s, tc);
+            continue;
+        }
+        tcp_output(s, tc);
+        put_off += tc->in_dirty;
     }
+    TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
+    TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);
 }
