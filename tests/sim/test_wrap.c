@@ -42,7 +42,8 @@ static void pair_at(struct sim_pair *p, struct sim_tcp_checker *chk, uint64_t st
 
     for (int i = 0; i < 2; i++) {
         c.side[i].tune = tune;
-        c.side[i].link = (struct sim_link_conf){.delay_ns = NS_PER_MS, .loss_ppm = loss_ppm, .reorder_ppm = loss_ppm, .reorder_ns = 2 * NS_PER_MS};
+        c.side[i].link =
+            (struct sim_link_conf){.delay_ns = NS_PER_MS, .loss_ppm = loss_ppm, .reorder_ppm = loss_ppm, .reorder_ns = 2 * NS_PER_MS};
     }
     assert_true(sim_pair_create(p, &c));
     sim_tcp_check_every(chk, p, 1);
@@ -102,8 +103,14 @@ static void test_numbers_wrap(void **state)
 
 static void test_clock(void **state)
 {
-    static const uint64_t start[] = {1,           1000,          (1ull << 31) - 100000000, (1ull << 32) - 100000000, (1ull << 42) - 100000000,
-                                     1ull << 48, (1ull << 63) - 100000000, 0xfffff00000000000ull};
+    static const uint64_t start[] = {1,
+                                     1000,
+                                     (1ull << 31) - 100000000,
+                                     (1ull << 32) - 100000000,
+                                     (1ull << 42) - 100000000,
+                                     1ull << 48,
+                                     (1ull << 63) - 100000000,
+                                     0xfffff00000000000ull};
     uint32_t first[WHICH_COUNT];
 
     (void)state;
