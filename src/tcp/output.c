@@ -42,7 +42,7 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         len = fit;
         fin = false;
     }
-    ret = tcp_send_segment(s, tc, r->start, len, (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (r->end == tc->sndq.end_seq ? TH_PSH : 0)));
+    ret = tcp_send_segment(s, tc, r->start, len, (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
     sent_retransmitted(&tc->sent, r, s->now_ns);
@@ -173,7 +173,7 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rtt_conf(s, &rc);
     if (tcp_in_flight(tc) > 0) {
-        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc)); /* RFC 6298 5.1 */
+        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
         return;
     }
     if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
