@@ -305,6 +305,7 @@ static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
     return tc->deadline_ns[t] != 0;
 }
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc);
+uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns);
 void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c);
 

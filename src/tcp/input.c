@@ -4,6 +4,7 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 #include "wire/cksum.h"
+#include "wire/icmp.h"
 
 #include "base/poison.h"
 
@@ -121,6 +122,10 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
             sent_mark_all_lost(&tc->sent);
             tcp_mark_dirty(s, tc);
         }
+        return;
+    }
+    if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */
+        tc->soft_error = e->err;
         return;
     }
     if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {

@@ -87,6 +87,7 @@ struct seg {
 
 #define in(...) script_in(__FILE__, __LINE__, (struct seg){__VA_ARGS__})
 #define out(...) script_out(__FILE__, __LINE__, (struct seg){__VA_ARGS__})
+#define out_any() script_out_any(__FILE__, __LINE__) /* whatever is well formed; returns it */
 #define nothing() script_nothing(__FILE__, __LINE__)
 #define quiet_ms(ms) script_quiet(__FILE__, __LINE__, (ms))
 #define after_ms(ms) script_after(__FILE__, __LINE__, (ms))
@@ -155,6 +156,7 @@ int script_setup(void **state);
 int script_teardown(void **state);
 void script_in(const char *file, int line, struct seg g);
 void script_out(const char *file, int line, struct seg g);
+struct seg script_out_any(const char *file, int line);
 void script_nothing(const char *file, int line);
 void script_quiet(const char *file, int line, uint64_t ms);
 void script_after(const char *file, int line, uint64_t ms);
