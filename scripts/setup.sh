@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, with apt. Usage: setup.sh build|demo|test|fuzz|all
+# Installs what is missing, with apt. Usage: setup.sh build|demo|sim|test|fuzz|all
 # Looks first; a machine that has everything is left alone, and root is needed only when something is missing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,8 +39,12 @@ demo | test | all)
     ;;
 esac
 case $need in
-test | all)
+sim | test | fuzz | all)
     want_module cmocka libcmocka-dev
+    ;;
+esac
+case $need in
+test | all)
     want_command iperf3 iperf3
     want_command nc netcat-openbsd
     want_command tcpdump tcpdump
