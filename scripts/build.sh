@@ -53,7 +53,7 @@ printf 'build: %s ' "$dir" >&2
 : >"$log"
 progress &
 watcher=$!
-trap 'kill "$watcher" 2>/dev/null' EXIT
+trap 'kill "$watcher" 2>/dev/null || true' EXIT
 if ! ninja -C "$dir" "$@" >"$log" 2>&1; then
     echo "failed" >&2
     grep -E -A12 'error:|ERROR|FAILED' "$log" | head -n 80 >&2 || tail -n 40 "$log" >&2

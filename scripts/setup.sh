@@ -56,23 +56,27 @@ test | fuzz | all)
     ;;
 esac
 
-# apt-get in the background with a dot every few seconds; its output is shown only when it fails.
-apt_quiet() {
-    log=$(mktemp)
-    DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null &
-    job=$!
-    while kill -0 "$job" 2>/dev/null; do
-        sleep 2
+# A dot every few seconds; ends with this script, however that ends.
+dots() {
+    while sleep 2 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         printf . >&2
     done
-    if wait "$job"; then
-        rm -f "$log"
-        return 0
+}
+
+# apt-get in the foreground, so that Ctrl-C reaches it; its output is shown only when it fails.
+apt_quiet() {
+    log=$(mktemp)
+    status=0
+    dots &
+    watcher=$!
+    DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$watcher" 2>/dev/null || true
+    if [ "$status" != 0 ]; then
+        echo " failed:" >&2
+        tail -n 15 "$log" >&2
     fi
-    echo " failed:" >&2
-    tail -n 15 "$log" >&2
     rm -f "$log"
-    return 1
+    return "$status"
 }
 
 install_packages() {
