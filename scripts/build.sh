@@ -16,7 +16,7 @@ clang)
     compiler=clang
     ;;
 fuzz)
-    options="--buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false"
+    options="--buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false"
     compiler=clang
     ;;
 *)
@@ -33,6 +33,11 @@ if [ ! -e "$dir/build.ninja" ]; then
         cat "$log" >&2
         exit 1
     fi
+fi
+# Of that tree only the fuzzers are wanted.
+if [ "$kind" = fuzz ] && [ $# -eq 0 ]; then
+    # shellcheck disable=SC2046 # one word per target
+    set -- $(ninja -C "$dir" -t targets all | sed -n 's|^\(tests/fuzz/fuzz_[a-z0-9_]*\): .*LINKER.*|\1|p')
 fi
 printf 'build: %s ' "$dir" >&2
 if ! ninja -C "$dir" "$@" >"$log" 2>&1; then

@@ -46,7 +46,7 @@ class Server:
             return f.read()
 
     def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as f:
             fields = f.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -79,7 +79,7 @@ class Server:
 
 
 def machine_seconds():
-    with open("/proc/stat", encoding="ascii") as f:
+    with open("/proc/stat", encoding="utf-8") as f:
         fields = [int(x) for x in f.readline().split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
@@ -169,11 +169,14 @@ def report(plan, rows):
 
 def main():
     plan = Plan(sys.argv[1], sys.argv[2])
-    os.makedirs(plan.output, exist_ok=True)
-    huge = hugepages.Reserve(512)
-    with huge:
-        print(f"demo: {plan.runs()} runs of {plan.seconds} s; memory: {huge}", flush=True)
-        sys.exit(labs.in_lab(lambda: inside(plan, huge.ready)))
+    try:
+        os.makedirs(plan.output, exist_ok=True)
+        huge = hugepages.Reserve(512)
+        with huge:
+            print(f"demo: {plan.runs()} runs of {plan.seconds} s; memory: {huge}", flush=True)
+            sys.exit(labs.in_lab(lambda: inside(plan, huge.ready)))
+    except (OSError, labs.LabError) as e:
+        sys.exit(f"demo: {e}")
 
 
 def inside(plan, huge):

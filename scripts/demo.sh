@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-PATH=$PATH:/usr/sbin:/sbin
 scripts/setup.sh demo
 scripts/build.sh release
 exec python3 scripts/demo.py build/release/examples build/demo

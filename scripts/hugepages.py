@@ -8,12 +8,12 @@ SAVED = "/run/zstack-hugepages"
 
 
 def read(path):
-    with open(path, encoding="ascii") as f:
+    with open(path, encoding="utf-8") as f:
         return int(f.read())
 
 
 def write(path, number):
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write(str(number))
 
 

@@ -25,6 +25,7 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 
 class LabError(Exception):
@@ -37,7 +38,7 @@ def check(ret, what):
 
 
 def write_file(path, text):
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write(text)
 
 
@@ -74,7 +75,10 @@ def forward_signals(child):
 def in_lab(function):
     """Runs function() in a new process inside the namespaces; returns its result as an exit status."""
     sys.stdout.flush()
-    unshare_all()
+    try:
+        unshare_all()
+    except OSError as e:
+        raise LabError(f"cannot set up the user namespace: {e}") from None
     child = os.fork()
     if child:
         forward_signals(child)
@@ -225,17 +229,17 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=(), memory=512):
+def write_config(path, huge=False, core=0, zstack=()):
     """config.ini of a stack on the stack side."""
     lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
     if huge:
-        lines += ["no_huge=0", "extra_eal_args=--no-pci --in-memory"]
+        lines += ["no_huge=0", "extra_eal_args=--in-memory"]
     else:
-        lines += ["no_huge=1", f"memory={memory}", "extra_eal_args=--no-pci --no-shconf"]
+        lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
     lines += ["[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
               "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}"]
     if zstack:
         lines += ["[zstack]", *zstack]
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
     return path

@@ -1,11 +1,18 @@
 #!/bin/sh
-# Replays one seed of the simulator, or runs its whole grid. Usage: sim.sh [SEED]
+# Replays one seed in every simulation, or runs their whole grids. Usage: sim.sh [SEED]
+# SIM_PCAP=FILE writes what was on the wire, for tshark.
 set -eu
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh build
 scripts/build.sh dev
-if [ $# -gt 0 ] && [ -n "$1" ]; then
-    export SEED="$1"
+if [ $# -eq 0 ] || [ -z "$1" ]; then
+    exec meson test -C build/dev --no-rebuild --print-errorlogs --suite sim
 fi
-exec meson test -C build/dev --no-rebuild --print-errorlogs --suite sim --verbose
+status=0
+for program in build/dev/tests/sim/test_*; do
+    [ -f "$program" ] || continue
+    echo "sim: $program $1"
+    "$program" "$1" || status=1
+done
+exit "$status"

@@ -145,7 +145,10 @@ int ff_fdisused(int fd);
 /** The largest descriptor number that the stack can return. */
 int ff_getmaxfd(void);
 
-/** As pthread_create and pthread_join; ff_pthread_join on the owner's thread polls the stack while it waits. */
+/**
+ * As pthread_create and pthread_join. Without attributes the new thread may run on every core that the process had before
+ * ff_init bound the owner to its polling core. ff_pthread_join on the owner's thread polls the stack while it waits.
+ */
 int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *), void *arg);
 int ff_pthread_join(pthread_t thread, void **retval);
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct api_runtime {
     struct z_stack *stack;
     const char *owner; /* atomic: &api_self of the thread that owns the stack; NULL unless API_RUNNING */
     int state;         /* atomic: enum api_state */
+    uint32_t again;    /* calls since the last turn that would have blocked */
     bool in_turn;      /* the protocol is running: it may not be entered again */
     bool looping;      /* atomic: ff_run or the background thread polls */
     bool stop;         /* atomic: ff_stop_run was called */
@@ -44,6 +46,7 @@ struct api_runtime {
     bool thread_stop;  /* atomic: the background thread shall hand the stack over */
     pthread_t thread;
     struct conf conf;
+    cpu_set_t cores; /* of the process before ff_init bound a thread to its polling core */
 };
 
 extern struct api_runtime api;
@@ -90,6 +93,7 @@ int64_t api_interrupt(struct z_stack *s, struct api_op *op);
 /* The slow ends of api_call: waits on the owner's thread; goes through the mailbox. */
 int64_t api_call_blocked(struct z_stack *s, struct api_op *op);
 int64_t api_call_foreign(struct api_op *op);
+int64_t api_call_again(struct z_stack *s, struct api_op *op); /* it would have blocked */
 
 static inline int64_t api_call(struct api_op *op, api_fn fn)
 {
@@ -99,6 +103,8 @@ static inline int64_t api_call(struct api_op *op, api_fn fn)
     if (unlikely(!api_is_owner()))
         return api_call_foreign(op);
     r = fn(api.stack, op);
+    if (unlikely(r == -EAGAIN || r == -EALREADY))
+        return api_call_again(api.stack, op);
     return likely(r != API_WAIT) ? r : api_call_blocked(api.stack, op);
 }
 

@@ -78,7 +78,7 @@ static void drain_elsewhere(void)
     if (!__atomic_load_n(&api.looping, __ATOMIC_RELAXED))
         return;
     ff_stop_run();
-    while (api_get_state() == API_RUNNING && port_clock_ns() < deadline_ns)
+    while (__atomic_load_n(&api.looping, __ATOMIC_ACQUIRE) && port_clock_ns() < deadline_ns)
         port_wait(NULL, NS_PER_MS);
 }
 

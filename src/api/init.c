@@ -1,4 +1,5 @@
 /* ff_init: from config.ini to a running stack. */
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,8 @@ static void start(void)
     char err[512];
     int r;
 
+    if (sched_getaffinity(0, sizeof(api.cores), &api.cores) != 0)
+        CPU_ZERO(&api.cores);
     if (port_eal_init(api.conf.eal_argc, api.conf.eal_argv, err, sizeof(err)) != 0)
         die("%s", err);
     r = pkt_init();

@@ -37,6 +37,7 @@ unsigned api_turn(struct z_stack *s)
     uint64_t now_ns = port_clock_ns();
     unsigned n;
 
+    api.again = 0;
     s->in_app = false;
     /* what the application did since the last turn leaves first: its answers carry the acknowledgements that they can */
     n = turn_output(s, now_ns);
@@ -120,8 +121,10 @@ static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop
 void api_thread_run(void)
 {
     run(api.stack, NULL, NULL, &api.thread_stop);
-    if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
-        api_drain(api.stack);
+    if (!__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
+        return; /* ff_run goes on with it */
+    api_drain(api.stack);
+    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
 }
 
 /* Takes the stack from its background thread, or from the thread of ff_init, which must not be inside a call. */
@@ -159,7 +162,7 @@ void ff_run(loop_func_t loop, void *arg)
     __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     run(s, loop, arg, &api.stop);
     api_drain(s);
-    __atomic_store_n(&api.looping, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
 }
 
 void ff_stop_run(void)

@@ -23,9 +23,22 @@ int ff_gettimeofday(struct timeval *tv, struct timezone *tz)
     return 0;
 }
 
+/* A thread inherits the owner's binding to its polling core, where it would hardly run: it gets the cores from before ff_init. */
 int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *), void *arg)
 {
-    return pthread_create(thread, attr, start_routine, arg);
+    pthread_attr_t own;
+    int r;
+
+    if (attr != NULL || CPU_COUNT(&api.cores) == 0)
+        return pthread_create(thread, attr, start_routine, arg);
+    r = pthread_attr_init(&own);
+    if (r != 0)
+        return r;
+    r = pthread_attr_setaffinity_np(&own, sizeof(api.cores), &api.cores);
+    if (r == 0)
+        r = pthread_create(thread, &own, start_routine, arg);
+    pthread_attr_destroy(&own);
+    return r;
 }
 
 /* The other thread may be waiting for a call of its own to be done here. */

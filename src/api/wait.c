@@ -57,6 +57,17 @@ int64_t api_call_blocked(struct z_stack *s, struct api_op *op)
     return r;
 }
 
+/* Calls in a row that would have blocked before one of them turns the stack. */
+#define AGAIN_TURN 16u
+
+/* A loop of non-blocking calls that never waits would otherwise try for ever: nothing would move. */
+int64_t api_call_again(struct z_stack *s, struct api_op *op)
+{
+    if (++api.again >= AGAIN_TURN && api_can_poll(s))
+        api_turn(s);
+    return api_is_owner() ? op->fn(s, op) : -EBADF;
+}
+
 /* A call that waits for events polls once in any case, or an application whose sockets are always ready starves its stack. */
 static int64_t call_wait(struct api_op *op, api_fn fn)
 {

@@ -71,8 +71,23 @@ static bool has_physical_addresses(const char *p, size_t len, size_t page)
     return true;
 }
 
+/* Every device that maps memory for itself gets this. Virtual devices do not, and say ENOTSUP. */
+static int dma_map(struct z_stack *s, void *p, size_t len)
+{
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        struct port *port = s->netif[i]->port;
+        int err = port->ops->dma_map != NULL ? port->ops->dma_map(port, p, rte_mem_virt2iova(p), len) : -ENOTSUP;
+
+        if (err != 0 && err != -ENOTSUP)
+            return err;
+    }
+    return 0;
+}
+
 int z_register(void *p, size_t len)
 {
+    int err;
+
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     uintptr_t first = (uintptr_t)p & ~(page - 1), end = ((uintptr_t)p + len + page - 1) & ~(page - 1);
 
@@ -84,7 +99,10 @@ int z_register(void *p, size_t len)
         return (int)api_ret(-ENOTSUP);
     if (rte_extmem_register((void *)first, end - first, NULL, 0, page) != 0 && rte_errno != EEXIST)
         return (int)api_ret(-rte_errno);
-    return 0;
+    err = dma_map(api.stack, (void *)first, end - first);
+    if (err != 0)
+        rte_extmem_unregister((void *)first, end - first);
+    return (int)api_ret(err);
 }
 
 /* looking and cutting ------------------------------------------------------------------------------------------ */

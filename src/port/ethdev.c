@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 
 #include "base/units.h"
@@ -156,6 +157,7 @@ static const struct port_ops ethdev_ops = {
     .link_up = ethdev_link_up,
     .missed = ethdev_missed,
     .wait = ethdev_wait,
+    .dma_map = ethdev_dma_map,
     .close = ethdev_close,
 };
 

@@ -26,4 +26,7 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
 /* Bytes that a receive buffer of this port should have (without headroom), to size the pool before port_ethdev_open. */
 uint32_t port_ethdev_rx_room(uint16_t port_id, uint16_t mtu);
 
+/* ethdev_dma.c: port_ops.dma_map */
+int ethdev_dma_map(struct port *p, void *addr, uint64_t iova, size_t len);
+
 #endif

@@ -39,6 +39,8 @@ struct port_ops {
     uint64_t (*missed)(struct port *p);
     /* Waits for a receive interrupt; NULL where caps.rx_event is false. */
     void (*wait)(struct port *p, uint64_t timeout_ns);
+    /* Lets the device reach [addr, addr + len) of application memory: 0, -ENOTSUP when it needs no such thing, -errno. May be NULL. */
+    int (*dma_map)(struct port *p, void *addr, uint64_t iova, size_t len);
     void (*close)(struct port *p);
 };
 

@@ -55,11 +55,32 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
     }
 }
 
+/*
+ * All connections together hold more than rcv_limit: what is left in the receive pool is the port's. A queue of small segments is copied
+ * together; when that does not help, a connection takes a segment only if it holds nothing, so that one whose application
+ * reads goes on. The peer sends the rest again.
+ */
+static bool relieve_stack(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t limit = s->conf.rcv_limit_bytes;
+
+    if (tc->rcvq.head != tc->rcvq.tail && tc->rcvq.charged_bytes / 4 > tc->rcvq.bytes)
+        tcp_rcv_collapse(s, tc);
+    if (s->tcp.rcv_charged_bytes <= limit + limit / 8)
+        return true;
+    while (tc->reass.n > 0)
+        reass_prune(&tc->reass, &s->arena);
+    tcp_rcv_charge(s, tc);
+    return tc->rcvq.bytes == 0;
+}
+
 /* More memory than SO_RCVBUF allows twice over: small segments. */
 static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t limit = 2 * tc->opt.rcvbuf_bytes;
 
+    if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
+        return false;
     if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
         return true;
     tcp_rcv_collapse(s, tc);
@@ -207,11 +228,12 @@ void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg
         pkt_drop(s, m, DROP_TCP_PURE_ACK);
     else if ((m = trim(s, tc, &seq, &fin, m)) != NULL)
         queue_text(s, tc, seq, (g->h.flags & TH_PSH) != 0 || fin, m);
-    if (fin && seq_gt(fin_seq, tc->rcv_nxt) && !tc->fin_pending) { /* a FIN behind a hole waits for the hole */
+    if (fin && seq_gt(fin_seq, tc->rcv_nxt)) { /* a FIN behind a hole waits for the hole */
+        if (!tc->fin_pending)
+            tc->fin_seq = fin_seq;
         tc->fin_pending = true;
-        tc->fin_seq = fin_seq;
         if (g->len == 0)
-            tcp_send_ack(s, tc);
+            tcp_send_ack(s, tc); /* one per segment out of order, repeated ones too */
     }
     if ((fin && fin_seq == tc->rcv_nxt) || (tc->fin_pending && tc->fin_seq == tc->rcv_nxt))
         tcp_fin_input(s, tc);

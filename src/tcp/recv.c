@@ -121,13 +121,19 @@ ssize_t tcp_recv_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec
     return (ssize_t)done;
 }
 
+/* A cut piece keeps the whole buffer behind it from the driver: that is what it is charged with. */
+static uint32_t loan_charge(struct rte_mbuf *m)
+{
+    return pkt_truesize(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect(m) : m);
+}
+
 static void lend(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
     struct pkt_meta *meta = pkt_meta(m);
 
     meta->flags = PKT_F_LOAN;
     meta->loan_stack = (uint16_t)(s->index + 1);
-    meta->loan_bytes = pkt_truesize(m);
+    meta->loan_bytes = loan_charge(m);
     meta->loan_conn = tc->id;
     tc->loan_bytes += meta->loan_bytes;
     s->tcp.loan_bytes += meta->loan_bytes;

@@ -9,6 +9,11 @@
 /* ts_recent is not believed after this long without a segment (RFC 7323 5.5). */
 #define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
 
+static bool ts_recent_outdated(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+}
+
 /* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
 static bool paws_ok(const struct z_stack *s, const struct tcp_conn *tc, const struct tcp_seg *g)
 {
@@ -16,7 +21,7 @@ static bool paws_ok(const struct z_stack *s, const struct tcp_conn *tc, const st
         return true;
     if (!g->o.has_ts)
         return false;
-    return !seq_lt(g->o.ts_val, tc->ts_recent) || s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+    return !seq_lt(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc);
 }
 
 /* First: is any of the segment in the window? (table 6 of 3.4) */
@@ -31,19 +36,6 @@ static bool seq_acceptable(const struct tcp_conn *tc, const struct tcp_seg *g)
     if (wnd == 0)
         return false;
     return seq_in(seq, tc->rcv_nxt, tc->rcv_nxt + wnd) || seq_in(seq + len - 1, tc->rcv_nxt, tc->rcv_nxt + wnd);
-}
-
-static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
-{
-    if ((g->h.flags & TH_RST) == 0) {
-        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
-            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
-        if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
-            tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
-        else
-            tcp_send_ack_limited(s, tc);
-    }
-    pkt_drop(s, m, DROP_TCP_SEQ);
 }
 
 /* Second: RST. Exactly at rcv_nxt it counts, elsewhere in the window it is challenged (RFC 5961 3.2). */
@@ -121,6 +113,33 @@ static bool fin_acked(struct z_stack *s, struct tcp_conn *tc)
     return true;
 }
 
+/*
+ * A zero-window probe of ours is in flight, and an old segment acknowledges it. Two ends that probe each other's closed windows
+ * need this exception: when both windows open and take the probes, the segments of each lie before what the other expects, and an
+ * ACK that is not looked at would be answered by an ACK that is not looked at, until the connection times out.
+ */
+static bool old_but_acks_probe(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return tcp_synchronized(tc) && (g->h.flags & (TH_ACK | TH_SYN | TH_RST)) == TH_ACK && seq_lt(g->h.seq, tc->rcv_nxt) &&
+           tc->rcv_nxt - g->h.seq <= (uint32_t)UINT16_MAX << tc->rcv_wscale && tcp_in_flight(tc) == 1 && !tc->fin_sent &&
+           g->h.ack == tc->snd_nxt;
+}
+
+static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    if (old_but_acks_probe(tc, g))
+        tcp_ack_input(s, tc, g);
+    if ((g->h.flags & TH_RST) == 0) {
+        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
+            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
+        if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
+            tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
+        else
+            tcp_send_ack_limited(s, tc);
+    }
+    pkt_drop(s, m, DROP_TCP_SEQ);
+}
+
 /* Fifth: ACK. False: the segment was consumed. */
 static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
 {
@@ -195,13 +214,14 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
         pkt_drop(s, m, DROP_TCP_SYN_BAD);
         return;
     }
-    /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent */
-    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) && seq_geq(g->o.ts_val, tc->ts_recent)) {
+    if (!ack_step(s, tc, in, g, m))
+        return;
+    /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent; after the check of the ACK, so that no forged one moves it */
+    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
+        (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
         tc->ts_recent = g->o.ts_val;
         tc->ts_recent_at_ns = s->now_ns;
     }
-    if (!ack_step(s, tc, in, g, m))
-        return;
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);
     tcp_data_input(s, tc, g, m); /* seventh and eighth: text and FIN */

@@ -15,7 +15,6 @@ ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.pat
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
 SOAK = int(os.environ.get("ZSTACK_SOAK", "1"))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-os.environ["PATH"] += ":/usr/sbin:/sbin"
 
 import lab as labs  # noqa: E402
 

@@ -37,7 +37,7 @@ def capture(lab, file):
 def read_with_tcpdump(lab, file):
     text = lab.call("kernel", "tcpdump", "-Z", "root", "-n", "-vv", "-r", file, "src", "host", labs.SERVER_IP)
     peer.expect(text.count("\n") > 300, "the capture has too few packets of the server")
-    bad = [line for line in text.splitlines() if "incorrect" in line or "bad " in line or "[|" in line]
+    bad = [line for line in text.splitlines() if "incorrect" in line or " bad " in line or "[|" in line]
     peer.expect(not bad, f"tcpdump complains: {bad[:3]}")
 
 

@@ -41,9 +41,9 @@ class Installed:
         self.pc = self.one("libzstack.pc")
         self.libdir = os.path.dirname(os.path.dirname(self.pc))
         for file in glob.glob(os.path.join(os.path.dirname(self.pc), "*.pc")):
-            with open(file, encoding="ascii") as f:
+            with open(file, encoding="utf-8") as f:
                 text = f.read()
-            with open(file, "w", encoding="ascii") as f:
+            with open(file, "w", encoding="utf-8") as f:
                 f.write(re.sub(r"^prefix=", f"prefix={tmp}/dest", text, flags=re.M))
         self.env = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(self.pc), "LD_LIBRARY_PATH": self.libdir}
 
@@ -87,11 +87,22 @@ def write_namesakes(path):
     internal = defined_symbols("--extern-only", "--defined-only", os.path.join(peer.BUILD, "src/libzstack_core.a"))
     names = sorted(s for s in internal if re.fullmatch(r"[a-z]\w*", s) and not re.match(r"z_|ff_|rte_", s))
     peer.expect({"tcp_input", "arena_alloc", "wheel_arm"} <= set(names), "the internal names are not found")
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write("#include <stdlib.h>\n")
         for name in names:
             f.write(f"void {name}(void) {{ abort(); }}\n")
     return path
+
+
+def serve_readme(lab, inst, tmp):
+    """The page's server, which prints no counters and ends only by a signal."""
+    with peer.program(lab, inst.build("readme", [readme_server(tmp)]), port=7) as server:
+        for n in (1, 1000, 30_000):
+            peer.echo(lab, n, port=7)
+        server.process.kill()
+        server.process.wait()
+        server.process.returncode = 0
+    print("README's server", flush=True)
 
 
 def serve(lab, inst, program, what):
@@ -102,6 +113,15 @@ def serve(lab, inst, program, what):
     print(what, flush=True)
 
 
+def readme_server(tmp):
+    with open(os.path.join(peer.ROOT, "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    path = os.path.join(tmp, "readme.c")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.split("```c\n")[1].split("```")[0])
+    return path
+
+
 def run(lab, tmp):
     inst = Installed(tmp)
     check_files(inst)
@@ -109,11 +129,12 @@ def run(lab, tmp):
     echo = os.path.join(peer.ROOT, "examples/echo.c")
     namesakes = write_namesakes(os.path.join(tmp, "namesakes.c"))
     serve(lab, inst, inst.build("shared", [echo]), "shared library")
+    serve_readme(lab, inst, tmp)
     serve(lab, inst, inst.build("shared_names", [echo, namesakes], extra=["-rdynamic"]), "shared library, same names")
     serve(lab, inst, inst.build("static", [echo], package="libzstack-static"), "static library")
     serve(lab, inst, inst.build("static_names", [echo, namesakes], package="libzstack-static", extra=["-rdynamic"]), "static library, same names")
     host = os.path.join(tmp, "host.c")
-    with open(host, "w", encoding="ascii") as f:
+    with open(host, "w", encoding="utf-8") as f:
         f.write(HOST)
     for package in ("libzstack", "libzstack-static"):
         plugin = inst.build(f"plugin-{package}.so", [echo], package, ["-shared", "-fPIC", "-Dmain=plugin_main"])
@@ -121,7 +142,7 @@ def run(lab, tmp):
         sh(*CC, "-o", program, host, namesakes, f'-DPLUGIN="{plugin}"', "-rdynamic", "-ldl")
         serve(lab, inst, program, f"inside a shared object, {package}")
     if shutil.which("c++"):
-        with open(os.path.join(tmp, "app.cc"), "w", encoding="ascii") as f:
+        with open(os.path.join(tmp, "app.cc"), "w", encoding="utf-8") as f:
             f.write('#include "ff_api.h"\n#include "ff_epoll.h"\n#include "ff_veth.h"\n#include "z_api.h"\n#include "ff_config.h"\n#include "ff_log.h"\n')
         sh("c++", "-fsyntax-only", os.path.join(tmp, "app.cc"), *inst.flags("libzstack", "--cflags"))
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "buf/wrap.h"
 
 #define TX_RETRY_NS NS_PER_US
 #define MASK_24 0xffffff00u
@@ -144,6 +145,7 @@ bool sim_stack_conserved(struct sim_stack *ss)
     uint32_t buffers;
 
     port_mem_drain(ss->end->port);
+    release_run(ss->s); /* of wrapped memory that the port still held */
     buffers = pkt_pools_in_use(&ss->s->pools);
     if (buffers != 0)
         sim_fail(ss->sim, "node %d: %u buffers did not come back", ss->node, buffers);

@@ -1,111 +1,265 @@
 /*
- * Streams under loss, reordering, duplication, corruption and delay: every byte arrives, intact, in time; every buffer
- * comes back. Usage: test_transfer [SEED [COUNT]]; a failing seed prints itself.
+ * Streams under loss, reordering, duplication, corruption and delay: every byte arrives, intact, within a time computed from the
+ * link; what must hold of every connection holds after every few steps; every buffer comes back.
+ *
+ *     test_transfer                 the grid of conditions, then some seeds
+ *     test_transfer SEED [COUNT]    seeds; a failing one prints itself. SEED in the environment does the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sim_flow.h"
+#include "sim_tcp.h"
 
-#define DEFAULT_SEEDS 60
+#define DEFAULT_SEEDS 100
+#define CHECK_EVERY 16
 
 static const uint32_t loss_grid[] = {0, 1000, 10000, 50000, 100000, 200000};
 static const uint32_t io_grid[] = {10, 100, 1460, 5000, 20000, 65280};
+static const uint32_t buf_grid[] = {4096, 16384, 65536, 262144};
+
+static const char *const close_names[FLOW_CLOSE_COUNT] = {"each", "client", "server", "both", "half", "reset", "unread"};
+
+/* One run: everything that decides what happens. */
+struct plan {
+    uint64_t seed;
+    struct sim_pair_conf pair;
+    struct flow_conf flow;
+    uint32_t sndbuf, rcvbuf; /* 0: the default */
+    bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota;
+};
 
 static void tune(struct stack_conf *c, void *arg)
 {
-    struct rng *r = arg;
+    const struct plan *p = arg;
 
-    if (rng_below(r, 4) == 0)
-        c->sack = false;
-    if (rng_below(r, 4) == 0)
-        c->timestamps = false;
-    if (rng_below(r, 4) == 0)
-        c->window_scaling = false;
-    if (rng_below(r, 4) == 0)
-        c->fast_path = false;
-    if (rng_below(r, 3) == 0)
-        c->rcvbuf_bytes = 8192 << rng_below(r, 4);
-    if (rng_below(r, 3) == 0)
-        c->sndbuf_bytes = 8192 << rng_below(r, 4);
-    if (rng_below(r, 3) == 0)
+    c->sack = !p->no_sack;
+    c->timestamps = !p->no_timestamps;
+    c->window_scaling = !p->no_scaling;
+    c->fast_path = !p->no_fast_path;
+    if (p->rcvbuf != 0)
+        c->rcvbuf_bytes = p->rcvbuf;
+    if (p->sndbuf != 0)
+        c->sndbuf_bytes = p->sndbuf;
+    if (p->small_quota)
         c->loan_quota_bytes = 4096;
+    c->max_connections = 64;
+    c->max_sockets = 64;
     c->msl_ns = NS_PER_SEC;
+    c->finwait2_ns = 10 * NS_PER_SEC;
     c->arp_max_tries = 50; /* a host is not unreachable because one question in five is lost */
+    c->syn_retries = 12;   /* nor a connection impossible */
+    c->rto_max_ns = 8 * NS_PER_SEC; /* bounds bad luck: the tail of an unbounded back-off has no useful limit in time */
 }
 
-static void configure(struct sim_pair_conf *c, uint64_t seed, struct rng *r)
+static uint64_t round_trip_ns(const struct plan *p)
 {
-    uint32_t loss = loss_grid[rng_below(r, 6)];
+    const struct sim_link_conf *a = &p->pair.side[0].link, *b = &p->pair.side[1].link;
 
-    c->sim.seed = seed;
-    for (int i = 0; i < 2; i++) {
-        struct sim_stack_conf *sc = &c->side[i];
-
-        sc->tune = tune;
-        sc->tune_arg = r;
-        sc->offload = rng_below(r, 2) == 0;
-        sc->no_chains = rng_below(r, 5) == 0;
-        sc->no_external = rng_below(r, 5) == 0;
-        sc->no_indirect = rng_below(r, 6) == 0;
-        sc->link.loss_ppm = loss;
-        sc->link.delay_ns = (1 + rng_below(r, 20)) * NS_PER_MS / 4;
-        sc->link.jitter_ns = rng_below(r, 2) == 0 ? 0 : NS_PER_MS;
-        sc->link.bits_per_sec = rng_below(r, 2) == 0 ? 0 : 100000000;
-        sc->link.queue_limit = 100;
-        sc->link.dup_ppm = rng_below(r, 3) == 0 ? 20000 : 0;
-        sc->link.corrupt_ppm = rng_below(r, 3) == 0 ? 10000 : 0;
-        sc->link.reorder_ppm = rng_below(r, 3) == 0 ? 50000 : 0;
-        sc->link.reorder_ns = 2 * NS_PER_MS;
-    }
+    return a->delay_ns + a->jitter_ns + a->reorder_ns + b->delay_ns + b->jitter_ns + b->reorder_ns;
 }
 
-static bool run(uint64_t seed)
+/* Chance that a segment or its acknowledgement is lost. */
+static double loss_of(const struct plan *p)
+{
+    double keep = 1;
+
+    for (int i = 0; i < 2; i++)
+        keep *= 1 - (p->pair.side[i].link.loss_ppm + p->pair.side[i].link.corrupt_ppm) / (double)SIM_PPM;
+    return 1 - keep;
+}
+
+/*
+ * How long the run may take: as if every segment went alone, in a round trip (with a delayed ACK where nothing is in flight behind
+ * it), plus for each that is lost a timeout with its back-off, three times over for bad luck; and the handshake's back-off.
+ */
+static uint64_t time_limit_ns(const struct plan *p)
+{
+    double q = loss_of(p), rtt = (double)round_trip_ns(p), rto = MAX(3 * rtt, 500e6);
+    uint32_t piece = MIN(p->flow.max_io / 2 + 1, 1400u), gather = MIN(piece * 15, 1400u);
+    double segments = (double)(p->flow.bytes_a + p->flow.bytes_b) * p->flow.n / gather + 20;
+    double line = (double)(p->flow.bytes_a + p->flow.bytes_b) * p->flow.n * 16 * 1e9 /
+                  (double)MAX(p->pair.side[0].link.bits_per_sec, (uint64_t)10000000);
+    double t = 10e9 + segments * (rtt + 45e6 + 3 * q * rto / (1 - 2 * q)) + line + (q > 0 ? 130e9 : 0);
+
+    for (int i = 0; i < 2; i++) /* a slow reader, with the small reads that a closed window and a random length make of it */
+        t += (double)p->flow.read_every_ns[i] * (double)(i == 0 ? p->flow.bytes_b : p->flow.bytes_a) * 4 / MAX(piece, 1u);
+    return (uint64_t)t;
+}
+
+static bool run_flows(struct flow_net *fn, const struct plan *p)
+{
+    struct sim *sim = fn->pair.sim;
+    uint64_t limit = time_limit_ns(p);
+
+    if (!flow_net_start_conf(fn, &p->flow)) {
+        sim_fail(sim, "the flows do not start");
+        return false;
+    }
+    if (!sim_run_until(sim, flow_net_done, fn, limit) && !sim->failed) {
+        const struct flow *f = &fn->flow[0];
+
+        sim_fail(sim, "not finished in %.1f s: %llu of %llu, %llu of %llu", (double)limit / 1e9, (unsigned long long)f->server.received,
+                 (unsigned long long)p->flow.bytes_a, (unsigned long long)f->client.received, (unsigned long long)p->flow.bytes_b);
+    }
+    flow_net_stop(fn);
+    /* the last ACKs, TIME-WAIT, late duplicates, a peer that never learns of a reset */
+    return !sim->failed && sim_run_for(sim, 1000 * NS_PER_SEC) && sim_stack_conserved(fn->pair.a) && sim_stack_conserved(fn->pair.b);
+}
+
+static bool run(struct plan *p)
 {
     struct flow_net fn = {0};
-    struct sim_pair_conf c = {0};
-    struct rng r;
-    enum flow_mode mode;
-    uint32_t io, n;
-    uint64_t bytes_a, bytes_b;
-    bool ok;
+    struct sim_tcp_checker checker;
 
-    rng_seed(&r, seed);
-    configure(&c, seed, &r);
-    if (!sim_pair_create(&fn.pair, &c))
+    p->pair.sim.seed = p->seed;
+    for (int i = 0; i < 2; i++) {
+        p->pair.side[i].tune = tune;
+        p->pair.side[i].tune_arg = p;
+    }
+    if (!sim_pair_create(&fn.pair, &p->pair))
         return false;
-    mode = (enum flow_mode)rng_below(&r, 4);
+    sim_tcp_check_every(&checker, &fn.pair, CHECK_EVERY);
+    run_flows(&fn, p);
+    return flow_net_destroy(&fn);
+}
+
+static void link_at_random(struct sim_link_conf *l, uint32_t loss, struct rng *r)
+{
+    l->loss_ppm = loss;
+    l->delay_ns = (1 + rng_below(r, 20)) * NS_PER_MS / 4;
+    l->jitter_ns = rng_below(r, 2) == 0 ? 0 : NS_PER_MS;
+    l->bits_per_sec = rng_below(r, 2) == 0 ? 0 : 100000000;
+    l->queue_limit = 100;
+    l->dup_ppm = rng_below(r, 3) == 0 ? 20000 : 0;
+    l->corrupt_ppm = rng_below(r, 3) == 0 ? 10000 : 0;
+    l->reorder_ppm = rng_below(r, 3) == 0 ? 50000 : 0;
+    l->reorder_ns = 2 * NS_PER_MS;
+}
+
+static void port_at_random(struct sim_stack_conf *sc, struct rng *r)
+{
+    sc->offload = rng_below(r, 2) == 0;
+    sc->no_chains = rng_below(r, 5) == 0;
+    sc->no_external = rng_below(r, 5) == 0;
+    sc->no_indirect = rng_below(r, 6) == 0;
+    sc->knobs.hold_polls = rng_below(r, 3) == 0 ? 20 : 0;
+    sc->knobs.hold_random = rng_below(r, 2) == 0;
+    sc->knobs.partial_pct = rng_below(r, 4) == 0 ? 30 : 0;
+    sc->knobs.rx_seg_bytes = rng_below(r, 4) == 0 ? 300 : 0;
+    sc->knobs.rx_seg_random = rng_below(r, 2) == 0;
+    sc->knobs.poison = true;
+}
+
+static void plan_of_seed(struct plan *p, uint64_t seed)
+{
+    uint32_t loss, io, most;
+    struct rng r;
+
+    *p = (struct plan){.seed = seed};
+    rng_seed(&r, seed);
+    loss = loss_grid[rng_below(&r, 6)];
+    for (int i = 0; i < 2; i++) {
+        link_at_random(&p->pair.side[i].link, loss, &r);
+        port_at_random(&p->pair.side[i], &r);
+    }
+    p->no_sack = rng_below(&r, 4) == 0;
+    p->no_timestamps = rng_below(&r, 4) == 0;
+    p->no_scaling = rng_below(&r, 4) == 0;
+    p->no_fast_path = rng_below(&r, 4) == 0;
+    p->small_quota = rng_below(&r, 3) == 0;
+    p->rcvbuf = rng_below(&r, 3) == 0 ? 4096u << rng_below(&r, 5) : 0;
+    p->sndbuf = rng_below(&r, 3) == 0 ? 4096u << rng_below(&r, 5) : 0;
     io = io_grid[rng_below(&r, 6)];
-    n = 1 + rng_below(&r, 4);
-    bytes_a = rng_below(&r, io < 1000 ? 20000 : 400000);
-    bytes_b = rng_below(&r, io < 1000 ? 20000 : 400000);
-    ok = flow_net_start(&fn, n, bytes_a, bytes_b, mode, io, seed);
-    if (!ok || !sim_run_until(fn.pair.sim, flow_net_done, &fn, 1200 * NS_PER_SEC) || flow_net_failed(&fn)) {
-        if (!fn.pair.sim->failed)
-            sim_fail(fn.pair.sim, "not finished in time: %llu of %llu, %llu of %llu", (unsigned long long)fn.flow[0].server.received,
-                     (unsigned long long)bytes_a, (unsigned long long)fn.flow[0].client.received, (unsigned long long)bytes_b);
-        ok = false;
+    most = io < 1000 ? 20000 : 400000;
+    p->flow = (struct flow_conf){
+        .n = 1 + rng_below(&r, 4),
+        .bytes_a = rng_below(&r, most),
+        .bytes_b = rng_below(&r, most),
+        .mode = (enum flow_mode)rng_below(&r, 4),
+        .max_io = io,
+        .seed = seed,
+        .close = (enum flow_close)rng_below(&r, FLOW_CLOSE_COUNT),
+    };
+    for (int i = 0; i < 2; i++)
+        if (rng_below(&r, 5) == 0)
+            p->flow.read_every_ns[i] = (1 + rng_below(&r, 30)) * NS_PER_MS;
+}
+
+/* loss, reordering and the rest by name, so that a failure says what it takes. */
+static uint64_t run_grid(uint64_t *failed)
+{
+    static const struct {
+        const char *name;
+        struct sim_link_conf link;
+    } links[] = {
+        {"clean", {.delay_ns = NS_PER_MS}},
+        {"loss 1 %", {.delay_ns = NS_PER_MS, .loss_ppm = 10000}},
+        {"loss 5 %", {.delay_ns = NS_PER_MS, .loss_ppm = 50000}},
+        {"loss 10 %", {.delay_ns = 5 * NS_PER_MS, .loss_ppm = 100000}},
+        {"loss 20 %", {.delay_ns = NS_PER_MS, .loss_ppm = 200000}},
+        {"reordering", {.delay_ns = NS_PER_MS, .reorder_ppm = 100000, .reorder_ns = 3 * NS_PER_MS}},
+        {"duplication", {.delay_ns = NS_PER_MS, .dup_ppm = 200000}},
+        {"corruption", {.delay_ns = NS_PER_MS, .corrupt_ppm = 50000}},
+        {"long delay", {.delay_ns = 100 * NS_PER_MS, .jitter_ns = 20 * NS_PER_MS}},
+        {"narrow", {.delay_ns = 10 * NS_PER_MS, .bits_per_sec = 10000000, .queue_limit = 10}},
+        {"everything", {.delay_ns = 2 * NS_PER_MS, .jitter_ns = NS_PER_MS, .loss_ppm = 50000, .reorder_ppm = 50000,
+                        .reorder_ns = 2 * NS_PER_MS, .dup_ppm = 50000, .corrupt_ppm = 20000, .bits_per_sec = 100000000, .queue_limit = 50}},
+    };
+    uint64_t n = 0;
+
+    for (unsigned l = 0; l < ARRAY_LEN(links); l++)
+        for (unsigned b = 0; b < ARRAY_LEN(buf_grid); b++) {
+            struct plan p = {
+                .seed = n + 1,
+                .sndbuf = buf_grid[b],
+                .rcvbuf = buf_grid[ARRAY_LEN(buf_grid) - 1 - b],
+                .flow = {.n = 1, .bytes_a = 100000, .bytes_b = 100000, .mode = (enum flow_mode)(n % 4), .max_io = 8000, .seed = n + 1,
+                         .close = (enum flow_close)(n % FLOW_CLOSE_COUNT)},
+            };
+
+            p.flow.read_every_ns[n % 2] = n % 3 == 0 ? 5 * NS_PER_MS : 0;
+            for (int i = 0; i < 2; i++)
+                p.pair.side[i].link = links[l].link;
+            n++;
+            if (!run(&p)) {
+                ++*failed;
+                printf("FAILED: %s, send buffer %u, receive buffer %u, close %s\n", links[l].name, p.sndbuf, p.rcvbuf,
+                       close_names[p.flow.close]);
+            }
+        }
+    return n;
+}
+
+static uint64_t run_seeds(uint64_t first, uint64_t count)
+{
+    uint64_t failed = 0;
+
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        struct plan p;
+
+        plan_of_seed(&p, seed);
+        if (!run(&p)) {
+            failed++;
+            printf("FAILED: make sim SEED=%llu (close %s, %u flows)\n", (unsigned long long)seed, close_names[p.flow.close], p.flow.n);
+        }
     }
-    flow_net_stop(&fn);
-    if (ok) { /* the last ACKs, TIME-WAIT, late duplicates */
-        ok = sim_run_for(fn.pair.sim, 1000 * NS_PER_SEC) && sim_stack_conserved(fn.pair.a) && sim_stack_conserved(fn.pair.b);
-    }
-    if (!ok)
-        printf("FAILED: seed %llu: make sim SEED=%llu\n", (unsigned long long)seed, (unsigned long long)seed);
-    sim_pair_destroy(&fn.pair);
-    return ok;
+    printf("%llu seeds from %llu: %llu failed\n", (unsigned long long)count, (unsigned long long)first, (unsigned long long)failed);
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : DEFAULT_SEEDS;
-    uint64_t failed = 0;
+    const char *seed = argc > 1 ? argv[1] : getenv("SEED");
+    uint64_t failed = 0, n;
 
     if (sim_eal_init() != 0)
         return 1;
-    for (uint64_t i = 0; i < count; i++)
-        failed += !run(first + i);
-    printf("%llu seeds from %llu: %llu failed\n", (unsigned long long)count, (unsigned long long)first, (unsigned long long)failed);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (seed != NULL && *seed != '\0')
+        return run_seeds(strtoull(seed, NULL, 0), argc > 2 ? strtoull(argv[2], NULL, 0) : 1) != 0;
+    n = run_grid(&failed);
+    printf("grid of %llu conditions: %llu failed\n", (unsigned long long)n, (unsigned long long)failed);
+    failed += run_seeds(1, sim_soak(DEFAULT_SEEDS));
     return failed != 0;
 }

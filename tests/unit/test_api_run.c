@@ -98,6 +98,92 @@ static void test_wait_in_run(void **state)
     assert_int_equal(api_in_child(body_wait_in_run), 0);
 }
 
+/* The paper's two listings, as printed but for the names around them. */
+#define N_EVENTS 16
+
+static int kq, sockfd;
+static struct kevent events[N_EVENTS];
+
+static int listing_loop(void *arg)
+{
+    int nevents = ff_kevent(kq, NULL, 0, events, N_EVENTS, NULL);
+
+    (void)arg;
+    for (int i = 0; i < nevents; i++) {
+        struct kevent event = events[i];
+        int clientfd = (int)event.ident;
+
+        if (clientfd == sockfd) {
+            int nclientfd = ff_accept(clientfd, NULL, NULL);
+            struct kevent kev;
+
+            EV_SET(&kev, nclientfd, EVFILT_READ, EV_ADD, 0, 0, NULL);
+            CHILD_CHECK(ff_kevent(kq, &kev, 1, NULL, 0, NULL) == 0);
+        } else if (event.flags & EV_EOF) {
+            ff_close(clientfd);
+            ff_stop_run();
+        } else if (event.filter == EVFILT_READ) {
+            void *mb;
+            ssize_t readlen = z_read(clientfd, &mb, 4096);
+            if (readlen > 0) {
+                char *data = ff_mbuf_mtod(mb);
+                struct rte_mempool *pool;
+                struct rte_mbuf *rte_mb;
+
+                CHILD_CHECK(memcmp(data, "request", 7) == 0);
+                ff_mbuf_free(mb);
+
+                pool = pktmbuf_pool[lcore_conf.socket_id];
+                rte_mb = rte_pktmbuf_alloc(pool);
+                data = rte_pktmbuf_mtod(rte_mb, char *);
+                memcpy(data, "response", 8);
+                rte_mb->data_len = 8;
+                rte_mb->pkt_len = 8;
+                mb = ff_mbuf_get(NULL, rte_mb, data, rte_mb->data_len);
+                CHILD_CHECK(z_write(clientfd, mb, rte_mb->data_len) == 8);
+            }
+        }
+    }
+    return 0;
+}
+
+static void *thread_requests(void *arg)
+{
+    int fd = ff_socket(AF_INET, SOCK_STREAM, 0);
+    char buf[8];
+
+    (void)arg;
+    CHILD_CHECK(api_connect(fd, API_ADDR, 80) == 0);
+    for (int i = 0; i < 100; i++) {
+        CHILD_CHECK(ff_send(fd, "request", 7, MSG_NOSIGNAL) == 7);
+        CHILD_CHECK(ff_recv(fd, buf, 8, MSG_WAITALL) == 8 && memcmp(buf, "response", 8) == 0);
+    }
+    ff_close(fd);
+    return NULL;
+}
+
+static void body_listings(void)
+{
+    struct kevent kev;
+    pthread_t t;
+
+    api_start("");
+    kq = ff_kqueue();
+    sockfd = ff_socket(AF_INET, SOCK_STREAM, 0);
+    CHILD_CHECK(api_bind(sockfd, 0, 80) == 0 && ff_listen(sockfd, N_EVENTS) == 0);
+    EV_SET(&kev, sockfd, EVFILT_READ, EV_ADD, 0, N_EVENTS, NULL);
+    CHILD_CHECK(ff_kevent(kq, &kev, 1, NULL, 0, NULL) == 0);
+    CHILD_CHECK(ff_pthread_create(&t, NULL, thread_requests, NULL) == 0);
+    ff_run(listing_loop, NULL);
+    CHILD_CHECK(ff_pthread_join(t, NULL) == 0);
+}
+
+static void test_listings(void **state)
+{
+    (void)state;
+    assert_int_equal(api_in_child(body_listings), 0);
+}
+
 /* before ff_init ----------------------------------------------------------------------------------------------- */
 
 static void body_before_init(void)
@@ -542,11 +628,11 @@ static void test_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callback_rules), cmocka_unit_test(test_wait_in_run),     cmocka_unit_test(test_before_init),
-        cmocka_unit_test(test_bad_start),      cmocka_unit_test(test_threads),         cmocka_unit_test(test_blocked_thread),
-        cmocka_unit_test(test_crowd),          cmocka_unit_test(test_stop_ends_waits), cmocka_unit_test(test_poll_thread),
-        cmocka_unit_test(test_exit),           cmocka_unit_test(test_exit_elsewhere),  cmocka_unit_test(test_exit_in_callback),
-        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_callback_rules),   cmocka_unit_test(test_listings),  cmocka_unit_test(test_wait_in_run),
+        cmocka_unit_test(test_before_init),      cmocka_unit_test(test_bad_start), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_blocked_thread),   cmocka_unit_test(test_crowd),     cmocka_unit_test(test_stop_ends_waits),
+        cmocka_unit_test(test_poll_thread),      cmocka_unit_test(test_exit),      cmocka_unit_test(test_exit_elsewhere),
+        cmocka_unit_test(test_exit_in_callback), cmocka_unit_test(test_fork),
     };
 
     return cmocka_run_group_tests_name("api_run", tests, NULL, NULL);

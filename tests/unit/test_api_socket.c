@@ -396,6 +396,91 @@ static void test_dup(void **state)
     ff_close(p[1]);
 }
 
+/* close waits until what was written is acknowledged, and no longer than SO_LINGER says. */
+static void test_linger(void **state)
+{
+    struct linger lg = {1, 1};
+    static char buf[4000000];
+    int p[2], small = 8192;
+    uint64_t t0;
+    int64_t got = 0;
+    ssize_t n;
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_LINGER, &lg, sizeof(lg)), 0);
+    assert_int_equal(ff_write(p[0], buf, 3000), 3000);
+    t0 = api_now_ms();
+    assert_int_equal(ff_close(p[0]), 0);
+    assert_true(api_now_ms() - t0 < 900);
+    assert_int_equal(ff_recv(p[1], buf, 4000, MSG_WAITALL), 3000);
+    ff_close(p[1]);
+
+    api_pair(p); /* the peer does not read */
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_LINGER, &lg, sizeof(lg)), 0);
+    n = ff_send(p[0], buf, sizeof(buf), MSG_DONTWAIT);
+    assert_true(n > small);
+    t0 = api_now_ms();
+    assert_int_equal(ff_close(p[0]), 0);
+    assert_in_range(api_now_ms() - t0, 999, 3000);
+    assert_int_equal(ff_fdisused(p[0]), 0);
+    while (got < n) { /* it goes on in the background */
+        ssize_t r = ff_read(p[1], buf, sizeof(buf));
+
+        assert_true(r > 0);
+        got += r;
+    }
+    assert_int_equal(ff_read(p[1], buf, 1), 0);
+    ff_close(p[1]);
+}
+
+/* A connection that finds no descriptor stays in the queue. */
+static void test_accept_without_descriptor(void **state)
+{
+    static int fds[1024];
+    int l = api_listener(3996), c = ff_socket(AF_INET, SOCK_STREAM, 0), n = 0, a;
+
+    (void)state;
+    assert_int_equal(api_connect(c, API_ADDR, 3996), 0);
+    while ((fds[n] = ff_socket(AF_INET, SOCK_DGRAM, 0)) >= 0)
+        n++;
+    assert_int_equal(errno, EMFILE);
+    assert_errno(ff_accept(l, NULL, NULL), EMFILE);
+    ff_close(fds[--n]);
+    a = ff_accept(l, NULL, NULL);
+    assert_true(a >= 0);
+    assert_int_equal(ff_write(c, "x", 1), 1);
+    assert_int_equal(ff_read(a, &fds[1023], 1), 1);
+    while (n > 0)
+        ff_close(fds[--n]);
+    ff_close(a);
+    ff_close(c);
+    ff_close(l);
+}
+
+/* A program that only ever tries, without a wait or z_poll, gets there as well. */
+static void test_spinning(void **state)
+{
+    int l = api_listener(3995), c = ff_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), a = -1, on = 1, tries = 0;
+    ssize_t n = -1;
+    char ch;
+
+    (void)state;
+    assert_int_equal(ff_ioctl(l, FIONBIO, &on), 0);
+    assert_errno(api_connect(c, API_ADDR, 3995), EINPROGRESS);
+    while (a < 0 && tries++ < 1000)
+        a = ff_accept(l, NULL, NULL);
+    assert_true(a >= 0);
+    assert_int_equal(ff_write(c, "x", 1), 1);
+    while (n < 0 && tries++ < 2000)
+        n = ff_read(a, &ch, 1);
+    assert_int_equal(n, 1);
+    ff_close(a);
+    ff_close(c);
+    ff_close(l);
+}
+
 static void test_datagrams(void **state)
 {
     int a = ff_socket(AF_INET, SOCK_DGRAM, 0), b = ff_socket(AF_INET, SOCK_DGRAM, 0);
@@ -448,7 +533,10 @@ int main(void)
         cmocka_unit_test(test_nonblocking),
         cmocka_unit_test(test_connection_refused),
         cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_spinning),
         cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_accept_without_descriptor),
         cmocka_unit_test(test_time_and_traffic),
     };
 

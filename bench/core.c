@@ -1,0 +1,86 @@
+/*
+ * Cycles of the stack alone. Usage:
+ *     core [--only rr|bulk|open|memory] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N] [--csv FILE]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+static bool chosen(const struct bench_conf *c, const char *name)
+{
+    return c->only == NULL || strcmp(c->only, name) == 0;
+}
+
+__attribute__((noreturn)) static void usage(const char *what)
+{
+    fprintf(stderr,
+            "core: %s\nusage: core [--only rr|bulk|open|memory] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
+            " [--requests N] [--mtu N] [--csv FILE]\n",
+            what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
+    exit(2);
+}
+
+static uint32_t number(const char *name, const char *text, uint32_t low, uint32_t high)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || n < low || n > high)
+        usage(name);
+    return (uint32_t)n;
+}
+
+static const char *parse(int argc, char **argv, struct bench_conf *c)
+{
+    const char *csv = NULL;
+
+    for (int i = 1; i < argc; i += 2) {
+        const char *name = argv[i], *value = argv[i + 1];
+
+        if (value == NULL)
+            usage(name);
+        if (strcmp(name, "--only") == 0)
+            c->only = value;
+        else if (strcmp(name, "--variant") == 0)
+            c->variant = value;
+        else if (strcmp(name, "--csv") == 0)
+            csv = value;
+        else if (strcmp(name, "--size") == 0)
+            c->size = number(name, value, 1, Z_BUF_MAX);
+        else if (strcmp(name, "--conns") == 0)
+            c->conns = number(name, value, 1, CONNS_MAX);
+        else if (strcmp(name, "--reps") == 0)
+            c->reps = number(name, value, 1, REPS_MAX - 2);
+        else if (strcmp(name, "--requests") == 0)
+            c->requests = number(name, value, 1, 100000000);
+        else if (strcmp(name, "--mtu") == 0)
+            c->mtu = (uint16_t)number(name, value, 576, 9000);
+        else
+            usage(name);
+    }
+    return csv;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_conf c = {.reps = 31, .mtu = 1500};
+    const char *csv = parse(argc, argv, &c);
+    static struct pair p;
+    struct report rep;
+
+    report_open(&rep, csv);
+    pair_start(&p, c.mtu);
+    if (chosen(&c, "rr"))
+        bench_rr(&p, &c, &rep);
+    if (chosen(&c, "bulk"))
+        bench_bulk(&p, &c, &rep);
+    if (chosen(&c, "open"))
+        bench_open(&p, &c, &rep);
+    if (chosen(&c, "memory"))
+        bench_memory(&p, &c, &rep);
+    if (rep.csv != NULL)
+        fclose(rep.csv);
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* Two stacks on one core, joined by reference. */
+#ifndef BENCH_PAIR_H
+#define BENCH_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/stack.h"
+
+#define CONNS_MAX 20000u
+
+/* Where a turn's cycles go. The port's are not in the others. */
+enum phase { PHASE_INPUT, PHASE_APP, PHASE_OUTPUT, PHASE_PORT, PHASES };
+
+/* What an application knows of a connection, by descriptor. */
+struct peer_state {
+    bool open;
+    uint32_t got;  /* bytes of the current message */
+    uint32_t left; /* messages still to send */
+};
+
+struct side {
+    struct z_stack *s;
+    struct port *port;
+    void (*app)(struct side *e);
+    void *arg; /* of app */
+    int kq;
+    struct peer_state *conn;
+    int64_t cycles[PHASES]; /* only while pair.split */
+};
+
+struct pair {
+    struct side side[2];   /* client, server */
+    bool split;            /* time every phase: costs a few cycles itself, which are subtracted */
+    uint64_t stamp_cycles; /* of one time stamp */
+};
+
+/* Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu: of both ports. Ends the process on failure. */
+void pair_start(struct pair *p, uint16_t mtu);
+
+/* The calls of src/api that follow are made by this side's application. */
+void pair_enter(struct side *e);
+
+/* One turn of the loop of each side, as ff_run has it. Returns packets moved. */
+unsigned pair_turn(struct pair *p);
+
+/* Turns until nothing moves any more. */
+void pair_settle(struct pair *p);
+
+void pair_split(struct pair *p, bool on); /* clears the sums */
+
+/*
+ * Did the system take the CPU away since undisturbed() was last asked? Such a repetition is made again, within reason: on a
+ * machine that does other things it would measure those.
+ */
+bool undisturbed(void);
+#define TRIES_MAX 10
+
+uint64_t cycles_now(void);
+double cycles_per_second(void);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * Request and response of the same size: every connection has one message under way. One request and its response are, for each
+ * endpoint, one message received and one sent; that is the unit of all figures.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define EVENTS 256
+#define READ_BYTES 65280
+#define SECONDS_PER_ROW 3 /* on a busy machine; but at least */
+#define REPS_MIN 7u
+
+static const char *const phase_names[PHASES] = {"input", "application", "output", "port"};
+
+static struct rr {
+    enum way way;
+    uint32_t size;
+    struct z_buf *message[2]; /* prepared, of each side */
+    char *bytes;              /* of WAY_COPY */
+    uint64_t done;            /* responses that the client has */
+} rr;
+
+static void send_ref(struct side *e, int fd, int which)
+{
+    struct z_buf *b = rr.way == WAY_FRESH ? z_alloc(rr.size) : z_ref(rr.message[which]);
+
+    (void)e;
+    if (b == NULL || z_write(fd, b, rr.size) < 0)
+        die("z_write");
+}
+
+static void send_message(struct side *e, int fd, int which)
+{
+    if (rr.way != WAY_COPY)
+        send_ref(e, fd, which);
+    else if (ff_write(fd, rr.bytes, rr.size) != (ssize_t)rr.size)
+        die("ff_write");
+}
+
+/* What there is of the message. */
+static uint32_t read_some(int fd, bool echo)
+{
+    ssize_t n;
+    void *b;
+
+    if (rr.way == WAY_COPY) {
+        n = ff_read(fd, rr.bytes, rr.size);
+    } else {
+        n = z_read(fd, &b, READ_BYTES);
+        if (n > 0 && echo) {
+            if (z_write(fd, b, (size_t)n) < 0)
+                die("z_write");
+        } else if (n > 0) {
+            z_free(b);
+        }
+    }
+    if (n < 0 && errno != EAGAIN)
+        die("read");
+    return n > 0 ? (uint32_t)n : 0;
+}
+
+/* True when the message is complete. */
+static bool receive(struct side *e, int fd, bool echo)
+{
+    struct peer_state *c = &e->conn[fd - BENCH_FD_FIRST];
+    uint32_t n;
+
+    do {
+        n = read_some(fd, echo);
+        c->got += n;
+    } while (n > 0 && c->got < rr.size);
+    if (c->got < rr.size)
+        return false;
+    c->got = 0;
+    return true;
+}
+
+static void server(struct side *e)
+{
+    struct kevent ev[EVENTS];
+    bool echo = rr.way == WAY_ECHO;
+    int n = ff_kevent(e->kq, NULL, 0, ev, EVENTS, NULL);
+
+    for (int i = 0; i < n; i++)
+        if (receive(e, (int)ev[i].ident, echo) && !echo)
+            send_message(e, (int)ev[i].ident, 1);
+}
+
+static void client(struct side *e)
+{
+    struct kevent ev[EVENTS];
+    int n = ff_kevent(e->kq, NULL, 0, ev, EVENTS, NULL);
+
+    for (int i = 0; i < n; i++) {
+        int fd = (int)ev[i].ident;
+        struct peer_state *c = &e->conn[fd - BENCH_FD_FIRST];
+
+        if (!receive(e, fd, false))
+            continue;
+        rr.done++;
+        if (c->left > 0) {
+            c->left--;
+            send_message(e, fd, 0);
+        }
+    }
+}
+
+static struct z_buf *prepared(struct side *e, uint32_t size)
+{
+    struct z_buf *b;
+
+    pair_enter(e);
+    b = z_alloc(size);
+    if (b == NULL)
+        die("z_alloc");
+    memset(z_data(b), 'x', size);
+    return b;
+}
+
+/* each requests on every connection; cycles of both endpoints together. */
+static uint64_t run(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+{
+    struct side *c = &p->side[0];
+    uint64_t start, idle = 0;
+
+    rr.done = 0;
+    start = cycles_now();
+    pair_enter(c);
+    for (uint32_t i = 0; i < conns; i++) {
+        c->conn[fds[i] - BENCH_FD_FIRST].left = each - 1;
+        send_message(c, fds[i], 0);
+    }
+    while (rr.done < (uint64_t)conns * each) {
+        idle = pair_turn(p) == 0 ? idle + 1 : 0;
+        if (idle > 100000000) {
+            errno = ETIMEDOUT;
+            die("request/response");
+        }
+    }
+    return cycles_now() - start;
+}
+
+struct result {
+    struct samples total, phase[PHASES], ratio; /* ratio: of copying to this way, same repetition */
+    double segments, copied;
+};
+
+static uint64_t copied_bytes(const struct pair *p)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < 2; i++)
+        for (enum ctr c = CTR_COPY_DELIBERATE; c <= CTR_COPY_STACK; c++)
+            n += p->side[i].s->ctr.v[c];
+    return n;
+}
+
+static uint64_t segments_sent(const struct pair *p)
+{
+    return p->side[0].s->ctr.v[CTR_TCP_SEG_TX] + p->side[1].s->ctr.v[CTR_TCP_SEG_TX];
+}
+
+/* Both endpoints' cycles of one undisturbed repetition, in total. */
+static uint64_t total(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+{
+    uint64_t cycles;
+    int tries = 0;
+
+    do {
+        undisturbed();
+        cycles = run(p, fds, conns, each);
+    } while (!undisturbed() && ++tries < TRIES_MAX);
+    return cycles;
+}
+
+static void parts(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+{
+    int tries = 0;
+
+    do {
+        pair_split(p, true);
+        undisturbed();
+        run(p, fds, conns, each);
+    } while (!undisturbed() && ++tries < TRIES_MAX);
+    p->split = false;
+}
+
+static void measure(struct pair *p, const int *fds, uint32_t conns, uint32_t each, struct result *r)
+{
+    double unit = 2.0 * conns * each; /* endpoints times requests */
+    uint64_t segments, copied;
+
+    samples_add(&r->total, (double)total(p, fds, conns, each) / unit);
+    segments = segments_sent(p);
+    copied = copied_bytes(p);
+    run(p, fds, conns, each);
+    r->segments = (double)(segments_sent(p) - segments) / unit;
+    r->copied = (double)(copied_bytes(p) - copied) / unit;
+    parts(p, fds, conns, each);
+    for (int i = 0; i < PHASES; i++)
+        samples_add(&r->phase[i], (double)(p->side[0].cycles[i] + p->side[1].cycles[i]) / unit);
+}
+
+static bool wanted(const struct bench_conf *c, enum way way)
+{
+    return c->variant == NULL || strcmp(c->variant, way_names[way]) == 0;
+}
+
+static uint32_t requests_each(const struct bench_conf *c, uint32_t size, uint32_t conns)
+{
+    uint32_t n = c->requests != 0 ? c->requests : MAX(400u * 4096 / (4096 + size), 16u);
+
+    return MAX(n / conns, 1u);
+}
+
+static void print_result(const struct result *r, enum way way, uint32_t size, uint32_t conns, struct report *rep)
+{
+    struct spread t = samples_spread(&r->total), q = samples_spread(&r->ratio);
+
+    printf("%6u %6u  %-17s %8.0f %7.0f-%-7.0f %7.0f", size, conns, way_names[way], t.median, t.p25, t.p75, t.min);
+    for (int i = 0; i < PHASES; i++)
+        printf(" %6.0f", samples_spread(&r->phase[i]).median);
+    printf(" %5.1f %7.0f", r->segments, r->copied);
+    if (r->ratio.n > 0)
+        printf("  %5.2f (%.2f-%.2f)", q.median, q.p25, q.p75);
+    printf("\n");
+    report_row(rep, "rr", way_names[way], size, conns, "cycles", &r->total);
+    for (int i = 0; i < PHASES; i++)
+        report_row(rep, "rr", way_names[way], size, conns, phase_names[i], &r->phase[i]);
+    if (r->ratio.n > 0)
+        report_row(rep, "rr", way_names[way], size, conns, "copying/this", &r->ratio);
+}
+
+static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds, struct report *rep)
+{
+    static struct result r[WAYS];
+    uint32_t each = requests_each(c, size, conns);
+    uint64_t enough = cycles_now() + (uint64_t)(cycles_per_second() * SECONDS_PER_ROW);
+
+    memset(r, 0, sizeof(r));
+    rr = (struct rr){.size = size, .bytes = calloc(1, size)};
+    for (int i = 0; i < 2; i++)
+        rr.message[i] = prepared(&p->side[i], size);
+    for (uint32_t i = 0; i < c->reps + 2 && (i < REPS_MIN || cycles_now() < enough); i++) {
+        if (i == 2) /* warm */
+            memset(r, 0, sizeof(r));
+        for (enum way way = 0; way < WAYS; way++) {
+            if (!wanted(c, way))
+                continue;
+            rr.way = way;
+            measure(p, fds, conns, each, &r[way]);
+        }
+        for (enum way way = 0; way < WAYS && r[WAY_COPY].total.n > 0; way++)
+            if (way != WAY_COPY && r[way].total.n > 0)
+                samples_add(&r[way].ratio, r[WAY_COPY].total.v[r[WAY_COPY].total.n - 1] / r[way].total.v[r[way].total.n - 1]);
+    }
+    for (enum way way = 0; way < WAYS; way++)
+        if (wanted(c, way))
+            print_result(&r[way], way, size, conns, rep);
+    fflush(stdout);
+    for (int i = 0; i < 2; i++) {
+        pair_settle(p);
+        pair_enter(&p->side[i]);
+        z_free(rr.message[i]);
+    }
+    free(rr.bytes);
+}
+
+void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
+{
+    static const uint32_t sizes[] = {64, 1024, 8192, 65280}, counts[] = {1, 100};
+    static int fds[CONNS_MAX];
+
+    printf("\nrequest/response, cycles per endpoint: median, quartiles, minimum; parts (medians); segments sent; bytes copied\n"
+           "%6s %6s  %-17s %8s %15s %7s %6s %6s %6s %6s %5s %7s  %s\n",
+           "bytes", "conns", "variant", "cycles", "quartiles", "min", "input", "app", "output", "port", "segs", "copied", "copying/this");
+    for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+        uint32_t conns = c->conns != 0 ? c->conns : counts[i];
+
+        app_open(p, conns, fds);
+        p->side[0].app = client;
+        p->side[1].app = server;
+        for (unsigned k = 0; k < ARRAY_LEN(sizes); k++) {
+            one_size(p, c, c->size != 0 ? c->size : sizes[k], conns, fds, rep);
+            if (c->size != 0)
+                break;
+        }
+        app_close(p);
+        if (c->conns != 0)
+            break;
+    }
+}
