@@ -59,7 +59,7 @@ def check(root):
         for number, line in enumerate(lines, 1):
             if line.startswith("```"):
                 fenced = not fenced
-            if fenced:
+            if fenced or line.startswith(("    ", "\t")):
                 continue
             for word in CODE.findall(line):
                 if PATH.match(word) and not exists(root, os.path.dirname(path), word):
