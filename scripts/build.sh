@@ -43,7 +43,7 @@ fi
 # How far it is, every few seconds; ends with this script, however that ends.
 progress() {
     shown=
-    while sleep 3 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         now=$(sed -n 's|^\[\([0-9]*/[0-9]*\)\].*|\1|p' "$log" | tail -n 1)
         [ "$now" = "$shown" ] || printf '%s ' "$now" >&2
         shown=$now
