@@ -42,8 +42,11 @@ if [ "$kind" = fuzz ] && [ $# -eq 0 ]; then
 fi
 # How far it is, every few seconds; ends with this script, however that ends.
 progress() {
+    seconds=0
     shown=
-    while sleep 3 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 1))
+        [ "$((seconds % 8))" = 0 ] || continue
         now=$(sed -n 's|^\[\([0-9]*/[0-9]*\)\].*|\1|p' "$log" | tail -n 1)
         [ "$now" = "$shown" ] || printf '%s ' "$now" >&2
         shown=$now
