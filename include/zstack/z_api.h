@@ -58,7 +58,7 @@ struct z_buf *z_alloc(size_t len);
  * release runs on the owner's thread inside a call that polls, never inside the protocol or the driver; it may call
  * z_write and kin but cannot wait. It may be NULL.
  *
- * @return  the buffer, or NULL with errno ENOMEM, EINVAL (p is NULL, len is 0 or above 2 GB), ENOTSUP (the device needs
+ * @return  the buffer, or NULL with errno ENOMEM, EINVAL (p is NULL, len is 0 or above 1 GB), ENOTSUP (the device needs
  *          physical addresses and this memory has none: z_register it, use hugepages, or IOVA mode VA).
  */
 struct z_buf *z_wrap(void *p, size_t len, void (*release)(void *arg, unsigned flags), void *arg);
@@ -149,7 +149,7 @@ int z_readv(int fd, struct z_buf *b[], int cnt);
  * @param n  payload bytes to send: the length of the whole chain.
  * @return   n, or -1 with errno EAGAIN (the send queue is at its limit, or the connection is not established yet: a
  *           writable event follows), EPIPE, ENOTCONN, ECONNRESET, ETIMEDOUT, ENOMEM, EINVAL (n is 0 or not the chain's
- *           length), EFAULT (b is NULL), EINTR (ff_stop_run).
+ *           length), EMSGSIZE (more than 16384 pieces), EFAULT (b is NULL), EINTR (ff_stop_run).
  * Blocks on a blocking socket, up to SO_SNDTIMEO.
  */
 ssize_t z_write(int fd, struct z_buf *b, size_t n);

@@ -79,56 +79,34 @@ int z_readv(int fd, struct z_buf *b[], int cnt)
 
 /* writing ------------------------------------------------------------------------------------------------------ */
 
-/* Loans in one chain that are remembered until it has been taken. */
-#define LOANS_MAX 64
-
 /*
- * The flags that a buffer had in the application's hands end here: the loans among the pieces go into loan[], so that they
- * can be ended after success, when the chain's links are the send queue's. Loans past LOANS_MAX end at once.
+ * What a buffer was in the application's hands ends here: a loan is returned, a detached buffer is not any more, and a copy made
+ * by ff_rte_frm_extcl that nobody detached goes with the buffer it stands for.
  */
-static unsigned collect_loans(struct z_stack *s, struct rte_mbuf *m, struct rte_mbuf **loan)
-{
-    unsigned n = 0;
-
-    for (; m != NULL; m = m->next) {
-        struct pkt_meta *meta = pkt_meta(m);
-
-        meta->flags &= (uint16_t)~PKT_F_DETACHED;
-        if ((meta->flags & PKT_F_LOAN) == 0)
-            continue;
-        if (n < LOANS_MAX)
-            loan[n++] = m;
-        else
-            tcp_loan_return(s, m);
-    }
-    return n;
-}
-
-/* Copies made by ff_rte_frm_extcl that nobody detached go with the buffer they stand for. */
-static void drop_copies(struct rte_mbuf *m)
+static void leave_application(struct z_stack *s, struct rte_mbuf *m)
 {
     for (; m != NULL; m = m->next) {
         struct rte_mbuf *copy = zc_take_copy(m);
+        struct pkt_meta *meta = pkt_meta(m);
 
         if (copy != NULL)
             pkt_unref(copy);
+        meta->flags &= (uint16_t)~PKT_F_DETACHED;
+        if ((meta->flags & PKT_F_LOAN) != 0)
+            tcp_loan_return(s, m);
     }
 }
 
-/* All of the chain or nothing: 0 or -errno. Nothing is sent yet. */
+/* All of the chain or nothing: 0, or -errno and the buffer is as it was. Nothing is sent yet. */
 static int write_chain(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
-    struct rte_mbuf *loan[LOANS_MAX];
-    unsigned n;
-    int r;
+    int r = tcp_send_ready(s, tc, m);
 
-    drop_copies(m);
-    n = collect_loans(s, m, loan);
-    r = tcp_send_ref(s, tc, m);
-    if (r == 0)
-        for (unsigned i = 0; i < n; i++)
-            tcp_loan_return(s, loan[i]);
-    return r;
+    if (r != 0)
+        return r;
+    leave_application(s, m); /* while its pieces can be walked: empty ones go at once, links are cut */
+    tcp_send_take(s, tc, m);
+    return 0;
 }
 
 static int64_t write_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r)

@@ -13,9 +13,9 @@
 #define CAP_MIN 4u
 
 /* seq_lt and kin compare positions in the queue: it must stay below half the sequence space. */
-_Static_assert((uint64_t)SNDQ_DESC_MAX *UINT16_MAX < 1u << 31, "bytes of a full queue");
+_Static_assert((uint64_t)SNDQ_RING_MAX *UINT16_MAX < 1u << 31, "bytes of a full queue");
 _Static_assert((SNDQ_DESC_MAX & (SNDQ_DESC_MAX - 1)) == 0, "cap is a power of two");
-_Static_assert(SNDQ_DESC_MAX * sizeof(struct sndq_desc) <= ARENA_MAX_BLOCK, "the largest ring is one block");
+_Static_assert(SNDQ_RING_MAX * sizeof(struct sndq_desc) <= ARENA_MAX_BLOCK, "the largest ring is one block");
 
 static size_t ring_bytes(uint32_t cap)
 {
@@ -69,7 +69,7 @@ int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n)
 
     if (n == 0)
         return 0;
-    if (n > SNDQ_DESC_MAX - q->n)
+    if (n > SNDQ_DESC_MAX || q->n >= SNDQ_DESC_MAX)
         return -ENOMEM;
     while (cap - q->n < n)
         cap *= 2;
@@ -95,7 +95,7 @@ int sndq_append(struct sndq *q, struct arena *a, struct rte_mbuf *m, uint32_t of
         return 0;
     }
     Z_CHECK(len <= UINT16_MAX);
-    if (sndq_reserve(q, a, 1) != 0)
+    if (q->n == q->cap && sndq_reserve(q, a, 1) != 0)
         return -ENOMEM;
     d = desc_at(q, q->n++);
     d->m = m;

@@ -14,8 +14,9 @@
 
 #include "base/arena.h"
 
-/* Descriptors at most: keeps the queue below 2^30 bytes, far from half the sequence space. */
+/* A queue of so many descriptors is full. A chain of at most so many is taken whole before that, and may overshoot. */
 #define SNDQ_DESC_MAX 16384u
+#define SNDQ_RING_MAX (2 * SNDQ_DESC_MAX) /* keeps the queue below half the sequence space */
 
 struct sndq_desc {
     struct rte_mbuf *m;
@@ -45,8 +46,8 @@ void sndq_clear(struct sndq *q, struct arena *a);
 int sndq_append(struct sndq *q, struct arena *a, struct rte_mbuf *m, uint32_t off, uint32_t len);
 
 /*
- * Room for n more descriptors, so that the next n appends cannot fail: makes the taking of a chain atomic. 0 or -ENOMEM;
- * a chain of more than SNDQ_DESC_MAX segments never fits.
+ * Room for n more descriptors, so that the next n appends cannot fail: makes the taking of a chain atomic. 0 or -ENOMEM
+ * (arena, or the queue is full); a chain of more than SNDQ_DESC_MAX segments never fits.
  */
 int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n);
 

@@ -5,6 +5,7 @@
 #include <rte_eal.h>
 #include <rte_memory.h>
 
+#include "buf/sndq.h"
 #include "core/stack.h"
 
 #include "base/poison.h"
@@ -92,7 +93,7 @@ struct rte_mbuf *wrap_create(struct z_stack *s, void *p, size_t len, wrap_releas
     uint16_t segs = 0;
     struct wrap *w;
 
-    if (p == NULL || len == 0 || len > UINT16_MAX * (size_t)PKT_BUF_MAX / 2) {
+    if (p == NULL || len == 0 || len > SNDQ_DESC_MAX * (size_t)PKT_BUF_MAX) {
         *err = -EINVAL;
         return NULL;
     }
@@ -160,6 +161,8 @@ unsigned release_run(struct z_stack *s)
         fifo = done.next;
         stack_count(s, CTR_RELEASES);
         n++;
+        if ((done.flags & WRAP_ABORTED) != 0)
+            done.flags &= ~WRAP_ACKED; /* a piece of it was, or on another connection: not all */
         if (done.release != NULL)
             done.release(done.arg, done.flags);
     }

@@ -31,25 +31,30 @@ static int send_state(struct tcp_conn *tc)
     }
 }
 
-int tcp_send_ref(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain)
+int tcp_send_ready(struct z_stack *s, struct tcp_conn *tc, const struct rte_mbuf *chain)
 {
     int ret = send_state(tc);
     uint32_t pieces = 0;
-    bool shared;
 
     if (ret != 0)
         return ret;
     for (const struct rte_mbuf *m = chain; m != NULL; m = m->next)
         pieces++;
+    if (unlikely(pieces > SNDQ_DESC_MAX))
+        return -EMSGSIZE;
     if (sndq_reserve(&tc->sndq, &s->arena, pieces) != 0) {
         stack_count(s, CTR_TCP_NOMEM);
         return -ENOMEM;
     }
+    return 0;
+}
+
+void tcp_send_take(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain)
+{
     for (struct rte_mbuf *m = chain, *next; m != NULL; m = next) {
         next = m->next;
         /* links are cut only where nobody else walks the chain */
-        shared = pkt_is_shared(m);
-        if (!shared)
+        if (!pkt_is_shared(m))
             m->next = NULL;
         if (m->data_len == 0)
             pkt_unref(m);
@@ -58,7 +63,15 @@ int tcp_send_ref(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain)
     }
     tc->more = false;
     tcp_mark_dirty(s, tc);
-    return 0;
+}
+
+int tcp_send_ref(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain)
+{
+    int ret = tcp_send_ready(s, tc, chain);
+
+    if (ret == 0)
+        tcp_send_take(s, tc, chain);
+    return ret;
 }
 
 /* Adds bytes behind those of the tail buffer while it was not sent yet; returns how many. */
@@ -150,6 +163,8 @@ ssize_t tcp_send_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec
 
 size_t tcp_snd_space(const struct tcp_conn *tc)
 {
+    if (unlikely(tc->sndq.n >= SNDQ_DESC_MAX)) /* many tiny buffers: full by their number */
+        return 0;
     return tc->sndq.charged_bytes < tc->opt.sndbuf_bytes ? tc->opt.sndbuf_bytes - tc->sndq.charged_bytes : 0;
 }
 

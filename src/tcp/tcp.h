@@ -95,15 +95,19 @@ bool tcp_all_acked(const struct tcp_conn *tc); /* nothing queued, nothing in fli
 /* For orderly exit: starts closing every connection; how many still have data or a FIN to be acknowledged. */
 void tcp_close_all(struct z_stack *s);
 uint32_t tcp_unfinished(const struct z_stack *s);
-void tcp_reset_all(struct z_stack *s); /* a reset to every synchronized peer */
+void tcp_reset_all(struct z_stack *s); /* those that are not finished: a reset, and the queues are emptied */
 
 /* Data -------------------------------------------------------------------------------------------------------- */
 
 /*
  * Queues a chain by reference: all of it or nothing. 0: every holder is the stack's. -EAGAIN (queue at or above its limit),
- * -EPIPE, -ENOTCONN, -ENOMEM, pending error: the caller keeps the chain.
+ * -EPIPE, -ENOTCONN, -ENOMEM, -EMSGSIZE (more than SNDQ_DESC_MAX pieces), pending error: the caller keeps the chain.
  */
 int tcp_send_ref(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain);
+
+/* Its two halves: would it be taken (0; then there is room for it), and the taking, which cannot fail after that. */
+int tcp_send_ready(struct z_stack *s, struct tcp_conn *tc, const struct rte_mbuf *chain);
+void tcp_send_take(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *chain);
 
 /*
  * Copies up to the free space of the send queue (at least one byte when it is below its limit). Bytes taken, or -errno.

@@ -567,6 +567,193 @@ static void test_free_on_another_thread(void **state)
     ff_close(p[1]);
 }
 
+/* A loan of which nothing is left ends with the chain that it is in, as any other. */
+static void test_empty_loan(void **state)
+{
+    struct z_buf *body;
+    void *a, *b;
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    for (int i = 0; i < 2; i++) {
+        body = z_alloc(500);
+        fill(z_data(body), 500, 0);
+        assert_int_equal(z_write(p[0], body, 500), 500);
+    }
+    a = read_one(p[1], 500);
+    b = read_one(p[1], 500);
+    assert_int_equal(z_trim(a, 500), 0);
+    assert_ptr_equal(ff_mbuf_get(a, b, z_data(b), 500), b);
+    assert_int_equal(z_write(p[1], a, 500), 500);
+    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    expect_bytes(p[0], 500, 0);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* A write that is refused leaves the buffer as it was: loans, a copy that was handed out, the mark of a detached one. */
+static void test_refused_write(void **state)
+{
+    void *piece[80];
+    struct rte_mbuf *rte;
+    uint64_t lent;
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    for (unsigned i = 0; i < 80; i++)
+        assert_int_equal(ff_write(p[0], "abcd", 4), 4);
+    for (unsigned i = 0; i < 80; i++) {
+        piece[i] = read_one(p[1], 2);
+        z_free(read_one(p[1], 2));
+        if (i > 0)
+            z_buf_mbuf(piece[i - 1])->next = piece[i];
+    }
+    assert_int_equal(ff_shutdown(p[1], SHUT_WR), 0);
+    lent = api.stack->tcp.loan_bytes;
+    rte = ff_rte_frm_extcl(piece[1]);
+    assert_ptr_not_equal(rte, piece[1]);
+    assert_errno(z_write(p[1], piece[0], 160), EPIPE);
+    assert_int_equal(api.stack->tcp.loan_bytes, lent);
+    assert_ptr_equal(ff_rte_frm_extcl(piece[1]), rte);
+    assert_memory_equal(rte_pktmbuf_mtod(rte, void *), "ab", 2);
+    z_buf_mbuf(piece[78])->next = NULL;
+    z_free(piece[0]);
+
+    ff_mbuf_detach_rte(piece[79]);
+    assert_errno(z_write(p[1], piece[79], 2), EPIPE);
+    ff_mbuf_free(piece[79]); /* only forgets it */
+    rte_pktmbuf_free(piece[79]);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* The last step of an exit lets go of what was not delivered, whether or not the peer answers the reset. */
+static void test_reset_all(void **state)
+{
+    static char data[3000000];
+    struct z_buf *b;
+    int p[2];
+
+    (void)state;
+    memset(&released, 0, sizeof(released));
+    api_pair(p);
+    b = z_wrap(data, sizeof(data), on_release, NULL);
+    assert_int_equal(z_write(p[0], b, sizeof(data)), sizeof(data));
+    polls(20);
+    tcp_close_all(api.stack);
+    tcp_reset_all(api.stack);
+    assert_int_equal(tcp_snd_queued(sock_get(api.stack, p[0])->tcp), 0);
+    ff_close(p[0]);
+    ff_close(p[1]);
+    polls(20);
+    assert_int_equal(released.calls, 1);
+    assert_int_equal(released.flags, Z_REL_ABORTED);
+}
+
+static struct rte_mbuf *tiny(struct rte_mempool *pool)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+    assert_non_null(m);
+    m->data_off = 0;
+    m->data_len = 1;
+    return m;
+}
+
+/* Many tiny pieces: a chain that never fits is told so, and a queue that is full by number is full, not out of memory. */
+static void test_many_pieces(void **state)
+{
+    struct rte_mempool *pool = rte_pktmbuf_pool_create("many_pieces", 40000, 0, 0, 16, SOCKET_ID_ANY);
+    struct rte_mbuf *head = NULL, *m = NULL;
+    int p[2], size = 64 << 20;
+    struct pollfd pf;
+    unsigned n = 0;
+
+    (void)state;
+    assert_non_null(pool);
+    api_pair(p);
+    api_nonblock(p[0], 1);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    for (unsigned i = 0; i < 16385; i++) {
+        m = tiny(pool);
+        m->next = head;
+        head = m;
+    }
+    assert_errno(z_write(p[0], z_buf_from_mbuf(head), 16385), EMSGSIZE);
+    m = head->next;
+    head->next = NULL;
+    rte_pktmbuf_free_seg(head);
+    head = m; /* 16 384 */
+    for (;;) {
+        m = tiny(pool);
+        if (z_write(p[0], z_buf_from_mbuf(m), 1) != 1)
+            break;
+        if (++n == 16000) { /* there is room: taken whole */
+            assert_int_equal(z_write(p[0], z_buf_from_mbuf(head), 16384), 16384);
+            head = NULL;
+        }
+        assert_true(n < 20000);
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_null(head);
+    pf = (struct pollfd){.fd = p[0], .events = POLLOUT};
+    assert_int_equal(ff_poll(&pf, 1, 0), 0);
+    z_free(z_buf_from_mbuf(m));
+    ff_close(p[0]);
+    ff_close(p[1]);
+    for (unsigned i = 0; i < 100 && rte_mempool_in_use_count(pool) != 0; i++)
+        polls(10);
+    assert_int_equal(rte_mempool_in_use_count(pool), 0);
+    rte_mempool_free(pool);
+}
+
+/* Sending a part cuts the rest off only when the part was taken. */
+static void test_fstack_refused(void **state)
+{
+    struct ff_zc_mbuf zm;
+    static char text[70000];
+    int p[2];
+
+    (void)state;
+    fill(text, sizeof(text), 0);
+    api_pair(p);
+    assert_int_equal(ff_zc_mbuf_get(&zm, sizeof(text)), 0);
+    assert_int_equal(ff_zc_mbuf_write(&zm, text, sizeof(text)), sizeof(text));
+    assert_errno(ff_write(-1, zm.bsd_mbuf, 1000), EBADF);
+    assert_int_equal(ff_write(p[0], zm.bsd_mbuf, sizeof(text)), sizeof(text));
+    expect_bytes(p[1], sizeof(text), 0);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* No mbuf for the second reference of a read that cuts: the bytes come in a copy. */
+static void test_no_indirect(void **state)
+{
+    struct rte_mbuf *all[2048];
+    unsigned n = 0;
+    struct z_buf *b;
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(ff_write(p[0], "abcd", 4), 4);
+    polls(5);
+    while (n < 2048 && (all[n] = rte_pktmbuf_alloc(api.stack->pools.ind)) != NULL)
+        n++;
+    b = read_one(p[1], 2);
+    assert_memory_equal(z_data(b), "ab", 2);
+    z_free(b);
+    while (n > 0)
+        rte_pktmbuf_free(all[--n]);
+    b = read_one(p[1], 2);
+    assert_memory_equal(z_data(b), "cd", 2);
+    z_free(b);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -577,6 +764,8 @@ int main(void)
         T(test_blocking_write), T(test_forward),          T(test_split_read),
         T(test_wrap),           T(test_paper_names),      T(test_paper_names_shared),
         T(test_chain_of_mbufs), T(test_fstack_zero_copy), T(test_free_on_another_thread),
+        T(test_empty_loan),     T(test_refused_write),    T(test_many_pieces),
+        T(test_fstack_refused), T(test_no_indirect),      T(test_reset_all),
     };
 
     return cmocka_run_group_tests_name("api_zc", tests, start, NULL);
