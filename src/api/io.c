@@ -60,6 +60,8 @@ static int64_t send_tcp(struct z_stack *s, struct sock *sk, struct io_op *a)
         int cnt;
         const struct iovec *iov = io_rest(a, window, &cnt);
 
+        if (a->done != 0 && tcp_peek_error(sk->tcp) != 0)
+            break; /* the next call reports it */
         n = tcp_send_copy(s, sk->tcp, iov, cnt, a->flags & (MSG_OOB | MSG_MORE));
         if (n > 0)
             a->done += (size_t)n;

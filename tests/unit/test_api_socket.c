@@ -519,6 +519,38 @@ static void test_time_and_traffic(void **state)
     assert_true(t.rx_packets < 1000000);
 }
 
+static void *close_with_data(void *arg)
+{
+    int fd = *(int *)arg, n = 0;
+
+    while (n == 0)
+        if (ff_ioctl(fd, FIONREAD, &n) != 0)
+            break;
+    ff_close(fd); /* unread data: a reset */
+    return NULL;
+}
+
+/* A blocking write cut short by a reset says how much was taken; why it ended is for the next call. */
+static void test_write_cut_short(void **state)
+{
+    static char data[1 << 23];
+    int p[2], size = 16384;
+    pthread_t t;
+    ssize_t n;
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    assert_int_equal(ff_setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    assert_int_equal(pthread_create(&t, NULL, close_with_data, &p[1]), 0);
+    n = ff_write(p[0], data, sizeof(data));
+    assert_int_equal(pthread_join(t, NULL), 0);
+    assert_in_range(n, 1, sizeof(data) - 1);
+    assert_errno(ff_write(p[0], data, 1), ECONNRESET);
+    assert_errno(ff_write(p[0], data, 1), EPIPE);
+    ff_close(p[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_linger),
         cmocka_unit_test(test_accept_without_descriptor),
         cmocka_unit_test(test_time_and_traffic),
+        cmocka_unit_test(test_write_cut_short),
     };
 
     return cmocka_run_group_tests_name("api_socket", tests, start, NULL);
