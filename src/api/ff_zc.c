@@ -161,32 +161,44 @@ int ff_zc_mbuf_write(struct ff_zc_mbuf *m, const char *data, int len)
     return len;
 }
 
-/* Cuts a chain that is solely ours to n bytes; the pieces behind are freed. */
-static void chain_cut(struct rte_mbuf *m, size_t n)
+/* Where a chain was cut: enough to undo it. */
+struct cut {
+    struct rte_mbuf *last, *rest;
+    uint16_t len;
+};
+
+/* Cuts a chain that is solely ours to n bytes. */
+static struct cut chain_cut(struct rte_mbuf *m, size_t n)
 {
+    struct cut c;
+
     for (; n > m->data_len; m = m->next)
         n -= m->data_len;
+    c = (struct cut){.last = m, .rest = m->next, .len = m->data_len};
     m->data_len = (uint16_t)n;
-    z_free(zc_handle(m->next));
     m->next = NULL;
+    return c;
 }
 
 ssize_t ff_zc_send(int fd, const void *mb, size_t n)
 {
     struct rte_mbuf *chain = handle_chain(mb, false);
-    size_t len;
+    struct cut c;
     ssize_t r;
 
     if (chain == NULL || zc_hands_off())
         return (ssize_t)api_ret(-EINVAL);
-    len = z_chain_len(zc_handle(chain));
-    if (n == 0 || n > len)
+    if (n == 0 || n > z_chain_len(zc_handle(chain)))
         return (ssize_t)api_ret(-EINVAL);
-    if (n < len)
-        chain_cut(chain, n);
+    c = chain_cut(chain, n);
     r = z_write(fd, zc_handle(chain), n);
-    if (r >= 0)
+    if (r >= 0) {
         handle_chain(mb, true);
+        z_free(zc_handle(c.rest));
+    } else { /* still the caller's, all of it */
+        c.last->data_len = c.len;
+        c.last->next = c.rest;
+    }
     return r;
 }
 
