@@ -161,7 +161,7 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
         tcp_window_opened(s, tc);
 }
 
-/* Past the quota: the bytes in a compact buffer of the application's pools (counted). */
+/* Past the quota, or no mbuf for a second reference: the bytes in a compact buffer of the application's pools (counted). */
 static struct rte_mbuf *copy_out(struct z_stack *s, struct tcp_conn *tc, uint32_t n)
 {
     struct rte_mbuf *m = pkt_alloc_app(s, n);
@@ -173,7 +173,6 @@ static struct rte_mbuf *copy_out(struct z_stack *s, struct tcp_conn *tc, uint32_
     m->data_len = (uint16_t)n;
     m->pkt_len = n;
     s->ctr.v[CTR_COPY_LOAN] += n;
-    stack_count(s, CTR_LOAN_QUOTA);
     return m;
 }
 
@@ -204,13 +203,19 @@ ssize_t tcp_recv_ref(struct z_stack *s, struct tcp_conn *tc, size_t max, struct 
         if (s->tcp.loan_bytes >= s->conf.loan_limit_bytes)
             stack_count(s, CTR_LOAN_LIMIT);
         *out = copy_out(s, tc, n);
+        if (*out != NULL)
+            stack_count(s, CTR_LOAN_QUOTA);
     } else {
         *out = take_front(s, tc, n);
         if (*out != NULL)
             lend(s, tc, *out);
+        else
+            *out = copy_out(s, tc, n);
     }
-    if (*out == NULL)
-        return -EAGAIN; /* no buffer just now; the data stays */
+    if (*out == NULL) { /* no buffer just now; the data stays, and an edge-triggered reader must hear of it once more */
+        sock_on_readable(s, tc->sk);
+        return -EAGAIN;
+    }
     consumed(s, tc, n);
     return (ssize_t)n;
 }
