@@ -63,10 +63,12 @@ void api_drain(struct z_stack *s)
     flush(s);
     __atomic_store_n(&api.state, API_STOPPED, __ATOMIC_RELEASE);
     mailbox_close();
+    stack_drop_unsent(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
         port_close(s->netif[i]->port); /* the drivers give their buffers back */
     s->n_netifs = 0;
-    release_run(s);
+    while (release_run(s) != 0) /* a callback may free more of it */
+        ;
     __atomic_store_n(&api.owner, NULL, __ATOMIC_RELEASE);
 }
 

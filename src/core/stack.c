@@ -79,10 +79,14 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     return s;
 }
 
-static void drop_unsent(struct netif *nif)
+void stack_drop_unsent(struct z_stack *s)
 {
-    while (txq_count(&nif->txq) > 0)
-        rte_pktmbuf_free(nif->txq.slot[nif->txq.head++ & (TXQ_SLOTS - 1)]);
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        struct txq *q = &s->netif[i]->txq;
+
+        while (txq_count(q) > 0)
+            rte_pktmbuf_free(q->slot[q->head++ & (TXQ_SLOTS - 1)]);
+    }
 }
 
 void stack_destroy(struct z_stack *s)
@@ -91,10 +95,9 @@ void stack_destroy(struct z_stack *s)
         sock_table_fini(s);
     tcp_state_fini(s);
     udp_state_fini(s);
-    for (unsigned i = 0; i < s->n_netifs; i++) {
-        drop_unsent(s->netif[i]);
+    stack_drop_unsent(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
         port_close(s->netif[i]->port);
-    }
     if (s->ip != NULL)
         ip_fini(s);
     if (s->neigh != NULL)

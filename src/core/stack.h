@@ -55,6 +55,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
 
 /* Frees everything, whatever the state of its connections; ports are closed. */
 void stack_destroy(struct z_stack *s);
+void stack_drop_unsent(struct z_stack *s); /* frames that no device took are given up */
 
 /* Adds an interface on a port; addresses are added with stack_add_addr. Returns it, or NULL when the table is full. */
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name);

@@ -244,6 +244,6 @@ void tcp_reset_all(struct z_stack *s)
         struct tcp_conn *tc = s->tcp.id_tab[i];
 
         if (tc != NULL && tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && unfinished(tc))
-            tcp_send_rst(s, tc);
+            abort_conn(s, tc);
     }
 }
