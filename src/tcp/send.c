@@ -97,8 +97,10 @@ static int new_buffer(struct z_stack *s, struct tcp_conn *tc, const uint8_t *p, 
 
     n = MIN(n, MAX(mss, 1u)); /* a buffer per segment: headers go in its headroom */
     m = pkt_alloc_app(s, n);
-    if (m == NULL)
+    if (m == NULL) { /* no acknowledgement may follow that would wake an edge-triggered writer */
+        sock_on_writable(s, tc->sk);
         return -EAGAIN;
+    }
     memcpy(pkt_data(m), p, n);
     m->data_len = (uint16_t)n;
     m->pkt_len = n;

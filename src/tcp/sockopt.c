@@ -50,6 +50,7 @@ static int set_socket(struct z_stack *s, struct tcp_conn *tc, int name, int v, c
         return 0;
     case SO_RCVLOWAT:
         o->rcvlowat = v < 0 ? INT32_MAX : (uint32_t)MAX(v, 1);
+        sock_on_readable(s, tc->sk); /* what is there may be enough now */
         return 0;
     case SO_LINGER: {
         struct linger l;

@@ -551,6 +551,52 @@ static void test_write_cut_short(void **state)
     ff_close(p[0]);
 }
 
+/* Fewer bytes are asked for than are there: an event, although nothing arrives. */
+static void test_rcvlowat_lowered(void **state)
+{
+    int p[2], ep = ff_epoll_create(1), low = 100;
+    struct epoll_event ev = {.events = EPOLLIN};
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)), 0);
+    assert_int_equal(ff_epoll_ctl(ep, EPOLL_CTL_ADD, p[1], &ev), 0);
+    assert_int_equal(ff_write(p[0], "0123456789", 10), 10);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(ff_epoll_wait(ep, &ev, 1, 0), 0);
+    low = 10;
+    assert_int_equal(ff_setsockopt(p[1], SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)), 0);
+    assert_int_equal(ff_epoll_wait(ep, &ev, 1, 0), 1);
+    ff_close(ep);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
+/* No buffer for a copy, and nothing in flight whose acknowledgement would say more: an edge-triggered writer is told again. */
+static void test_write_without_buffers(void **state)
+{
+    int p[2], ep = ff_epoll_create(1), n = 0;
+    struct epoll_event ev = {.events = EPOLLOUT | EPOLLET};
+    struct z_buf *all[2048];
+
+    (void)state;
+    api_pair(p);
+    api_nonblock(p[0], 1);
+    assert_int_equal(ff_epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &ev), 0);
+    assert_int_equal(ff_epoll_wait(ep, &ev, 1, 0), 1);
+    assert_int_equal(ff_epoll_wait(ep, &ev, 1, 0), 0);
+    while (n < 2048 && (all[n] = z_alloc(1)) != NULL)
+        n++;
+    assert_errno(ff_write(p[0], "a", 1), EAGAIN);
+    while (n > 0)
+        z_free(all[--n]);
+    assert_int_equal(ff_epoll_wait(ep, &ev, 1, 0), 1);
+    assert_int_equal(ff_write(p[0], "a", 1), 1);
+    ff_close(ep);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +617,8 @@ int main(void)
         cmocka_unit_test(test_accept_without_descriptor),
         cmocka_unit_test(test_time_and_traffic),
         cmocka_unit_test(test_write_cut_short),
+        cmocka_unit_test(test_rcvlowat_lowered),
+        cmocka_unit_test(test_write_without_buffers),
     };
 
     return cmocka_run_group_tests_name("api_socket", tests, start, NULL);
