@@ -588,6 +588,8 @@ TEST(time_wait_reuse_by_sequence_number)
     reach(TCPS_TIME_WAIT);
     in("S", 1, 0, .o = {MSS(1460)});
     out("A", 2, 2);
+    in("S", 2, 0, .o = {MSS(1460)}); /* exactly the next one is not beyond */
+    out("A", 2, 2);
     state_is(TCPS_TIME_WAIT);
     new_incarnation(3);
     in("S", 0, 0, .o = {MSS(1460)});
