@@ -221,6 +221,26 @@ void script_turn(void)
     script_fail(__FILE__, __LINE__, "the loop finds no end: deadline %.6f", at(stack_next_deadline(S.s)));
 }
 
+/* The same conversations without the fast path, with other ports: the environment says which. */
+static bool variant(const char *name)
+{
+    const char *v = getenv("SCRIPT_VARIANT");
+
+    return v != NULL && strcmp(v, name) == 0;
+}
+
+static void vary_port(struct port_mem_conf *pc)
+{
+    if (variant("offload"))
+        pc->caps.tx_ip_cksum = pc->caps.tx_tcp_cksum = pc->caps.tx_udp_cksum = pc->caps.rx_cksum = true;
+    if (variant("linear"))
+        pc->caps.tx_chains = pc->caps.tx_external = pc->caps.tx_indirect = false;
+    if (variant("hold"))
+        pc->knobs.hold_polls = 5;
+    if (variant("scatter"))
+        pc->knobs.rx_seg_bytes = 61;
+}
+
 void script_start(void)
 {
     struct port_mem_conf pc = {.caps = port_mem_caps(), .mtu = 1500, .wire = wire, .knobs = {.poison = true}};
@@ -241,6 +261,7 @@ void script_start(void)
     pc.frames = S.frames;
     pc.rx_ring = pc.tx_ring = 1024;
     memcpy(pc.mac, our_mac, 6);
+    vary_port(&pc);
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
     stack_add_addr(S.s, S.nif, OUR_ADDR, 0xffffff00u, 0);
@@ -786,6 +807,7 @@ int script_setup(void **state)
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
+    S.conf.fast_path = !variant("slow");
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;
     S.conf.conn_memory_bytes = 64ull * MIB;

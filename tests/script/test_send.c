@@ -899,18 +899,46 @@ TEST(old_segment_does_not_change_the_window)
     skip_ms(100);
 }
 
-RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
-    T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
-    T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
-    T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),
+/* TCP_INFO after a timeout: one segment, half the flight as threshold, the timer doubled. */
+TEST(tcp_info_after_a_timeout)
+{
+    int c = passive(.mss = 1000);
+    struct tcp_info i;
+    unsigned len = sizeof(i);
+
+    snd(c, 10000);
+    full(1, 10, true);
+    quiet_ms(100);
+    in("A", 1, 1001);
+    check_eq(tcp_getopt(stack(), tconn(c), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    check_eq(i.tcpi_state, 1);
+    check(i.tcpi_rtt > 10000 && i.tcpi_rtt <= 100000);
+    check(i.tcpi_rto >= 200000 && i.tcpi_rto < 1000000);
+    check_eq(i.tcpi_ca_state, 0);
+    check_eq(i.tcpi_unacked, 9);
+    after_ms(i.tcpi_rto / 1000);
+    out("A", 1001, 1, 1000);
+    check_eq(tcp_getopt(stack(), tconn(c), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    check_eq(i.tcpi_ca_state, 4); /* TCP_CA_Loss */
+    check_eq(i.tcpi_snd_cwnd, 1);
+    check_eq(i.tcpi_snd_ssthresh, 4);
+    check_eq(i.tcpi_retransmits, 1);
+    check_eq(i.tcpi_snd_mss, 1000);
+    in("A", 1, 10001);
+}
+
+RUN(T(tcp_info_after_a_timeout), T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged),
+    T(rto_follows_the_first_sample), T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments),
+    T(rto_retransmits_one_segment_and_slow_starts), T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up),
+    T(syncnt_limits_retries), T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),
     T(slow_start_doubles_per_round_trip), T(window_does_not_grow_unused), T(idle_restarts_with_the_initial_window),
     T(third_duplicate_ack_retransmits), T(not_every_repeated_ack_is_a_duplicate), T(limited_transmit), T(fast_recovery_halves_the_window),
     T(newreno_partial_ack), T(congestion_avoidance_grows_by_one_per_window), T(sack_retransmits_only_holes), T(sack_one_ack_is_enough),
     T(sack_all_holes_in_order), T(sack_limited_transmit), T(sack_nonsense_is_ignored), T(sack_timeout_retransmits_the_hole),
     T(sack_not_agreed_is_ignored), T(lost_retransmission_by_timer), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments),
     T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle),
-    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call),
-    T(writes_are_collected_to_full_segments), T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows),
-    T(half_of_the_largest_window_is_sent), T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq),
-    T(zero_window_for_ever), T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
-    T(window_shrink), T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))
+    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments),
+    T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent),
+    T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
+    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close), T(window_shrink),
+    T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))
