@@ -69,6 +69,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     __lsan_disable();
     Z_CHECK(start() == 0);
     __lsan_enable();
+    api.stack->conf.msl_ns = NS_PER_MS; /* thousands of inputs a second */
+    api.stack->conf.max_timewait = 64;
     for (int i = 0; i < FDS; i++)
         fds[i] = -1;
     return 0;
