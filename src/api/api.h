@@ -123,6 +123,9 @@ struct api_idle {
     uint32_t turns; /* without work, in a row */
 };
 void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns);
+
+/* Tells the operator once, on standard error, what is wrong with the network around us. */
+void api_hints(const struct z_stack *s);
 void api_thread_run(void); /* the calling thread polls until ff_stop_run, or until ff_run takes over */
 void api_own_here(void);   /* the calling thread is the owner from here on */
 

@@ -66,6 +66,8 @@ void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t
     }
     if (++idle->turns < IDLE_SPIN)
         return;
+    if (idle->turns == IDLE_SPIN)
+        api_hints(s);
     if (nap_ns == 0 || idle->turns < IDLE_NAP) {
         port_pause();
         return;

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <rte_errno.h>
+#include <rte_eal.h>
 #include <rte_mempool.h>
 
 #include "pkt/pkt.h"
@@ -15,18 +15,42 @@
 
 const uint32_t pkt_app_class_bytes[PKT_APP_CLASSES] = {2048, 9216, PKT_BUF_MAX};
 
+/*
+ * Buffers lie one after the other where devices use virtual addresses: af_xdp takes a pool for n buffers in a row and loses frames
+ * in those beyond, and without hugepages each buffer would begin a page of its own.
+ */
+static struct rte_mempool *pool_empty(const char *full, uint32_t n, uint32_t room, int socket_id)
+{
+    unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+    uint32_t cache = n >= 4 * POOL_CACHE ? POOL_CACHE : 0;
+
+    return rte_mempool_create_empty(full, n, (unsigned)sizeof(struct rte_mbuf) + room, pool_cache_size(cache),
+                                    sizeof(struct rte_pktmbuf_pool_private), socket_id, flags);
+}
+
 static struct rte_mempool *pool_create(const char *name, const char *kind, uint32_t n, uint32_t room, int socket_id)
 {
+    struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
     char full[RTE_MEMPOOL_NAMESIZE];
     struct rte_mempool *mp;
-    uint32_t cache = n >= 4 * POOL_CACHE ? POOL_CACHE : 0;
 
     if (n == 0)
         return NULL;
     snprintf(full, sizeof(full), "%s_%s", name, kind);
-    mp = rte_pktmbuf_pool_create_by_ops(full, n, pool_cache_size(cache), 0, (uint16_t)room, socket_id, pool_ops_name());
-    if (mp != NULL)
-        pool_ops_arm(mp);
+    mp = pool_empty(full, n, room, socket_id);
+    if (mp == NULL)
+        return NULL;
+    if (rte_mempool_set_ops_byname(mp, pool_ops_name(), NULL) != 0) {
+        rte_mempool_free(mp);
+        return NULL;
+    }
+    rte_pktmbuf_pool_init(mp, &priv);
+    if (rte_mempool_populate_default(mp) < 0) {
+        rte_mempool_free(mp);
+        return NULL;
+    }
+    rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+    pool_ops_arm(mp);
     return mp;
 }
 

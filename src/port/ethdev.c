@@ -168,13 +168,13 @@ static uint32_t pool_room(const struct port_ethdev_conf *c)
 
 /* MBUF_FAST_FREE is never asked for: frames hold segments of several pools and shared buffers. */
 static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
-                            struct rte_eth_conf *conf)
+                            const struct quirk *q, struct rte_eth_conf *conf)
 {
     conf->rxmode.mtu = l->configure_mtu;
     conf->rxmode.offloads = info->rx_offload_capa & (c->no_rx_cksum ? 0 : RX_CKSUM);
     if (pool_room(c) < l->rx_room)
         conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-    conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum ? 0 : TX_CKSUM);
+    conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum || q->no_tx_cksum ? 0 : TX_CKSUM);
     conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     conf->intr_conf.rxq = c->rx_interrupt;
 }
@@ -254,7 +254,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     struct rte_eth_conf conf = {0};
     int ret;
 
-    choose_offloads(c, info, l, &conf);
+    choose_offloads(c, info, l, q, &conf);
     *step = "configured";
     ret = configure(c->port_id, &conf);
     if (ret == 0) {

@@ -33,8 +33,9 @@ static const struct quirk quirks[] = {
     /* memif copies in both directions, through chains of any kind, without offload flags; reports a longest frame of 1518. Frames of
      * several slots go wrong when the ring is full: stale ones arrive without end. */
     {.driver = "net_memif", .rx_chains = true, .slot_arg = "bsize", .slot_default = 2048},
-    /* tap segments and sums in software; its MTU cannot be raised; the interface that the kernel uses has the same address. */
-    {.driver = "net_tap", .max_mtu = 1500, .kernel_mac = true},
+    /* tap sums in software, wrongly where a segment of odd length is not the last; its MTU cannot be raised; the interface that the
+     * kernel uses has the same address. */
+    {.driver = "net_tap", .max_mtu = 1500, .kernel_mac = true, .no_tx_cksum = true},
     {.driver = "net_pcap", .rx_chains = true},
     /* ring passes the mbufs themselves: what the sender still refers to must not arrive at somebody who owns it. */
     {.driver = "net_ring", .owned_only = true, .rx_chains = true},

@@ -65,6 +65,25 @@ static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, 
     return n;
 }
 
+/* The window opened, and a probe is in flight that the closed one threw away: it goes again, as a whole segment now. */
+static void repeat_probe(struct tcp_conn *tc)
+{
+    uint32_t mss = tcp_eff_mss(tc), wnd = tc->snd_una + tc->snd_wnd - tc->snd_nxt;
+    struct sent_rec *r = sent_last(&tc->sent);
+
+    if (tcp_in_flight(tc) == 1 && r->flags == 0 && !tc->fin_sent && tc->snd_wnd > 1) {
+        uint32_t more = MIN(MIN(tc->sndq.end_seq - tc->snd_nxt, wnd), mss - 1);
+        bool fin = tc->fin_queued && tc->snd_nxt + more == tc->sndq.end_seq && wnd > more;
+
+        tc->snd_nxt += more + fin;
+        r->end = tc->snd_nxt;
+        tc->fin_sent = fin;
+        if (more + 1 < mss)
+            tc->snd_sml = tc->snd_nxt;
+    }
+    sent_mark_first_lost(&tc->sent);
+}
+
 /*
  * An ACK that moved forward is newer than any before it, whatever its sequence number: a peer that retransmits acknowledges
  * with an old one, and by SND.WL1 alone its window would be taken for larger than it is. Linux does the same.
@@ -79,8 +98,8 @@ static void window_update(struct tcp_conn *tc, const struct tcp_seg *g, bool adv
     tc->max_snd_wnd = MAX(tc->max_snd_wnd, g->wnd);
     if (g->wnd > 0 && tcp_timer_on(tc, TT_PERSIST)) {
         tcp_timer_stop(tc, TT_PERSIST);
-        if (tcp_in_flight(tc) > 0) /* a probe that the closed window threw away */
-            sent_mark_first_lost(&tc->sent);
+        if (tcp_in_flight(tc) > 0)
+            repeat_probe(tc);
     }
 }
 
@@ -103,6 +122,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->first_rexmt_at_ns = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
+        if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
+            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried the last of it: there is nothing to probe with */
     } else if (!tcp_timer_on(tc, TT_PERSIST)) {
         struct rtt_conf rc;
 
@@ -119,7 +140,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
     struct sent_ack sa = {0};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
-    bool dup;
+    bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
 
     tc->probe_count = 0;
     if (tc->sack_on && g->o.n_sack > 0) {
@@ -133,14 +154,15 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         una_advance(s, tc, g, &sa);
     }
     window_update(tc, g, acked > 0);
-    /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data */
-    dup = acked == 0 && in_flight > 0 && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
+    /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data. The answer
+     * to a window probe is none. */
+    dup = acked == 0 && in_flight > 0 && !probing && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&
           (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);
     if (dup)
         stack_count(s, CTR_TCP_DUPACK_RX);
     if (in_flight > 0)
         tcp_recovery_on_ack(s, tc, &sa, acked, dup);
-    if (acked > 0 && tc->ca != TCP_CA_RECOVERY) {
+    if (acked > 0 && !recovering && tc->ca != TCP_CA_RECOVERY) { /* the ACK that ends a recovery does not let the window grow */
         struct cc_ack a = {
             .acked_bytes = acked,
             .pipe_bytes = pipe,

@@ -45,6 +45,12 @@ enum tcp_st {
     TCPS_COUNT
 };
 
+/*
+ * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
+ * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
+ */
+#define TCP_PATH_MTU_MIN 552u
+
 extern const char *const tcp_state_names[TCPS_COUNT];
 
 /* What a table entry is. Family-neutral, so that other kinds of entry can share the table. */
@@ -299,6 +305,7 @@ static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
     return tc->deadline_ns[t] != 0;
 }
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc);
+uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns);
 void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c);
 

@@ -55,11 +55,32 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
     }
 }
 
+/*
+ * All connections together hold more than rcv_limit: what is left in the receive pool is the port's. A queue of small segments is copied
+ * together; when that does not help, a connection takes a segment only if it holds nothing, so that one whose application
+ * reads goes on. The peer sends the rest again.
+ */
+static bool relieve_stack(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t limit = s->conf.rcv_limit_bytes;
+
+    if (tc->rcvq.head != tc->rcvq.tail && tc->rcvq.charged_bytes / 4 > tc->rcvq.bytes)
+        tcp_rcv_collapse(s, tc);
+    if (s->tcp.rcv_charged_bytes <= limit + limit / 8)
+        return true;
+    while (tc->reass.n > 0)
+        reass_prune(&tc->reass, &s->arena);
+    tcp_rcv_charge(s, tc);
+    return tc->rcvq.bytes == 0;
+}
+
 /* More memory than SO_RCVBUF allows twice over: small segments. */
 static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t limit = 2 * tc->opt.rcvbuf_bytes;
 
+    if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
+        return false;
     if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
         return true;
     tcp_rcv_collapse(s, tc);

@@ -4,6 +4,7 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 #include "wire/cksum.h"
+#include "wire/icmp.h"
 
 #include "base/poison.h"
 
@@ -113,12 +114,18 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
         return;
     if (e->err == EMSGSIZE) {
-        if (e->mtu >= 68 && e->mtu < tc->path.mtu) {
-            tc->path.mtu = e->mtu;
+        uint16_t mtu = MAX(e->mtu, TCP_PATH_MTU_MIN);
+
+        if (e->mtu >= 68 && mtu < tc->path.mtu) {
+            tc->path.mtu = mtu;
             tcp_mss_update(s, tc);
             sent_mark_all_lost(&tc->sent);
             tcp_mark_dirty(s, tc);
         }
+        return;
+    }
+    if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */
+        tc->soft_error = e->err;
         return;
     }
     if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {

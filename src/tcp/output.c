@@ -6,6 +6,7 @@
 #include "base/poison.h"
 
 #define TS_OPTION_BYTES 12u
+#define PUT_OFF_MAX 64u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -41,7 +42,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         len = fit;
         fin = false;
     }
-    ret = tcp_send_segment(s, tc, r->start, len, (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (r->end == tc->sndq.end_seq ? TH_PSH : 0)));
+    ret = tcp_send_segment(s, tc, r->start, len,
+                           (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
     sent_retransmitted(&tc->sent, r, s->now_ns);
@@ -172,7 +174,7 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rtt_conf(s, &rc);
     if (tcp_in_flight(tc) > 0) {
-        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc)); /* RFC 6298 5.1 */
+        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
         return;
     }
     if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
@@ -223,18 +225,27 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc)
     tcp_output(s, tc);
 }
 
+/*
+ * When the transmit queue or a pool is used up, what is put off would be put off for every connection that follows: after a few the
+ * rest waits for the next turn, ahead of them, or a turn would cost as much as there are connections with something to send.
+ */
 void tcp_output_pending(struct z_stack *s)
 {
     struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo);
     struct tcp_conn *tc;
+    unsigned put_off = 0;
 
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
-    while ((tc = TAILQ_FIRST(&todo)) != NULL) {
+    while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
         TAILQ_REMOVE(&todo, tc, dirty_link);
         tc->in_dirty = false;
-        if (tc->dead)
+        if (tc->dead) {
             tcp_free(s, tc);
-        else
-            tcp_output(s, tc);
+            continue;
+        }
+        tcp_output(s, tc);
+        put_off += tc->in_dirty;
     }
+    TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
+    TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);
 }

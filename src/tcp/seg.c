@@ -166,8 +166,9 @@ static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const s
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
-    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos, .df = true};
+    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
+    o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);

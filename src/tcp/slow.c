@@ -214,14 +214,14 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
         pkt_drop(s, m, DROP_TCP_SYN_BAD);
         return;
     }
-    /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent */
+    if (!ack_step(s, tc, in, g, m))
+        return;
+    /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent; after the check of the ACK, so that no forged one moves it */
     if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
         (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
         tc->ts_recent = g->o.ts_val;
         tc->ts_recent_at_ns = s->now_ns;
     }
-    if (!ack_step(s, tc, in, g, m))
-        return;
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);
     tcp_data_input(s, tc, g, m); /* seventh and eighth: text and FIN */

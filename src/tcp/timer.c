@@ -76,6 +76,16 @@ static bool r2_reached(const struct z_stack *s, const struct tcp_conn *tc, uint3
     return count >= limit;
 }
 
+/* A timer of unanswered transmissions ends no later than TCP_USER_TIMEOUT does. */
+uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns)
+{
+    uint64_t ut = tc->opt.user_timeout_ns, gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
+
+    if (ut == 0 || gone >= ut)
+        return after_ns;
+    return MIN(after_ns, ut - gone);
+}
+
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t limit = tc->state == TCPS_SYN_RCVD && tc->passive ? s->conf.synack_retries
@@ -92,7 +102,15 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     rtt_backoff(&tc->rtt);
     tcp_rtt_conf(s, &rc);
     tcp_send_syn(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+}
+
+/* Something came from the peer since the oldest segment was last sent. */
+static bool peer_answered(struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+
+    return r != NULL && tc->last_rcv_ns >= r->sent_at_ns;
 }
 
 static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
@@ -102,12 +120,14 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     if (tc->first_rexmt_at_ns == 0) {
         const struct sent_rec *r = sent_first(&tc->sent);
 
-        tc->first_rexmt_at_ns = r != NULL ? r->sent_at_ns : s->now_ns;
+        tc->first_rexmt_at_ns = r != NULL ? r->sent_at_ns : tc->last_snd_ns; /* a SYN has no record */
     }
     if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
         syn_timeout(s, tc);
         return;
     }
+    if (tc->snd_wnd == 0 && peer_answered(tc))
+        tc->rexmt_count = 0; /* the window was closed over data in flight: SHLD-17, MUST-37 */
     if (r2_reached(s, tc, tc->rexmt_count, s->conf.data_retries)) {
         give_up(s, tc);
         return;
@@ -117,7 +137,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     tcp_recovery_on_rto(s, tc);
     rtt_backoff(&tc->rtt);
     tcp_rtt_conf(s, &rc);
-    tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
     tcp_mark_dirty(s, tc);
 }
 
@@ -179,7 +199,7 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
         tc->orphan_probes++;
     rtt_backoff(&tc->rtt); /* SHLD-30 */
     tcp_rtt_conf(s, &rc);
-    tcp_timer_set(s, tc, TT_PERSIST, rtt_rto(&tc->rtt, &rc));
+    tcp_timer_set(s, tc, TT_PERSIST, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
 }
 
 /* RFC 9293 3.8.4: a segment below the window asks for an ACK (SHLD-12: without data). */

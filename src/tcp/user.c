@@ -115,7 +115,7 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
     tcp_send_syn(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, tc->rtt.rto_ns);
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
     return -EINPROGRESS;
 }
 

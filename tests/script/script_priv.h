@@ -18,7 +18,7 @@ struct flow {
     uint16_t port, lport;
     bool iss_known, ts_known, ts_on;
     uint32_t iss, peer_isn;
-    uint32_t ts_base;      /* the stack's timestamp clock at virtual time 0 */
+    uint32_t ts_base; /* the stack's timestamp clock at virtual time 0 */
     uint32_t ts_first, ts_last;
 };
 

@@ -101,7 +101,8 @@ static uint64_t run_all(enum sim_fault_kind kind, uint64_t length, unsigned vari
             break;
     }
     printf("variant %u: the %llu-th of %llu %s failures in a row: %llu ended with an error, %llu failed the test\n", variant,
-           (unsigned long long)k, (unsigned long long)length, sim_fault_names[kind], (unsigned long long)errors, (unsigned long long)failed);
+           (unsigned long long)k, (unsigned long long)length, sim_fault_names[kind], (unsigned long long)errors,
+           (unsigned long long)failed);
     return failed + (k >= K_MAX);
 }
 
