@@ -146,7 +146,8 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
 {
     uint32_t len = m->pkt_len;
 
-    if (!relieve_pressure(s, tc)) {
+    /* the window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since */
+    if (unlikely(tc->rcvq.bytes + tc->reass.bytes + len > tc->opt.rcvbuf_bytes) || !relieve_pressure(s, tc)) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return;
