@@ -8,7 +8,8 @@ kind=${1:-release}
 dir=build/$kind
 compiler=${CC:-cc}
 case $kind in
-release) options="--buildtype=release" ;;
+# What is installed, the examples and the benchmark: no test, so that nothing but DPDK is needed.
+release) options="--buildtype=release -Dtests=false" ;;
 dev) options="--buildtype=debugoptimized" ;;
 asan) options="--buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false" ;;
 clang)
@@ -39,7 +40,23 @@ if [ "$kind" = fuzz ] && [ $# -eq 0 ]; then
     # shellcheck disable=SC2046 # one word per target
     set -- $(ninja -C "$dir" -t targets all | sed -n 's|^\(tests/fuzz/fuzz_[a-z0-9_]*\): .*LINKER.*|\1|p')
 fi
+# How far it is, every few seconds; ends with this script, however that ends.
+progress() {
+    seconds=0
+    shown=
+    while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 1))
+        [ "$((seconds % 8))" = 0 ] || continue
+        now=$(sed -n 's|^\[\([0-9]*/[0-9]*\)\].*|\1|p' "$log" | tail -n 1)
+        [ "$now" = "$shown" ] || printf '%s ' "$now" >&2
+        shown=$now
+    done
+}
 printf 'build: %s ' "$dir" >&2
+: >"$log"
+progress &
+watcher=$!
+trap 'kill "$watcher" 2>/dev/null || true' EXIT
 if ! ninja -C "$dir" "$@" >"$log" 2>&1; then
     echo "failed" >&2
     grep -E -A12 'error:|ERROR|FAILED' "$log" | head -n 80 >&2 || tail -n 40 "$log" >&2

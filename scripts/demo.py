@@ -148,7 +148,7 @@ def run_all(lab, plan, rows):
                 number += 1
                 row, errors = run_wrk(lab, plan, server, connections)
                 rows.append(row)
-                print(f"[{number}/{plan.runs()}] {size} B, {connections} connections, {variant}: "
+                print(f"[{number}/{plan.runs()}] {size} B, {connections} connection{'s'[connections == 1:]}, {variant}: "
                       f"{row['requests/s']} requests/s, p50 {row['p50']}, p99 {row['p99']}"
                       + (f"; wrk reports errors: {errors}" if errors else ""), flush=True)
             server.stop()

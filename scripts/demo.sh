@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh demo
-scripts/build.sh release
+scripts/build.sh release examples/http examples/http_copy examples/http_kernel
 exec python3 scripts/demo.py build/release/examples build/demo

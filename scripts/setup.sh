@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, with apt. Usage: setup.sh build|demo|test|fuzz|all
+# Installs what is missing, with apt. Usage: setup.sh build|demo|sim|test|fuzz|all
 # Looks first; a machine that has everything is left alone, and root is needed only when something is missing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,8 +39,12 @@ demo | test | all)
     ;;
 esac
 case $need in
-test | all)
+sim | test | fuzz | all)
     want_module cmocka libcmocka-dev
+    ;;
+esac
+case $need in
+test | all)
     want_command iperf3 iperf3
     want_command nc netcat-openbsd
     want_command tcpdump tcpdump
@@ -52,23 +56,27 @@ test | fuzz | all)
     ;;
 esac
 
-# apt-get in the background with a dot every few seconds; its output is shown only when it fails.
-apt_quiet() {
-    log=$(mktemp)
-    DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null &
-    job=$!
-    while kill -0 "$job" 2>/dev/null; do
-        sleep 2
+# A dot every few seconds; ends with this script, however that ends.
+dots() {
+    while sleep 2 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         printf . >&2
     done
-    if wait "$job"; then
-        rm -f "$log"
-        return 0
+}
+
+# apt-get in the foreground, so that Ctrl-C reaches it; its output is shown only when it fails.
+apt_quiet() {
+    log=$(mktemp)
+    status=0
+    dots &
+    watcher=$!
+    DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$watcher" 2>/dev/null || true
+    if [ "$status" != 0 ]; then
+        echo " failed:" >&2
+        tail -n 15 "$log" >&2
     fi
-    echo " failed:" >&2
-    tail -n 15 "$log" >&2
     rm -f "$log"
-    return 1
+    return "$status"
 }
 
 install_packages() {

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-scripts/setup.sh build
+scripts/setup.sh sim
 scripts/build.sh dev
 if [ $# -eq 0 ] || [ -z "$1" ]; then
     exec meson test -C build/dev --no-rebuild --print-errorlogs --suite sim

@@ -22,10 +22,15 @@ static uint32_t index_of_fd(const struct sock_table *t, int fd)
 {
     uint32_t n = (uint32_t)fd - t->base;
 
-    if (fd < 0 || (uint32_t)fd < t->base || n % t->n_stacks != t->stack) {
+    if (fd < 0 || (uint32_t)fd < t->base) {
         return t->max;
     }
-    n /= t->n_stacks;
+    if (t->n_stacks > 1) { /* every call looks a descriptor up, and a division costs more than all the rest of it */
+        if (n % t->n_stacks != t->stack) {
+            return t->max;
+        }
+        n /= t->n_stacks;
+    }
     return n < t->max ? n : t->max;
 }
 

@@ -42,7 +42,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         len = fit;
         fin = false;
     }
-    ret = tcp_send_segment(s, tc, r->start, len, (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
+    ret = tcp_send_segment(s, tc, r->start, len,
+                           (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
     sent_retransmitted(&tc->sent, r, s->now_ns);

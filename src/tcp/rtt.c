@@ -18,7 +18,7 @@ void rtt_init(struct rtt *r, const struct rtt_conf *c)
 }
 
 /* old + (sample - old) / divisor: the exponentially weighted mean of RFC 6298 with weight 1 / divisor. */
-static uint64_t smooth(uint64_t old, uint64_t sample, uint64_t divisor)
+static inline uint64_t smooth(uint64_t old, uint64_t sample, uint64_t divisor)
 {
     return sample >= old ? old + (sample - old) / divisor : old - (old - sample) / divisor;
 }
@@ -38,8 +38,13 @@ void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uin
     } else { /* (2.3): the variance first, with the old mean */
         uint64_t err = s >= r->srtt_ns ? s - r->srtt_ns : r->srtt_ns - s;
 
-        r->rttvar_ns = smooth(r->rttvar_ns, err, 4ull * expected);
-        r->srtt_ns = smooth(r->srtt_ns, s, 8ull * expected);
+        if (likely(expected == 1)) { /* the divisors are constants: shifts */
+            r->rttvar_ns = smooth(r->rttvar_ns, err, 4);
+            r->srtt_ns = smooth(r->srtt_ns, s, 8);
+        } else {
+            r->rttvar_ns = smooth(r->rttvar_ns, err, 4ull * expected);
+            r->srtt_ns = smooth(r->srtt_ns, s, 8ull * expected);
+        }
     }
     if (r->min_ns == 0 || s < r->min_ns)
         r->min_ns = s;

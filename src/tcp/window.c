@@ -50,13 +50,15 @@ void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize)
 {
-    uint32_t ratio = MIN(len * RATIO_ONE / MAX(truesize, 1u), RATIO_ONE - 1);
+    uint32_t ratio;
 
     if (len > tc->rcv_mss)
         tc->rcv_mss = (uint16_t)MIN(len, (uint32_t)UINT16_MAX);
+    if (len < tc->rcv_mss)
+        return;
     /* only segments that are full tell how memory and payload relate; it moves slowly, and not below a quarter */
-    if (len >= tc->rcv_mss)
-        tc->rcv_ratio = (uint16_t)MAX((tc->rcv_ratio * 7u + ratio) / 8, 64u);
+    ratio = MIN(len * RATIO_ONE / MAX(truesize, 1u), RATIO_ONE - 1);
+    tc->rcv_ratio = (uint16_t)MAX((tc->rcv_ratio * 7u + ratio) / 8, 64u);
 }
 
 /* Copies runs of small segments into compact buffers (counted). */

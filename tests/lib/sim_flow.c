@@ -463,7 +463,8 @@ bool flow_net_start_conf(struct flow_net *fn, const struct flow_conf *c)
     return true;
 }
 
-bool flow_net_start(struct flow_net *fn, uint32_t n, uint64_t bytes_a, uint64_t bytes_b, enum flow_mode mode, uint32_t max_io, uint64_t seed)
+bool flow_net_start(struct flow_net *fn, uint32_t n, uint64_t bytes_a, uint64_t bytes_b, enum flow_mode mode, uint32_t max_io,
+                    uint64_t seed)
 {
     struct flow_conf c = {.n = n, .bytes_a = bytes_a, .bytes_b = bytes_b, .mode = mode, .max_io = max_io, .seed = seed};
 

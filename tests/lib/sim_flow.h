@@ -71,7 +71,8 @@ struct flow_net {
 };
 
 /* n flows from pair.a to pair.b's port 80, bytes_a from client to server and bytes_b back. The pair exists already. */
-bool flow_net_start(struct flow_net *fn, uint32_t n, uint64_t bytes_a, uint64_t bytes_b, enum flow_mode mode, uint32_t max_io, uint64_t seed);
+bool flow_net_start(struct flow_net *fn, uint32_t n, uint64_t bytes_a, uint64_t bytes_b, enum flow_mode mode, uint32_t max_io,
+                    uint64_t seed);
 
 bool flow_net_start_conf(struct flow_net *fn, const struct flow_conf *c);
 

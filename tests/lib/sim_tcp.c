@@ -4,10 +4,10 @@
 
 #include "tcp/conn.h"
 
-#define EXPECT(cond)                                                                                                           \
-    do {                                                                                                                       \
-        if (!(cond))                                                                                                           \
-            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->id, tcp_state_names[tc->state], #cond); \
+#define EXPECT(cond)                                                                                                                       \
+    do {                                                                                                                                   \
+        if (!(cond))                                                                                                                       \
+            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->id, tcp_state_names[tc->state], #cond);   \
     } while (0)
 
 static void check_sndq(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)

@@ -30,8 +30,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "core/stack.h"
@@ -40,11 +40,11 @@
 
 #define TEST(name) static void name(void **state_ __attribute__((unused)))
 #define T(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
-#define RUN(...)                                                                                                                   \
-    int main(int argc, char **argv)                                                                                                \
-    {                                                                                                                              \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                                           \
-        return script_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));                                                   \
+#define RUN(...)                                                                                                                           \
+    int main(int argc, char **argv)                                                                                                        \
+    {                                                                                                                                      \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                                                   \
+        return script_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));                                                           \
     }
 
 /* TCP options of a segment. In an outgoing segment a and b of a timestamp are: any, the echo. */
@@ -52,6 +52,7 @@ struct opt {
     uint8_t kind, len;
     uint32_t a, b;
 };
+/* clang-format off */
 #define MSS(n) {2, 4, (n), 0}
 #define WS(n) {3, 3, (n), 0}
 #define SACKOK {4, 2, 0, 0}
@@ -60,6 +61,7 @@ struct opt {
 #define TS2(val, ecr) {8, 11, (val), (ecr)}  /* of in(): with this echo, relative to the stack's first value */
 #define ECHO(ecr) {8, 10, 0, (ecr)}          /* of out() */
 #define NOP {1, 1, 0, 0}
+/* clang-format on */
 #define SEG_OPTS 12
 
 #define WIN0 (-1)
@@ -74,8 +76,8 @@ struct seg {
     uint16_t port, lport; /* the peer's port, 5000 when 0, and ours */
     bool no_ts;           /* on a connection with timestamps: without the option */
     bool bad_cksum, bcast_mac;
-    uint32_t src, dst; /* of in(): other addresses */
-    uint8_t hlen;      /* of in(): a false data offset, bytes */
+    uint32_t src, dst;  /* of in(): other addresses */
+    uint8_t hlen;       /* of in(): a false data offset, bytes */
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
     uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
@@ -91,10 +93,10 @@ struct seg {
 #define nothing() script_nothing(__FILE__, __LINE__)
 #define quiet_ms(ms) script_quiet(__FILE__, __LINE__, (ms))
 #define after_ms(ms) script_after(__FILE__, __LINE__, (ms))
-#define skip_ms(ms) script_skip((ms))           /* time passes; what leaves meanwhile is not looked at */
-#define skip_all() script_skip_all()            /* forget what left so far; returns how many segments */
+#define skip_ms(ms) script_skip((ms)) /* time passes; what leaves meanwhile is not looked at */
+#define skip_all() script_skip_all()  /* forget what left so far; returns how many segments */
 #define in_icmp(type, code, mtu, seq) script_icmp(__FILE__, __LINE__, (type), (code), (mtu), (seq)) /* about our segment seq */
-#define begin() script_begin()                  /* until end(): input and calls without output, as one turn of the loop */
+#define begin() script_begin() /* until end(): input and calls without output, as one turn of the loop */
 #define end() script_end()
 #define check_eq(a, b) script_eq(__FILE__, __LINE__, #a, (long long)(a), (long long)(b))
 #define check(a) script_eq(__FILE__, __LINE__, #a, !!(a), 1)
@@ -108,11 +110,11 @@ struct seg {
 #define con(fd) script_connect((fd), PEER_ADDR, PEER_PORT) /* returns 0 or -errno, as all these do */
 #define con_to(fd, addr, port) script_connect((fd), (addr), (port))
 #define acc(lfd) script_accept((lfd))
-#define snd(fd, n) script_eq(__FILE__, __LINE__, "send", script_send((fd), (n), 0), (n)) /* all of it is taken */
+#define snd(fd, n) script_eq(__FILE__, __LINE__, "send", script_send((fd), (uint32_t)(n), 0), (n)) /* all of it is taken */
 #define snd_flags(fd, n, flags) script_send((fd), (n), (flags))
-#define rcv(fd, n) script_eq(__FILE__, __LINE__, "recv", script_recv((fd), (n), 0), (n)) /* exactly that many, of the pattern */
+#define rcv(fd, n) script_eq(__FILE__, __LINE__, "recv", script_recv((fd), (uint32_t)(n), 0), (n)) /* exactly that many, of the pattern */
 #define rcv_flags(fd, n, flags) script_recv((fd), (n), (flags))
-#define oob(fd) script_oob((fd), 0)          /* a byte of urgent data or -errno */
+#define oob(fd) script_oob((fd), 0) /* a byte of urgent data or -errno */
 #define shut(fd, how) script_eq(__FILE__, __LINE__, "shutdown", script_shutdown((fd), (how)), 0)
 #define shut_ret(fd, how) script_shutdown((fd), (how))
 #define cls(fd) script_close((fd))

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 static int add_fd(int fd)
 {
     if (fd < 0 || S.n_fds == SCRIPT_FDS)

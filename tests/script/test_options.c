@@ -105,8 +105,11 @@ TEST(options_at_any_alignment)
 /* MUST-7: what stands before the bad length counts, nothing is read past the header. */
 TEST(illegal_option_length_ends_the_list)
 {
-    static const uint8_t bad[][8] = {{2, 4, 2, 0x58, 3, 0, 0, 0}, {2, 4, 2, 0x58, 3, 1, 0, 0}, {2, 4, 2, 0x58, 8, 10, 0, 0},
-                                     {2, 4, 2, 0x58, 1, 1, 1, 8},  {2, 4, 2, 0x58, 8, 255, 0, 0}};
+    static const uint8_t bad[][8] = {{2, 4, 2, 0x58, 3, 0, 0, 0},
+                                     {2, 4, 2, 0x58, 3, 1, 0, 0},
+                                     {2, 4, 2, 0x58, 8, 10, 0, 0},
+                                     {2, 4, 2, 0x58, 1, 1, 1, 8},
+                                     {2, 4, 2, 0x58, 8, 255, 0, 0}};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int l;
@@ -141,7 +144,8 @@ TEST(sixty_byte_header)
 {
     int c = passive();
 
-    in("PA", 1, 1, 10, BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+    in("PA", 1, 1, 10,
+       BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
     out("A", 1, 11);
     rcv(c, 10);
 }
@@ -429,11 +433,10 @@ TEST(ttl_and_tos_of_the_application)
 
 RUN(T(mss_absent_means_536), T(mss_of_the_peer_limits_segments), T(mss_larger_than_the_mtu_is_limited), T(mss_zero_is_raised),
     T(mss_counts_options), T(maxseg_of_the_application), T(options_outside_syn_are_skipped), T(unknown_option_is_skipped),
-    T(options_at_any_alignment), T(illegal_option_length_ends_the_list), T(wrong_length_of_known_option_is_skipped),
-    T(end_of_list_ends_it), T(sixty_byte_header), T(bad_data_offset_is_dropped), T(bad_checksum_is_dropped), T(broadcast_is_dropped),
+    T(options_at_any_alignment), T(illegal_option_length_ends_the_list), T(wrong_length_of_known_option_is_skipped), T(end_of_list_ends_it),
+    T(sixty_byte_header), T(bad_data_offset_is_dropped), T(bad_checksum_is_dropped), T(broadcast_is_dropped),
     T(window_scale_is_offered_and_answered), T(window_scale_only_if_the_peer_offers), T(window_in_syn_is_not_scaled),
-    T(window_scale_above_14_is_14), T(receive_window_is_scaled), T(timestamps_on_every_segment),
-    T(delayed_ack_echoes_the_earlier_segment), T(hole_echoes_the_last_in_order_segment), T(missing_timestamp_is_dropped),
-    T(paws_drops_and_acknowledges), T(paws_does_not_apply_to_rst), T(paws_ends_after_24_days),
-    T(ts_recent_ignores_segments_beyond_the_ack), T(reset_carries_timestamp), T(timestamps_not_offered_are_not_used),
-    T(options_can_be_switched_off), T(initial_sequence_numbers), T(ttl_and_tos_of_the_application))
+    T(window_scale_above_14_is_14), T(receive_window_is_scaled), T(timestamps_on_every_segment), T(delayed_ack_echoes_the_earlier_segment),
+    T(hole_echoes_the_last_in_order_segment), T(missing_timestamp_is_dropped), T(paws_drops_and_acknowledges),
+    T(paws_does_not_apply_to_rst), T(paws_ends_after_24_days), T(ts_recent_ignores_segments_beyond_the_ack), T(reset_carries_timestamp),
+    T(timestamps_not_offered_are_not_used), T(options_can_be_switched_off), T(initial_sequence_numbers), T(ttl_and_tos_of_the_application))

@@ -218,6 +218,31 @@ TEST(shrunk_buffer_keeps_the_promise)
     rcv(c, 1000);
 }
 
+/* Memory is bounded all the same: past four times SO_RCVBUF text inside the window is dropped and acknowledged. */
+TEST(shrunk_buffer_drops_what_it_cannot_hold)
+{
+    int c = passive();
+    uint32_t seq = 1, taken;
+
+    sopt(c, SOL_SOCKET, SO_RCVBUF, 1);
+    for (int i = 0; i < 40; i++, seq = taken) {
+        in("PA", seq, 1, 1000);
+        out_any();
+        taken = tconn(c)->rcv_nxt - tconn(c)->irs;
+        if (taken == seq)
+            break;
+    }
+    check(taken == seq && taken < 40000);
+    check_eq(script_last().ack, taken);
+    rcv(c, (long)taken - 1);
+    skip_all();
+    in("PA", taken, 1, 1000);
+    out_any();
+    check_eq(script_last().ack, taken + 1000);
+    rcv(c, 1000);
+    skip_all();
+}
+
 /* Reassembly and SACK ------------------------------------------------------------------------------------------------------- */
 
 /* RFC 2018 section 4: the block that changed first, then the others most recent first. */
@@ -525,9 +550,9 @@ RUN(T(lone_segment_waits_40_ms), T(every_second_full_segment_is_acknowledged_at_
     T(response_carries_the_ack), T(one_ack_per_turn), T(quickack_acknowledges_at_once), T(duplicate_acks_are_not_merged),
     T(old_text_is_acknowledged_at_once), T(window_closes_and_opens), T(window_stays_open_when_the_application_reads),
     T(zero_window_takes_acks), T(zero_window_takes_acks_with_text), T(zero_window_takes_urg), T(zero_window_takes_rst),
-    T(shrunk_buffer_keeps_the_promise), T(sack_blocks_most_recent_first), T(sack_three_blocks_with_timestamps),
-    T(sack_not_offered_is_not_sent), T(sack_rides_on_text), T(five_segments_in_every_order), T(five_overlapping_segments_in_every_order),
-    T(five_nested_segments_in_every_order), T(five_segments_that_repeat_in_every_order), T(urgent_send),
-    T(urgent_pointer_is_announced_early), T(urgent_beyond_64k), T(urgent_receive), T(urgent_read_before_the_text),
+    T(shrunk_buffer_keeps_the_promise), T(shrunk_buffer_drops_what_it_cannot_hold), T(sack_blocks_most_recent_first),
+    T(sack_three_blocks_with_timestamps), T(sack_not_offered_is_not_sent), T(sack_rides_on_text), T(five_segments_in_every_order),
+    T(five_overlapping_segments_in_every_order), T(five_nested_segments_in_every_order), T(five_segments_that_repeat_in_every_order),
+    T(urgent_send), T(urgent_pointer_is_announced_early), T(urgent_beyond_64k), T(urgent_receive), T(urgent_read_before_the_text),
     T(urgent_announced_before_it_arrives), T(urgent_inline), T(urgent_pointer_moves_forward), T(challenge_acks_are_limited),
     T(acks_outside_the_window_are_limited))

@@ -182,8 +182,9 @@ TEST(user_timeout_with_keepalive)
 
 /* ICMP: 3.9.2.2 ----------------------------------------------------------------------------------------------------------------- */
 
-static const int unreach_errno[16] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
-                                      ENONET,      ENETUNREACH,  EHOSTUNREACH, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH};
+static const int unreach_errno[16] = {ENETUNREACH,  EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,
+                                      ENETUNREACH,  EHOSTDOWN,    ENONET,       ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,
+                                      EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH};
 
 /* As Linux, also for the soft codes of MUST-56: a connection attempt ends at once (RFC 5461 section 4). */
 TEST(unreachable_in_syn_sent_fails_connect)

@@ -12,12 +12,13 @@
 #include "sim_tcp.h"
 #include "tcp/conn.h"
 
-#define SEEDS 40
+#define SEEDS 24
 
 /* What is different in the second run. */
 enum variation { VARY_NOTHING, VARY_FAST_PATH, VARY_OFFLOAD, VARY_SCATTER, VARY_CHAINS, VARY_INDIRECT, VARY_COUNT };
 
-static const char *const variation_names[VARY_COUNT] = {"nothing", "fast path", "offload", "scattered receive", "chains", "indirect buffers"};
+static const char *const variation_names[VARY_COUNT] = {"nothing",           "fast path", "offload",
+                                                        "scattered receive", "chains",    "indirect buffers"};
 
 struct setting {
     bool slow_path, offload, scatter, no_chains, no_indirect;
@@ -42,16 +43,75 @@ static void mix(uint64_t *h, uint64_t v)
 static void digest_conn(uint64_t *h, const struct tcp_conn *tc)
 {
     const uint64_t v[] = {
-        tc->id, tc->state, tc->snd_una, tc->snd_nxt, tc->snd_wnd, tc->snd_wl1, tc->snd_wl2, tc->snd_sml, tc->max_snd_wnd,
-        tc->rcv_nxt, tc->rcv_adv, tc->last_ack_sent, tc->fin_queued, tc->fin_sent, tc->fin_rcvd, tc->fin_pending, tc->ts_recent,
-        tc->ts_recent_at_ns, tc->ack_now, tc->ack_delayed, tc->rcv_unacked_bytes, tc->rcv_mss, tc->ca, tc->dupacks, tc->rexmt_count,
-        tc->probe_count, tc->keep_count, tc->orphan_probes, tc->cwnd_limited, tc->rtx_first, tc->recover, tc->first_rexmt_at_ns,
-        tc->last_rcv_ns, tc->last_snd_ns, tc->sent.n, tc->sent.sacked_bytes, tc->sent.lost_bytes, tc->sent.rtx_bytes,
-        tc->rtt.srtt_ns, tc->rtt.rttvar_ns, tc->rtt.rto_ns, tc->rtt.backoff, tc->cc.cwnd, tc->cc.ssthresh, tc->cc.state[0],
-        tc->cc.state[1], tc->sndq.n, tc->sndq.end_seq, tc->sndq.charged_bytes, tc->rcvq.bytes, tc->rcvq.charged_bytes, tc->reass.n,
-        tc->reass.bytes, tc->reass.charged_bytes, tc->rcv_charged_bytes, tc->loan_bytes, tc->rcv_ratio, tc->drs_start_ns, tc->drs_bytes,
-        tc->drs_copied, tc->opt.rcvbuf_bytes, tc->opt.sndbuf_bytes, tc->deadline_ns[0], tc->deadline_ns[1], tc->deadline_ns[2],
-        tc->deadline_ns[3], tc->deadline_ns[4], tc->in_dirty, (uint64_t)tc->so_error,
+        tc->id,
+        tc->state,
+        tc->snd_una,
+        tc->snd_nxt,
+        tc->snd_wnd,
+        tc->snd_wl1,
+        tc->snd_wl2,
+        tc->snd_sml,
+        tc->max_snd_wnd,
+        tc->rcv_nxt,
+        tc->rcv_adv,
+        tc->last_ack_sent,
+        tc->fin_queued,
+        tc->fin_sent,
+        tc->fin_rcvd,
+        tc->fin_pending,
+        tc->ts_recent,
+        tc->ts_recent_at_ns,
+        tc->ack_now,
+        tc->ack_delayed,
+        tc->rcv_unacked_bytes,
+        tc->rcv_mss,
+        tc->ca,
+        tc->dupacks,
+        tc->rexmt_count,
+        tc->probe_count,
+        tc->keep_count,
+        tc->orphan_probes,
+        tc->cwnd_limited,
+        tc->rtx_first,
+        tc->recover,
+        tc->first_rexmt_at_ns,
+        tc->last_rcv_ns,
+        tc->last_snd_ns,
+        tc->sent.n,
+        tc->sent.sacked_bytes,
+        tc->sent.lost_bytes,
+        tc->sent.rtx_bytes,
+        tc->rtt.srtt_ns,
+        tc->rtt.rttvar_ns,
+        tc->rtt.rto_ns,
+        tc->rtt.backoff,
+        tc->cc.cwnd,
+        tc->cc.ssthresh,
+        tc->cc.state[0],
+        tc->cc.state[1],
+        tc->sndq.n,
+        tc->sndq.end_seq,
+        tc->sndq.charged_bytes,
+        tc->rcvq.bytes,
+        tc->rcvq.charged_bytes,
+        tc->reass.n,
+        tc->reass.bytes,
+        tc->reass.charged_bytes,
+        tc->rcv_charged_bytes,
+        tc->loan_bytes,
+        tc->rcv_ratio,
+        tc->drs_start_ns,
+        tc->drs_bytes,
+        tc->drs_copied,
+        tc->opt.rcvbuf_bytes,
+        tc->opt.sndbuf_bytes,
+        tc->deadline_ns[0],
+        tc->deadline_ns[1],
+        tc->deadline_ns[2],
+        tc->deadline_ns[3],
+        tc->deadline_ns[4],
+        tc->in_dirty,
+        (uint64_t)tc->so_error,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(v); i++)
@@ -166,7 +226,8 @@ static bool same_state(const struct result *a, const struct result *b)
     for (int i = 0; i < 2; i++)
         for (unsigned c = 0; c < CTR_COUNT; c++)
             if (c != CTR_TCP_FASTPATH && a->ctr[i].v[c] != b->ctr[i].v[c]) {
-                printf("  side %d: %s is %llu and %llu\n", i, ctr_names[c], (unsigned long long)a->ctr[i].v[c], (unsigned long long)b->ctr[i].v[c]);
+                printf("  side %d: %s is %llu and %llu\n", i, ctr_names[c], (unsigned long long)a->ctr[i].v[c],
+                       (unsigned long long)b->ctr[i].v[c]);
                 same = false;
             }
     return same;

@@ -40,8 +40,8 @@ static struct flow_conf flow_of(unsigned variant)
 
     return (struct flow_conf){
         .n = 1 + variant % 2,
-        .bytes_a = 20000,
-        .bytes_b = 12000,
+        .bytes_a = 50000,
+        .bytes_b = 30000,
         .mode = mode[variant % 4],
         .max_io = 3000,
         .seed = variant + 1,
@@ -101,7 +101,8 @@ static uint64_t run_all(enum sim_fault_kind kind, uint64_t length, unsigned vari
             break;
     }
     printf("variant %u: the %llu-th of %llu %s failures in a row: %llu ended with an error, %llu failed the test\n", variant,
-           (unsigned long long)k, (unsigned long long)length, sim_fault_names[kind], (unsigned long long)errors, (unsigned long long)failed);
+           (unsigned long long)k, (unsigned long long)length, sim_fault_names[kind], (unsigned long long)errors,
+           (unsigned long long)failed);
     return failed + (k >= K_MAX);
 }
 

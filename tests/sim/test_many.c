@@ -149,10 +149,11 @@ static void report_memory(const struct crowd *w)
 
     for (int i = 0; i < 2; i++)
         each[i] = (w->s[i]->arena.used_bytes - w->arena_before[i]) / CONNS;
-    print_message("memory per idle connection: %zu bytes (struct tcp_conn %zu in a block of %zu, struct sock %zu in a block of %zu; client side "
-                  "%zu)\n",
-                  each[1], sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)), sizeof(struct sock),
-                  arena_class_bytes(sizeof(struct sock)), each[0]);
+    print_message(
+        "memory per idle connection: %zu bytes (struct tcp_conn %zu in a block of %zu, struct sock %zu in a block of %zu; client side "
+        "%zu)\n",
+        each[1], sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)), sizeof(struct sock),
+        arena_class_bytes(sizeof(struct sock)), each[0]);
     assert_true(sizeof(struct tcp_conn) <= 1024);
     assert_true(each[1] <= 1200 && each[0] <= 1200);
 }
@@ -201,7 +202,8 @@ static void some_are_busy(struct crowd *w)
     for (unsigned i = 0; i < 100 * HOT_ROUNDS && rounds < HOT * HOT_ROUNDS; i++)
         turn(w, ping_pong);
     assert_true(rounds >= HOT * HOT_ROUNDS);
-    print_message("%u of them exchanged %llu messages: %.0f ns each\n", HOT, (unsigned long long)rounds, (seconds() - start) * 1e9 / (double)rounds);
+    print_message("%u of them exchanged %llu messages: %.0f ns each\n", HOT, (unsigned long long)rounds,
+                  (seconds() - start) * 1e9 / (double)rounds);
     for (unsigned i = 0; i < 1000; i++)
         turn(w, drain_hot);
 }

@@ -47,8 +47,8 @@ static void tune(struct stack_conf *c, void *arg)
     c->max_sockets = 64;
     c->msl_ns = NS_PER_SEC;
     c->finwait2_ns = 10 * NS_PER_SEC;
-    c->arp_max_tries = 50; /* a host is not unreachable because one question in five is lost */
-    c->syn_retries = 12;   /* nor a connection impossible */
+    c->arp_max_tries = 50;          /* a host is not unreachable because one question in five is lost */
+    c->syn_retries = 12;            /* nor a connection impossible */
     c->rto_max_ns = 8 * NS_PER_SEC; /* bounds bad luck: the tail of an unbounded back-off has no useful limit in time */
 }
 
@@ -203,8 +203,16 @@ static uint64_t run_grid(uint64_t *failed)
         {"corruption", {.delay_ns = NS_PER_MS, .corrupt_ppm = 50000}},
         {"long delay", {.delay_ns = 100 * NS_PER_MS, .jitter_ns = 20 * NS_PER_MS}},
         {"narrow", {.delay_ns = 10 * NS_PER_MS, .bits_per_sec = 10000000, .queue_limit = 10}},
-        {"everything", {.delay_ns = 2 * NS_PER_MS, .jitter_ns = NS_PER_MS, .loss_ppm = 50000, .reorder_ppm = 50000,
-                        .reorder_ns = 2 * NS_PER_MS, .dup_ppm = 50000, .corrupt_ppm = 20000, .bits_per_sec = 100000000, .queue_limit = 50}},
+        {"everything",
+         {.delay_ns = 2 * NS_PER_MS,
+          .jitter_ns = NS_PER_MS,
+          .loss_ppm = 50000,
+          .reorder_ppm = 50000,
+          .reorder_ns = 2 * NS_PER_MS,
+          .dup_ppm = 50000,
+          .corrupt_ppm = 20000,
+          .bits_per_sec = 100000000,
+          .queue_limit = 50}},
     };
     uint64_t n = 0;
 
@@ -214,7 +222,12 @@ static uint64_t run_grid(uint64_t *failed)
                 .seed = n + 1,
                 .sndbuf = buf_grid[b],
                 .rcvbuf = buf_grid[ARRAY_LEN(buf_grid) - 1 - b],
-                .flow = {.n = 1, .bytes_a = 100000, .bytes_b = 100000, .mode = (enum flow_mode)(n % 4), .max_io = 8000, .seed = n + 1,
+                .flow = {.n = 1,
+                         .bytes_a = 100000,
+                         .bytes_b = 100000,
+                         .mode = (enum flow_mode)(n % 4),
+                         .max_io = 8000,
+                         .seed = n + 1,
                          .close = (enum flow_close)(n % FLOW_CLOSE_COUNT)},
             };
 

@@ -1,6 +1,6 @@
 /*
- * Zero copy as a number: echo, forwarding, splitting, fan-out, retransmission and loans by reference leave every counter of
- * copied payload at zero, and every buffer comes back.
+ * Zero copy as a number: echo, forwarding, splitting, fan-out and retransmission by reference leave every counter of copied
+ * payload at zero, and every buffer comes back.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -19,13 +19,7 @@
 #include "sim_flow.h"
 #include "sim_tcp.h"
 #include "tcp/conn.h"
-
-static void assert_no_copies(const struct z_stack *s)
-{
-    for (int i = 0; i < CTR_COUNT; i++)
-        if (strncmp(ctr_names[i], "copy.", 5) == 0 && s->ctr.v[i] != 0)
-            fail_msg("%s is %llu", ctr_names[i], (unsigned long long)s->ctr.v[i]);
-}
+#include "zero_copy.h"
 
 /* As z_write does with a received buffer: accepted, it is no loan any more. */
 static bool forward(struct z_stack *s, struct tcp_conn *to, struct rte_mbuf *m)
@@ -179,33 +173,6 @@ static void test_echo_gigabyte(void **state)
 
 /* pairs in the simulator ---------------------------------------------------------------------------------------------------- */
 
-static void (*extra_tune)(struct stack_conf *c);
-
-static void tune(struct stack_conf *c, void *arg)
-{
-    (void)arg;
-    c->max_connections = 64;
-    c->msl_ns = NS_PER_SEC;
-    c->finwait2_ns = 5 * NS_PER_SEC;
-    c->rto_max_ns = 5 * NS_PER_SEC;
-    c->arp_max_tries = 50;
-    if (extra_tune != NULL)
-        extra_tune(c);
-}
-
-static void pair_create(struct sim_pair *p, struct sim_tcp_checker *chk, uint32_t loss_ppm)
-{
-    struct sim_pair_conf c = {.sim = {.seed = 42 + loss_ppm}};
-
-    for (int i = 0; i < 2; i++) {
-        c.side[i].tune = tune;
-        c.side[i].link = (struct sim_link_conf){.delay_ns = NS_PER_MS, .loss_ppm = loss_ppm};
-        c.side[i].knobs = (struct port_mem_knobs){.hold_polls = 3, .poison = true};
-    }
-    assert_true(sim_pair_create(p, &c));
-    sim_tcp_check_every(chk, p, 16);
-}
-
 /* A receiver that forwards what it reads, cut at random places, to another connection of its stack. */
 struct forwarder {
     struct sock *from, *to;
@@ -227,47 +194,6 @@ static void forward_app(struct sim_stack *ss, void *arg)
     }
     if (tcp_rcv_avail(f->from->tcp) > 0) /* the send queue is full: its acknowledgements bring the next turn; or no buffer */
         ss->app_wake_ns = ss->sim->now_ns + NS_PER_MS;
-}
-
-/* Writes [0, total) of a pattern on one socket and checks what comes in on another. */
-struct source {
-    struct sock *out, *in;
-    uint64_t total, sent, received;
-    uint32_t piece;
-};
-
-static void source_app(struct sim_stack *ss, void *arg)
-{
-    struct source *x = arg;
-    struct rte_mbuf *m;
-    ssize_t n;
-
-    while (x->sent < x->total && tcp_snd_space(x->out->tcp) > 0 && (m = pkt_alloc_app(ss->s, x->piece)) != NULL) {
-        uint32_t len = (uint32_t)MIN(x->piece, x->total - x->sent);
-
-        for (uint32_t i = 0; i < len; i++)
-            pkt_data(m)[i] = flow_byte(1, x->sent + i);
-        m->data_len = (uint16_t)len;
-        m->pkt_len = len;
-        assert_int_equal(tcp_send_ref(ss->s, x->out->tcp, m), 0);
-        x->sent += len;
-    }
-    while ((n = tcp_recv_ref(ss->s, x->in->tcp, SIZE_MAX, &m)) > 0) {
-        for (ssize_t i = 0; i < n; i++)
-            assert_int_equal(pkt_data(m)[i], flow_byte(1, x->received + (uint64_t)i));
-        x->received += (uint64_t)n;
-        tcp_loan_return(ss->s, m);
-        pkt_unref(m);
-    }
-    if (x->sent < x->total && tcp_snd_space(x->out->tcp) > 0)
-        ss->app_wake_ns = ss->sim->now_ns + NS_PER_MS;
-}
-
-static bool source_done(void *arg)
-{
-    const struct source *x = arg;
-
-    return x->received == x->total;
 }
 
 /* two: forwards from one connection to another one; else an echo. */
@@ -548,163 +474,12 @@ static void test_shared_by_connections(void **state)
     free(mem);
 }
 
-/* loans ------------------------------------------------------------------------------------------------------------------------------ */
-
-#define KEPT_MAX 4096u
-
-struct keeper {
-    struct sock *sk;
-    struct rte_mbuf *kept[KEPT_MAX];
-    unsigned n;
-    uint64_t received;
-    bool stop;
-};
-
-static void keeper_app(struct sim_stack *ss, void *arg)
-{
-    struct keeper *k = arg;
-    struct rte_mbuf *m;
-    ssize_t n;
-
-    while (!k->stop && k->n < KEPT_MAX && (n = tcp_recv_ref(ss->s, k->sk->tcp, SIZE_MAX, &m)) > 0) {
-        k->kept[k->n++] = m;
-        k->received += (uint64_t)n;
-    }
-}
-
-static void keeper_return(struct sim_pair *p, struct keeper *k)
-{
-    for (unsigned i = 0; i < k->n; i++) {
-        tcp_loan_return(p->b->s, k->kept[i]);
-        pkt_unref(k->kept[i]);
-    }
-    k->n = 0;
-    sim_kick(p->sim, p->b->node);
-}
-
-static void small_rcvbuf(struct stack_conf *c)
-{
-    c->rcvbuf_bytes = 64 * KIB;
-    c->rcvbuf_auto = false;
-}
-
-static void small_quota(struct stack_conf *c)
-{
-    small_rcvbuf(c);
-    c->loan_quota_bytes = 256 * KIB;
-}
-
-static void small_limit(struct stack_conf *c)
-{
-    small_rcvbuf(c);
-    c->loan_limit_bytes = 256 * KIB;
-}
-
-struct loan_run {
-    struct sim_pair p;
-    struct sim_conn c;
-    struct sim_tcp_checker chk;
-    struct keeper k;
-    struct source x;
-    struct sink nothing;
-};
-
-static void loan_start(struct loan_run *r, void (*conf)(struct stack_conf *c), uint64_t total)
-{
-    memset(r, 0, sizeof(*r));
-    extra_tune = conf;
-    pair_create(&r->p, &r->chk, 0);
-    extra_tune = NULL;
-    assert_true(sim_conn_open(&r->p, &r->c, 80));
-    r->k.sk = r->c.b;
-    r->x = (struct source){.out = r->c.a, .in = r->c.a, .total = total, .piece = 9000};
-    r->p.a->app = source_app;
-    r->p.a->app_arg = &r->x;
-    r->p.b->app = keeper_app;
-    r->p.b->app_arg = &r->k;
-    sim_kick(r->p.sim, r->p.a->node);
-}
-
-static void loan_end(struct loan_run *r)
-{
-    keeper_return(&r->p, &r->k);
-    assert_int_equal(r->p.b->s->tcp.loan_bytes, 0);
-    r->p.a->app = r->p.b->app = NULL;
-    assert_true(sim_conn_close(&r->p, &r->c, 1));
-    sim_pair_destroy(&r->p);
-}
-
-/* What the application holds is not the receive buffer's: a message larger than that can be kept whole. */
-static void test_loan_larger_than_rcvbuf(void **state)
-{
-    struct loan_run *r = malloc(sizeof(*r));
-
-    (void)state;
-    loan_start(r, small_rcvbuf, MIB);
-    assert_true(sim_run_for(r->p.sim, 60 * NS_PER_SEC));
-    assert_int_equal(r->k.received, MIB);
-    assert_no_copies(r->p.b->s);
-    loan_end(r);
-    free(r);
-}
-
-static void test_loan_quota_copies(void **state)
-{
-    struct loan_run *r = malloc(sizeof(*r));
-
-    (void)state;
-    loan_start(r, small_quota, MIB / 2);
-    assert_true(sim_run_for(r->p.sim, 60 * NS_PER_SEC));
-    assert_int_equal(r->k.received, MIB / 2);
-    assert_true(r->p.b->s->ctr.v[CTR_COPY_LOAN] > 0);
-    assert_true(r->p.b->s->ctr.v[CTR_LOAN_QUOTA] > 0);
-    assert_true(r->c.b->tcp->loan_bytes <= 256 * KIB + 4096);
-    print_message("loan quota of 256 KiB: %llu of %llu bytes copied out\n", (unsigned long long)r->p.b->s->ctr.v[CTR_COPY_LOAN],
-                  (unsigned long long)r->k.received);
-    loan_end(r);
-    free(r);
-}
-
-/* At the stack-wide limit the window closes; what comes back opens it. */
-static void test_loan_limit_closes_window(void **state)
-{
-    struct loan_run *r = malloc(sizeof(*r));
-    uint64_t at, zero;
-
-    (void)state;
-    loan_start(r, small_limit, MIB);
-    assert_true(sim_run_for(r->p.sim, 20 * NS_PER_SEC));
-    at = r->k.received;
-    zero = r->p.b->s->ctr.v[CTR_TCP_ZERO_WINDOW_TX];
-    assert_true(at < MIB && zero > 0);
-    r->k.stop = true;
-    assert_true(sim_run_for(r->p.sim, 60 * NS_PER_SEC));
-    for (unsigned i = 0; i < 100 && r->k.received < MIB; i++) {
-        keeper_return(&r->p, &r->k);
-        r->k.stop = false;
-        assert_true(sim_run_for(r->p.sim, NS_PER_SEC));
-    }
-    assert_int_equal(r->k.received, MIB);
-    print_message("loan limit of 256 KiB: the window closed after %llu bytes and opened again\n", (unsigned long long)at);
-    loan_end(r);
-    free(r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo_gigabyte),
-        cmocka_unit_test(test_echo_checked),
-        cmocka_unit_test(test_forward_between_connections),
-        cmocka_unit_test(test_split_on_read),
-        cmocka_unit_test(test_retransmission),
-        cmocka_unit_test(test_wrapped_acknowledged),
-        cmocka_unit_test(test_wrapped_aborted),
-        cmocka_unit_test(test_wrapped_unused),
-        cmocka_unit_test(test_shared_by_connections),
-        cmocka_unit_test(test_loan_larger_than_rcvbuf),
-        cmocka_unit_test(test_loan_quota_copies),
-        cmocka_unit_test(test_loan_limit_closes_window),
+        cmocka_unit_test(test_echo_gigabyte),   cmocka_unit_test(test_echo_checked),   cmocka_unit_test(test_forward_between_connections),
+        cmocka_unit_test(test_split_on_read),   cmocka_unit_test(test_retransmission), cmocka_unit_test(test_wrapped_acknowledged),
+        cmocka_unit_test(test_wrapped_aborted), cmocka_unit_test(test_wrapped_unused), cmocka_unit_test(test_shared_by_connections),
     };
 
     if (sim_eal_init() != 0)

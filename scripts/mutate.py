@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Breaks the source one line at a time and wants the test that is responsible to notice.
+
+usage: mutate.py [-b DIR] [NAME ...]     NAME: only these mutations; DIR: where the copy is built (build/mutate)
+
+A mutation is a file, a piece of text that occurs in it exactly once, and what is put in its place. It is applied to a copy of
+the tree, which is built once and then incrementally; only the named test runs. Exit status 1 when a test did not fail, when a
+mutation no longer applies, or does not compile. Ends with "N killed, N survived".
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# name, file, old, new, test program (under tests/), its arguments
+MUTATIONS = [
+    ("SACK not used", "src/tcp/ack.c", "if (tc->sack_on && g->o.n_sack > 0) {", "if (tc->sack_on && g->o.n_sack > 4) {",
+     "regress/test_rules", "test_sack_is_used"),
+    ("window off by one", "src/tcp/data.c", "    wnd = tc->rcv_adv - *seq;\n", "    wnd = tc->rcv_adv + 1 - *seq;\n",
+     "regress/test_rules", "test_window_edge"),
+    ("no free on acknowledgement", "src/tcp/ack.c", "    sndq_ack(&tc->sndq, &s->arena, data_ack);\n", "    tc->sndq.start_seq = data_ack;\n",
+     "regress/test_rules", "test_acknowledged_is_free"),
+    ("checksum not checked", "src/tcp/input.c", "return cksum_finish(sum) == 0;", "return cksum_finish(sum) <= 0xffff;",
+     "regress/test_rules", "test_wrong_checksum"),
+    ("PAWS off", "src/tcp/slow.c", "    if (!paws_ok(s, tc, g)) {", "    if (!paws_ok(s, tc, g) && s == NULL) {",
+     "regress/test_rules", "test_old_timestamp"),
+    ("timeout not doubled", "src/tcp/rtt.c", "        r->backoff++;", "        r->backoff = 0;",
+     "regress/test_rules", "test_timeout_doubles"),
+    ("FIN not repeated", "src/tcp/output.c", "(TH_ACK | (fin ? TH_FIN : 0) | (r->end == tc", "(TH_ACK | (fin ? TH_PSH : 0) | (r->end == tc",
+     "regress/test_rules", "test_fin_again"),
+    ("fourth duplicate", "src/tcp/rtx.c", "#define DUP_THRESH 3u", "#define DUP_THRESH 4u",
+     "regress/test_rules", "test_third_duplicate"),
+    ("reset anywhere in the window", "src/tcp/slow.c", "    if (g->h.seq != tc->rcv_nxt) {\n        tcp_send_ack_limited",
+     "    if (seq_lt(g->h.seq, tc->rcv_nxt)) {\n        tcp_send_ack_limited", "regress/test_rules", "test_reset_inside_window"),
+    ("headers in a shared buffer", "src/tcp/seg.c", "|| tc->path.local || !pkt_sole_owner(m))", "|| tc->path.local)",
+     "regress/test_rules", "test_shared_buffer"),
+    ("wheel fires early", "src/base/wheel.c", "(deadline_ns >> WHEEL_TICK_SHIFT) + ((deadline_ns & TICK_REST) != 0);",
+     "(deadline_ns >> WHEEL_TICK_SHIFT);", "unit/test_wheel", ""),
+    ("edge lost", "src/sock/sock.c", "watch_notice(sk, SOCK_OUT);", "watch_notice(sk, 0);", "unit/test_epoll", ""),
+    ("loan not returned", "src/tcp/recv.c", "    tc->loan_bytes -= meta->loan_bytes;\n", "",
+     "regress/test_rules", "test_loan_comes_back"),
+    ("probe becomes a FIN", "src/tcp/ack.c", "            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried",
+     "            (void)0; /* a probe carried", "regress/test_hostile", ""),
+]
+
+
+def run(cmd, **kw):
+    return subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
+
+
+def copy_tree(src):
+    """What git knows, and what is new and not ignored; files that did not change keep their times."""
+    names = run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"])
+    files = [f for f in names.stdout.split("\0") if f] if names.returncode == 0 else []
+    if not files:  # an unpacked release
+        for d, dirs, fs in os.walk(ROOT):
+            dirs[:] = [x for x in dirs if not x.startswith((".git", "build"))]
+            files += [os.path.relpath(os.path.join(d, f), ROOT) for f in fs]
+    for f in files:
+        a, b = os.path.join(ROOT, f), os.path.join(src, f)
+        if not os.path.isfile(a):
+            continue
+        data = open(a, "rb").read()
+        if os.path.isfile(b) and open(b, "rb").read() == data:
+            continue
+        os.makedirs(os.path.dirname(b), exist_ok=True)
+        with open(b, "wb") as out:
+            out.write(data)
+        os.chmod(b, os.stat(a).st_mode)
+
+
+def build(build_dir, program):
+    return run(["ninja", "-C", build_dir, "-j2", "tests/" + program])
+
+
+def passes(build_dir, program, argument):
+    cmd = [os.path.join(build_dir, "tests", program)] + ([argument] if argument else [])
+    try:
+        r = run(cmd, timeout=60)
+    except subprocess.TimeoutExpired:
+        return False, ""
+    return r.returncode == 0, r.stdout
+
+
+def mutate(base, m):
+    name, file, old, new, program, argument = m
+    path, build_dir = os.path.join(base, "src", file), os.path.join(base, "build")
+    original = open(path).read()
+    if original.count(old) != 1:
+        return "does not apply: %d places in %s" % (original.count(old), file)
+    try:
+        with open(path, "w") as f:
+            f.write(original.replace(old, new))
+        r = build(build_dir, program)
+        if r.returncode != 0:
+            return "does not compile:\n" + "\n".join(x for x in r.stdout.splitlines() if "error" in x)
+        ok, _ = passes(build_dir, program, argument)
+        return "SURVIVED" if ok else "killed"
+    finally:
+        with open(path, "w") as f:
+            f.write(original)
+
+
+def main():
+    p = argparse.ArgumentParser(description="breaks the source and wants the tests to notice")
+    p.add_argument("-b", "--build", default=os.path.join(ROOT, "build", "mutate"))
+    p.add_argument("names", nargs="*")
+    args = p.parse_args()
+    chosen = [m for m in MUTATIONS if not args.names or m[0] in args.names]
+    base = os.path.abspath(args.build)
+    build_dir = os.path.join(base, "build")
+
+    copy_tree(os.path.join(base, "src"))
+    if not os.path.exists(os.path.join(build_dir, "build.ninja")):
+        # not optimised, without warnings as errors: it is about the tests
+        r = run(["meson", "setup", build_dir, os.path.join(base, "src"), "--buildtype=debug", "-Dwerror=false",
+                 "-Ddefault_library=static"])
+        if r.returncode != 0:
+            sys.exit(r.stdout[-2000:])
+    for program, argument in sorted({(m[4], m[5]) for m in chosen}):
+        r = build(build_dir, program)
+        if r.returncode != 0:
+            sys.exit("mutate: the tree does not build:\n" + r.stdout[-2000:])
+        ok, out = passes(build_dir, program, argument)
+        if not ok:
+            sys.exit("mutate: %s %s fails without a mutation:\n%s" % (program, argument, out[-2000:]))
+    bad = 0
+    for m in chosen:
+        t = time.time()
+        result = mutate(base, m)
+        bad += result != "killed"
+        print("%-32s %-22s %-28s %5.1f s  %s" % (m[0], m[4], m[5], time.time() - t, result), flush=True)
+    print("%d killed, %d survived" % (len(chosen) - bad, bad))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
