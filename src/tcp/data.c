@@ -83,7 +83,8 @@ static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
         return false;
     if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
         return true;
-    tcp_rcv_collapse(s, tc);
+    if (tc->rcvq.charged_bytes > 3 * (uint64_t)tc->rcvq.bytes) /* else there is too little air in it to be worth the walk */
+        tcp_rcv_collapse(s, tc);
     while (tc->rcvq.charged_bytes + tc->reass.charged_bytes > limit && tc->reass.n > 0)
         reass_prune(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
