@@ -8,7 +8,8 @@ destdir=${2:-}
 scripts/setup.sh build
 scripts/build.sh release
 meson configure build/release --prefix="$prefix" --libdir=lib >/dev/null
-DESTDIR=$destdir meson install -C build/release --quiet
+ninja -C build/release >>build/release.log 2>&1
+DESTDIR=$destdir meson install -C build/release --no-rebuild --quiet
 if [ -z "$destdir" ] && [ "$(id -u)" = 0 ]; then
     /sbin/ldconfig
 fi

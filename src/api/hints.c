@@ -19,7 +19,8 @@ void api_hints(const struct z_stack *s)
     }
     if (s->ctr.v[DROP_TCP_CKSUM] + s->ctr.v[DROP_UDP_CKSUM] >= BAD_CKSUMS && !cksum) {
         cksum = true;
-        fputs("zstack: packets arrive with bad checksums: if the peer is this machine's kernel, run ethtool -K INTERFACE tx off on its end of "
+        fputs("zstack: packets arrive with bad checksums: if the peer is this machine's kernel, run ethtool -K INTERFACE tx off on its end "
+              "of "
               "the link\n",
               stderr);
     }

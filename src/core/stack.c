@@ -110,6 +110,11 @@ void stack_destroy(struct z_stack *s)
     bigtab_free(s, 1, sizeof(*s));
 }
 
+static void note_copied(struct rte_mbuf *seg)
+{
+    wrap_note(seg, WRAP_COPIED);
+}
+
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
 {
     struct netif *nif;
@@ -118,6 +123,7 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
         return NULL;
     nif->port = p;
     p->ctr = &s->ctr;
+    p->copied = note_copied;
     memcpy(nif->mac, p->mac, sizeof(nif->mac));
     nif->mtu = p->mtu;
     nif->index = (uint8_t)s->n_netifs;

@@ -205,6 +205,25 @@ static void ignore_sigpipe(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
+/* EAL answers a core that is not there with its whole list of options. */
+static int check_core(int argc, char **argv, char *err, size_t n)
+{
+    long cores = sysconf(_SC_NPROCESSORS_CONF);
+    unsigned long long mask;
+
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "-c") != 0)
+            continue;
+        mask = strtoull(argv[i + 1], NULL, 16);
+        if (mask != 0 && cores > 0 && __builtin_ctzll(mask) >= cores) {
+            snprintf(err, n, "[dpdk] lcore_mask asks for core %d, but this machine has %ld (0 to %ld): lcore_mask=1 is core 0",
+                     __builtin_ctzll(mask), cores, cores - 1);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
 {
     char *args[EAL_MAX_ARGS + 1];
@@ -219,6 +238,9 @@ int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
         snprintf(err, err_bytes, "%d arguments for DPDK: 1 to %d are possible", argc, EAL_MAX_ARGS);
         return -E2BIG;
     }
+    error = check_core(argc, argv, err, err_bytes);
+    if (error != 0)
+        return error;
     memcpy(args, argv, sizeof(args[0]) * (size_t)argc); /* EAL permutes them */
     args[argc] = NULL;
     sched_getaffinity(0, sizeof(cpus), &cpus);

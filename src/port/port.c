@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "base/units.h"
-#include "buf/wrap.h"
 
 #define ETH_OVERHEAD 18u /* Ethernet header and a VLAN tag */
 #define TX_CKSUM_MASK (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
@@ -124,7 +123,8 @@ static enum ready linearize(struct port *p, struct rte_mbuf **slot)
     for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
         memcpy(to, rte_pktmbuf_mtod(seg, const char *), seg->data_len);
         to += seg->data_len;
-        wrap_note(seg, WRAP_COPIED);
+        if (RTE_MBUF_HAS_EXTBUF(seg) && p->copied != NULL)
+            p->copied(seg);
     }
     flat->ol_flags = m->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
     flat->tx_offload = m->tx_offload;

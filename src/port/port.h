@@ -49,9 +49,10 @@ struct port {
     struct port_caps caps;
     uint8_t mac[6];
     uint16_t mtu;
-    uint16_t id;                     /* ethdev port id, or 0 */
-    struct counters *ctr;            /* of the stack that polls this port */
-    struct rte_mempool *linear_pool; /* for frames the port cannot take as they are */
+    uint16_t id;                          /* ethdev port id, or 0 */
+    struct counters *ctr;                 /* of the stack that polls this port */
+    struct rte_mempool *linear_pool;      /* for frames the port cannot take as they are */
+    void (*copied)(struct rte_mbuf *seg); /* told of external memory that was copied instead of sent; may be NULL */
     char name[64];
 };
 

@@ -83,7 +83,8 @@ static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
         return false;
     if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
         return true;
-    tcp_rcv_collapse(s, tc);
+    if (tc->rcvq.charged_bytes > 3 * (uint64_t)tc->rcvq.bytes) /* else there is too little air in it to be worth the walk */
+        tcp_rcv_collapse(s, tc);
     while (tc->rcvq.charged_bytes + tc->reass.charged_bytes > limit && tc->reass.n > 0)
         reass_prune(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
@@ -146,7 +147,8 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
 {
     uint32_t len = m->pkt_len;
 
-    if (!relieve_pressure(s, tc)) {
+    /* the window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since */
+    if (unlikely(tc->rcvq.bytes + tc->reass.bytes + len > tc->opt.rcvbuf_bytes) || !relieve_pressure(s, tc)) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return;

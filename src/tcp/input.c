@@ -46,8 +46,6 @@ static struct rte_mbuf *parse(struct z_stack *s, const struct ip_in *in, struct 
 
 static void deliver(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
-    tc->last_rcv_ns = s->now_ns;
-    tc->keep_count = 0;
     switch (tc->state) {
     case TCPS_SYN_SENT:
         tcp_synsent_input(s, tc, in, g, m);

@@ -201,6 +201,8 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
         unacceptable(s, tc, g, m);
         return;
     }
+    tc->last_rcv_ns = s->now_ns; /* the peer is alive: a segment at the right place says so */
+    tc->keep_count = 0;
     if (g->h.flags & TH_RST) {
         reset_input(s, tc, g, m);
         return;

@@ -11,7 +11,7 @@ SERVER, CLIENT = "10.79.0.2", "10.79.0.1"
 MODES = ["echo", "copy", "sink", "source", "wrap"]
 
 
-def pair(lab, server_dev, client_dev, total=16 * dev.MB, server_first=True, ready=None, modes=MODES, **kw):
+def pair(lab, server_dev, client_dev, total=8 * dev.MB, server_first=True, ready=None, modes=MODES, **kw):
     """zserver on one device, zclient on the other; returns both runs after they ended."""
     with dev.runs(lab) as start:
         tmp = start.tmp
@@ -60,7 +60,7 @@ def test_vhost(lab):
         server, client = pair(lab, "net_vhost0,iface={tmp}/v.sock,queues=1", "net_virtio_user0,path={tmp}/v.sock,queues=1,queue_size=256",
                               ready="{tmp}/v.sock", dpdk=skip)
         expect("copied" in released(client), "copied memory must say so in the release flags")
-        expect(client.counters.get("copy.port_bytes", 0) >= 16 * dev.MB, "the copies of wrapped memory were not counted")
+        expect(client.counters.get("copy.port_bytes", 0) >= 8 * dev.MB, "the copies of wrapped memory were not counted")
         dev.no_payload_copies(server)
         dev.no_payload_copies(client, ports=False)
 

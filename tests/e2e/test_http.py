@@ -35,7 +35,7 @@ def raw(lab, size):
 
 
 def wrk(lab, seconds, connections):
-    out = lab.call("kernel", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://{labs.SERVER_IP}/",
+    out = lab.call("kernel", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://{labs.SERVER_IP}:80/",
                    timeout=seconds + 60)
     problems = re.search(r"Socket errors.*|Non-2xx.*", out)
     peer.expect(not problems, f"wrk: {problems and problems[0]}")

@@ -53,9 +53,12 @@ struct script {
 };
 
 extern struct script S;
+extern const uint8_t script_peer_mac[6], script_our_mac[6];
 
 void script_start(void); /* makes the stack when there is none */
-void script_turn(void);  /* a turn of the loop, unless begin() holds it back */
+void script_deliver(const uint8_t *p, uint32_t len);
+double script_at(uint64_t ns); /* seconds of the script */
+void script_turn(void);        /* a turn of the loop, unless begin() holds it back */
 struct flow *script_flow(uint16_t port);
 uint8_t script_pattern(bool from_peer, uint32_t rel_seq);
 void script_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

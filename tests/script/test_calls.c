@@ -73,7 +73,7 @@ TEST(shutdown_in_every_state)
 {
     foreach (st, TCPS_CLOSED, TCPS_TIME_WAIT) {
         int c = reach_active(st);
-        bool open = st != TCPS_CLOSED && st != TCPS_LISTEN && st != TCPS_SYN_RCVD;
+        bool open = st != TCPS_CLOSED && st != TCPS_SYN_RCVD;
 
         if (st == TCPS_SYN_RCVD)
             continue; /* below */
@@ -220,6 +220,20 @@ TEST(connect_to_own_address)
     check_eq(rcv_flags(a, 4, 0), 0);
     cls(a);
     nothing();
+}
+
+/* As Linux: shutdown(2) of a listener for reading ends the passive open; the socket stays bound and may listen again. */
+TEST(shutdown_of_a_listener)
+{
+    int l = listen_on(80);
+
+    check_eq(shut_ret(l, SHUT_RD), 0);
+    in("S", 0, 0);
+    out("RA", 0, 1);
+    check_eq(tlisten(l, 1), 0);
+    in("S", 0, 0);
+    out_any();
+    check_eq(script_last().ack, 1); /* SYN,ACK */
 }
 
 TEST(bind_rules)
@@ -588,6 +602,8 @@ TEST(time_wait_reuse_by_sequence_number)
     reach(TCPS_TIME_WAIT);
     in("S", 1, 0, .o = {MSS(1460)});
     out("A", 2, 2);
+    in("S", 2, 0, .o = {MSS(1460)}); /* exactly the next one is not beyond */
+    out("A", 2, 2);
     state_is(TCPS_TIME_WAIT);
     new_incarnation(3);
     in("S", 0, 0, .o = {MSS(1460)});
@@ -632,7 +648,7 @@ TEST(time_wait_reset)
 }
 
 RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T(listen_bind_accept_in_every_state),
-    T(shutdown_in_every_state), T(shutdown_in_syn_sent_ends_the_attempt), T(close_in_syn_rcvd_sends_fin_after_the_handshake),
+    T(shutdown_in_every_state), T(shutdown_of_a_listener), T(shutdown_in_syn_sent_ends_the_attempt), T(close_in_syn_rcvd_sends_fin_after_the_handshake),
     T(abort_in_every_state), T(getpeername_in_every_state), T(readiness_in_every_state), T(connect_to_bad_addresses),
     T(ephemeral_ports_differ), T(ephemeral_ports_run_out), T(connect_to_own_address), T(bind_rules),
     T(full_accept_queue_ignores_ack_and_syn), T(full_accept_queue_text_later), T(more_syns_than_backlog_are_answered),

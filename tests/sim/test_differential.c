@@ -12,7 +12,7 @@
 #include "sim_tcp.h"
 #include "tcp/conn.h"
 
-#define SEEDS 40
+#define SEEDS 24
 
 /* What is different in the second run. */
 enum variation { VARY_NOTHING, VARY_FAST_PATH, VARY_OFFLOAD, VARY_SCATTER, VARY_CHAINS, VARY_INDIRECT, VARY_COUNT };

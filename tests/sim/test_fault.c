@@ -40,8 +40,8 @@ static struct flow_conf flow_of(unsigned variant)
 
     return (struct flow_conf){
         .n = 1 + variant % 2,
-        .bytes_a = 20000,
-        .bytes_b = 12000,
+        .bytes_a = 50000,
+        .bytes_b = 30000,
         .mode = mode[variant % 4],
         .max_io = 3000,
         .seed = variant + 1,

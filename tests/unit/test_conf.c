@@ -393,17 +393,21 @@ static void test_eal(void **state)
     expect_eal(BASE "[dpdk]\nlcore_mask=0x4\nchannel=4\nmemory=512\nbase_virtaddr=0x7f0000000000\nfile_prefix=a\nlog_level=7\n",
                "-c 4 -n 4 -m 512 --base-virtaddr=0x7f0000000000 --iova-mode=va --file-prefix=container-a --log-level=7");
     expect_eal(BASE "[dpdk]\nno_huge=1\nmemory=77\n", "-c 1 --no-huge -m 77 --iova-mode=va --no-shconf");
-    expect_eal(BASE "[dpdk]\nallow=02:00.0,class=eth,x=1,03:00.0\n", "-c 1 --iova-mode=va --in-memory --allow=02:00.0,class=eth,x=1 --allow=03:00.0");
+    expect_eal(BASE "[dpdk]\nallow=02:00.0,class=eth,x=1,03:00.0\n",
+               "-c 1 --iova-mode=va --in-memory --allow=02:00.0,class=eth,x=1 --allow=03:00.0");
     expect_eal(BASE "[dpdk]\nextra_eal_args=--iova-mode=pa --single-file-segments '--vdev=a b' \"\"\n",
                "-c 1 --in-memory --iova-mode=pa --single-file-segments --vdev=a b ");
-    expect_eal(BASE "[vdev0]\ndevargs=net_af_packet0,iface=veth0\n", "-c 1 --iova-mode=va --in-memory --vdev=net_af_packet0,iface=veth0 --no-pci");
-    expect_eal(BASE "[dpdk]\nallow=02:00.0\n[vdev1]\ndevargs=net_tap0\n", "-c 1 --iova-mode=va --in-memory --allow=02:00.0 --vdev=net_tap0");
-    expect_eal(
-        BASE "[dpdk]\nnb_vdev=1\n[vdev0]\npath=/run/v\nqueues=2\nmac=00:00:00:00:00:01\ncq=1\niface=tap0\n",
-        "-c 1 --iova-mode=va --in-memory --vdev=net_virtio_user0,path=/run/v,iface=tap0,queues=2,queue_size=256,mac=00:00:00:00:00:01,cq=1 --no-pci");
+    expect_eal(BASE "[vdev0]\ndevargs=net_af_packet0,iface=veth0\n",
+               "-c 1 --iova-mode=va --in-memory --vdev=net_af_packet0,iface=veth0 --no-pci");
+    expect_eal(BASE "[dpdk]\nallow=02:00.0\n[vdev1]\ndevargs=net_tap0\n",
+               "-c 1 --iova-mode=va --in-memory --allow=02:00.0 --vdev=net_tap0");
+    expect_eal(BASE "[dpdk]\nnb_vdev=1\n[vdev0]\npath=/run/v\nqueues=2\nmac=00:00:00:00:00:01\ncq=1\niface=tap0\n",
+               "-c 1 --iova-mode=va --in-memory "
+               "--vdev=net_virtio_user0,path=/run/v,iface=tap0,queues=2,queue_size=256,mac=00:00:00:00:00:01,cq=1 --no-pci");
     /* What the user says about EAL's files counts. */
     expect_eal(BASE "[dpdk]\nextra_eal_args=--huge-unlink\n", "-c 1 --iova-mode=va --huge-unlink");
-    expect_eal(BASE "[dpdk]\nno_huge=1\nmemory=77\nextra_eal_args=--file-prefix=x\n", "-c 1 --no-huge -m 77 --iova-mode=va --file-prefix=x");
+    expect_eal(BASE "[dpdk]\nno_huge=1\nmemory=77\nextra_eal_args=--file-prefix=x\n",
+               "-c 1 --no-huge -m 77 --iova-mode=va --file-prefix=x");
     expect_warning(BASE "[dpdk]\nnb_vdev=0\n[vdev0]\ndevargs=net_tap0\n", "config.ini:9: warning: [vdev0] is beyond nb_vdev=0; ignored");
     expect_error(BASE "[dpdk]\nnb_vdev=2\n[vdev0]\ndevargs=net_tap0\n",
                  "config.ini:8: [dpdk] nb_vdev: found \"2\", expected a section [vdev1] for the device");

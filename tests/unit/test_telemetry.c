@@ -31,9 +31,17 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    int ret;
+
     (void)state;
     close(sock);
-    return rte_eal_cleanup();
+    ret = rte_eal_cleanup();
+    /* The directory is named after this process: it would stay for ever. */
+    snprintf(path, sizeof(path), "%s/dpdk_telemetry.v2", rte_eal_get_runtime_dir());
+    unlink(path);
+    rmdir(rte_eal_get_runtime_dir());
+    return ret;
 }
 
 static const char *ask(const char *question)

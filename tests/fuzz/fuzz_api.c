@@ -1,0 +1,388 @@
+/*
+ * A random sequence of the public calls in one process: sockets that talk to each other through the stack's own address. Nothing
+ * crashes or leaks, and an errno is one that the call's man page names. Sockets are non-blocking: no call waits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <sanitizer/lsan_interface.h>
+
+#include "api/api.h"
+#include "base/check.h"
+#include "zstack/ff_epoll.h"
+#include "zstack/ff_event.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+#define FDS 12
+#define BUFS 8
+#define OURS 0x0a090001u
+
+static int fds[FDS];
+static struct z_buf *held[BUFS];
+static const uint8_t *in_p;
+static size_t in_n;
+static uint8_t scratch[20000];
+
+static uint8_t u8(void)
+{
+    if (in_n == 0)
+        return 0;
+    in_n--;
+    return *in_p++;
+}
+
+static int start(void)
+{
+    char name[] = "/tmp/zstack_fuzz_api_XXXXXX", arg[64];
+    int fd = mkstemp(name);
+    FILE *f = fdopen(fd, "w");
+    char *argv[] = {(char *)"fuzz", arg, NULL};
+
+    Z_CHECK(f != NULL);
+    fprintf(f, "[dpdk]\nlcore_mask=1\nno_huge=1\nmemory=128\nlog_level=3\nextra_eal_args=--no-shconf --no-pci\nport_list=0\n"
+               "[vdev0]\ndevargs=net_null0,no-rx=1\n[port0]\naddr=10.9.0.1\nnetmask=255.255.255.0\nbroadcast=10.9.0.255\n"
+               "[zstack]\nrx_buffers=1024\ntx_headers=2048\ntx_indirect=2048\napp_buffers_2k=512\napp_buffers_9k=32\napp_buffers_64k=8\n"
+               "conn_memory=64M\nmax_sockets=64\nmax_connections=2048\n");
+    fclose(f);
+    snprintf(arg, sizeof(arg), "--conf=%s", name);
+    if (ff_init(2, argv) != 0)
+        return -1;
+    unlink(name);
+    return 0;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    __lsan_disable();
+    Z_CHECK(start() == 0);
+    __lsan_enable();
+    api.stack->conf.msl_ns = NS_PER_MS; /* thousands of inputs a second */
+    api.stack->conf.max_timewait = 64;
+    for (int i = 0; i < FDS; i++)
+        fds[i] = -1;
+    return 0;
+}
+
+/* The errnos of a call, ended by 0. */
+#define ALLOW(...) ((const int[]){EBADF, EINVAL, EFAULT, __VA_ARGS__, 0})
+#define IO_ERRNOS EAGAIN, ENOTCONN, ECONNRESET, ECONNREFUSED, ENOTSOCK, ETIMEDOUT, EPIPE, ECONNABORTED, ENOMEM, EOPNOTSUPP
+
+static int64_t expect(const char *call, int64_t ret, const int *allowed)
+{
+    if (ret != -1)
+        return ret;
+    for (; *allowed != 0; allowed++)
+        if (errno == *allowed)
+            return ret;
+    fprintf(stderr, "%s: errno %d (%s)\n", call, errno, strerror(errno));
+    Z_CHECK(*allowed != 0);
+    return ret;
+}
+
+static int *slot(void)
+{
+    return &fds[u8() % FDS];
+}
+
+static int a_fd(void)
+{
+    uint8_t k = u8();
+
+    return k < 250 ? fds[k % FDS] : k < 253 ? -1 : k * 1000;
+}
+
+static void keep(int fd)
+{
+    int *s = slot(), on = 1;
+
+    if (fd < 0)
+        return;
+    if (*s >= 0)
+        expect("close", ff_close(*s), ALLOW(EBADF));
+    *s = fd;
+    ff_ioctl(fd, FIONBIO, &on);
+}
+
+static struct sockaddr_in address(void)
+{
+    static const uint32_t addr[4] = {OURS, OURS, INADDR_LOOPBACK, 0};
+    uint8_t k = u8();
+
+    return (struct sockaddr_in){.sin_family = k & 64 ? k : AF_INET, .sin_port = htons((uint16_t)(7000 + k % 4)), .sin_addr.s_addr = htonl(addr[k >> 2 & 3])};
+}
+
+static void call_name(uint8_t which)
+{
+    struct sockaddr_in a = address();
+    socklen_t len = u8() & 1 ? sizeof(a) : u8() % 40;
+    const struct linux_sockaddr *sa = (const struct linux_sockaddr *)&a;
+    struct sockaddr_storage out;
+    socklen_t out_len = u8() % (sizeof(out) + 1);
+
+    len = MIN(len, (socklen_t)sizeof(a));
+    switch (which % 6) {
+    case 0:
+        expect("bind", ff_bind(a_fd(), sa, len), ALLOW(EADDRINUSE, EADDRNOTAVAIL, ENOTSOCK, EAFNOSUPPORT, EACCES));
+        break;
+    case 1:
+    case 2:
+        expect("connect", ff_connect(a_fd(), sa, len),
+               ALLOW(EINPROGRESS, EALREADY, EISCONN, ECONNREFUSED, EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH, ENOTSOCK, ECONNRESET,
+                     ECONNABORTED, EADDRINUSE, EAGAIN, ETIMEDOUT, EACCES, EOPNOTSUPP, EPIPE));
+        break;
+    case 3:
+        keep((int)expect("accept", ff_accept(a_fd(), (struct linux_sockaddr *)&out, &out_len),
+                         ALLOW(EAGAIN, ENOTSOCK, EOPNOTSUPP, EMFILE, ENOMEM, ECONNABORTED)));
+        break;
+    case 4:
+        expect("getpeername", ff_getpeername(a_fd(), (struct linux_sockaddr *)&out, &out_len), ALLOW(ENOTCONN, ENOTSOCK));
+        break;
+    default:
+        expect("getsockname", ff_getsockname(a_fd(), (struct linux_sockaddr *)&out, &out_len), ALLOW(ENOTSOCK));
+        break;
+    }
+}
+
+static void call_io(uint8_t which)
+{
+    static const int flags[8] = {0, 0, MSG_PEEK, MSG_OOB, MSG_DONTWAIT, MSG_TRUNC, MSG_MORE, MSG_NOSIGNAL};
+    size_t n = (size_t)u8() * u8() % sizeof(scratch);
+    struct iovec iov[3] = {{scratch, n / 2}, {NULL, 0}, {scratch + n / 2, n - n / 2}};
+    struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 3};
+    int f = flags[u8() & 7];
+    struct sockaddr_in a = address();
+
+    switch (which % 8) {
+    case 0:
+        expect("read", ff_read(a_fd(), scratch, n), ALLOW(IO_ERRNOS));
+        break;
+    case 1:
+        expect("recv", ff_recv(a_fd(), scratch, n, f), ALLOW(IO_ERRNOS));
+        break;
+    case 2:
+        expect("readv", ff_readv(a_fd(), iov, 3), ALLOW(IO_ERRNOS));
+        break;
+    case 3:
+        expect("write", ff_write(a_fd(), scratch, n), ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS));
+        break;
+    case 4:
+        expect("send", ff_send(a_fd(), scratch, n, f), ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS));
+        break;
+    case 5:
+        expect("writev", ff_writev(a_fd(), iov, 3), ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS));
+        break;
+    case 6:
+        expect("sendto", ff_sendto(a_fd(), scratch, n, f, (const struct linux_sockaddr *)&a, sizeof(a)),
+               ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS, EISCONN, EACCES, ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL));
+        break;
+    default:
+        expect("recvmsg", ff_recvmsg(a_fd(), &mh, f), ALLOW(IO_ERRNOS, EMSGSIZE));
+        break;
+    }
+}
+
+static void call_zc(uint8_t which)
+{
+    struct z_buf **h = &held[u8() % BUFS], *b;
+    void *got = NULL;
+    size_t n = (size_t)u8() * 40 + 1;
+
+    switch (which % 6) {
+    case 0:
+        if (*h == NULL && (*h = z_alloc(n)) != NULL)
+            memset(z_data(*h), 1, n);
+        break;
+    case 1:
+        if (*h != NULL && expect("z_write", z_write(a_fd(), *h, z_chain_len(*h)), ALLOW(IO_ERRNOS)) >= 0)
+            *h = NULL;
+        break;
+    case 2:
+        if (*h == NULL && expect("z_read", z_read(a_fd(), &got, n), ALLOW(IO_ERRNOS)) > 0)
+            *h = got;
+        break;
+    case 3:
+        z_free(*h);
+        *h = NULL;
+        break;
+    case 4:
+        if (*h != NULL && (b = z_make_writable(*h)) != NULL)
+            *h = b;
+        break;
+    default:
+        if (*h != NULL) {
+            b = z_ref(*h);
+            if (b != NULL && expect("z_write", z_write(a_fd(), b, z_chain_len(b)), ALLOW(IO_ERRNOS)) < 0)
+                z_free(b);
+        }
+        break;
+    }
+}
+
+static void call_event(uint8_t which)
+{
+    struct epoll_event ev[4] = {{.events = (uint32_t)u8() << (u8() & 31), .data.u64 = 7}};
+    struct kevent kv[4] = {{.ident = (uintptr_t)a_fd(), .filter = (short)-(u8() % 16), .flags = (unsigned short)(u8() << (u8() & 7)), .data = u8()}};
+    struct pollfd pf[3] = {{a_fd(), u8(), 0}, {a_fd(), POLLIN | POLLOUT, 0}, {a_fd(), POLLIN, 0}};
+    struct timespec zero = {0};
+
+    switch (which % 6) {
+    case 0:
+        keep(ff_epoll_create(1));
+        break;
+    case 1:
+        keep(ff_kqueue());
+        break;
+    case 2:
+        expect("epoll_ctl", ff_epoll_ctl(a_fd(), 1 + u8() % 3, a_fd(), ev), ALLOW(EEXIST, ENOENT, ENOMEM, ENOSPC, EPERM, ELOOP));
+        break;
+    case 3:
+        expect("epoll_wait", ff_epoll_wait(a_fd(), ev, u8() % 5, 0), ALLOW(EINTR));
+        break;
+    case 4:
+        expect("kevent", ff_kevent(a_fd(), kv, 1, kv, u8() % 5, &zero), ALLOW(ENOENT, ENOMEM, EINTR));
+        break;
+    default:
+        expect("poll", ff_poll(pf, 3, 0), ALLOW(ENOMEM, EINTR));
+        break;
+    }
+}
+
+static void call_option(uint8_t which)
+{
+    static const int levels[4] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, 77};
+    int level = levels[u8() & 3], name = u8() % 80, v = u8() & 1 ? (int)(u8() << (u8() % 24)) : u8();
+    socklen_t len = u8() & 3 ? sizeof(v) : u8() % 5;
+
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+        return;
+    if (which & 1)
+        expect("setsockopt", ff_setsockopt(a_fd(), level, name, &v, len),
+               ALLOW(ENOPROTOOPT, ENOTSOCK, EDOM, EISCONN, ENOTCONN, ENOMEM, EPERM, EADDRNOTAVAIL, EADDRINUSE, ENODEV));
+    else
+        expect("getsockopt", ff_getsockopt(a_fd(), level, name, &v, &len), ALLOW(ENOPROTOOPT, ENOTSOCK, ENOTCONN));
+}
+
+static void call_misc(uint8_t which)
+{
+    int *s, n = 0;
+
+    switch (which % 8) {
+    case 0:
+    case 1:
+        keep((int)expect("socket", ff_socket(u8() & 15 ? AF_INET : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
+                         ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE)));
+        break;
+    case 2:
+        expect("listen", ff_listen(a_fd(), u8()), ALLOW(ENOTSOCK, EOPNOTSUPP, EADDRINUSE, ENOMEM));
+        break;
+    case 3:
+        expect("shutdown", ff_shutdown(a_fd(), u8() % 4), ALLOW(ENOTCONN, ENOTSOCK));
+        break;
+    case 4:
+        s = slot();
+        expect("close", ff_close(*s), ALLOW(EBADF));
+        *s = -1;
+        break;
+    case 5:
+        keep((int)expect("dup", ff_dup(a_fd()), ALLOW(EMFILE)));
+        break;
+    case 6:
+        expect("ioctl", ff_ioctl(a_fd(), u8() & 1 ? FIONREAD : (unsigned long)u8(), &n), ALLOW(ENOTTY, ENOTSOCK, EOPNOTSUPP));
+        break;
+    default:
+        expect("fcntl", ff_fcntl(a_fd(), F_GETFL, 0), ALLOW(EPERM));
+        break;
+    }
+}
+
+static void action(void)
+{
+    uint8_t k = u8(), which = u8();
+
+    switch (k % 8) {
+    case 0:
+        call_misc(which);
+        break;
+    case 1:
+        call_name(which);
+        break;
+    case 2:
+    case 3:
+        call_io(which);
+        break;
+    case 4:
+        call_zc(which);
+        break;
+    case 5:
+        call_event(which);
+        break;
+    case 6:
+        call_option(which);
+        break;
+    default:
+        for (unsigned i = 0; i <= which % 4u; i++)
+            z_poll();
+        break;
+    }
+}
+
+/* Everything closed, at once: no buffer may be left. */
+static void cleanup(void)
+{
+    struct linger l = {.l_onoff = 1, .l_linger = 0};
+
+    for (int i = 0; i < BUFS; i++) {
+        z_free(held[i]);
+        held[i] = NULL;
+    }
+    for (int i = 0; i < FDS; i++) {
+        if (fds[i] >= 0) {
+            ff_setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+            ff_close(fds[i]);
+        }
+        fds[i] = -1;
+    }
+    for (int i = 0; i < 50 && pkt_pools_in_use(&api.stack->pools) > 0; i++)
+        z_poll();
+    Z_CHECK(pkt_pools_in_use(&api.stack->pools) == 0 && api.stack->tcp.loan_bytes == 0);
+    Z_CHECK(api.stack->tcp.rcv_charged_bytes == 0 && api.stack->udp.n_pcbs == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    in_p = data;
+    in_n = size;
+    /* a pair to begin with, or hardly any input would get to data */
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(7777), .sin_addr.s_addr = htonl(OURS)};
+    int on = 1;
+
+    for (int i = 0; i < 2; i++) {
+        fds[i] = ff_socket(AF_INET, SOCK_STREAM, 0);
+        Z_CHECK(fds[i] >= 0);
+        ff_ioctl(fds[i], FIONBIO, &on);
+    }
+    ff_setsockopt(fds[0], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (ff_bind(fds[0], (struct linux_sockaddr *)&a, sizeof(a)) == 0 && ff_listen(fds[0], 4) == 0) {
+        ff_connect(fds[1], (struct linux_sockaddr *)&a, sizeof(a));
+        for (int i = 0; i < 4; i++)
+            z_poll();
+        fds[2] = ff_accept(fds[0], NULL, NULL);
+    }
+    for (unsigned i = 0; in_n > 0 && i < 300; i++)
+        action();
+    cleanup();
+    return 0;
+}
