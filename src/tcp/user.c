@@ -99,8 +99,11 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
 
     if (ret != 1)
         return ret;
-    if (tc->irs != 0 || tc->iss != 0)
-        return -ECONNABORTED; /* a connection that has ended is not opened again */
+    if (tc->irs != 0)
+        return -ECONNABORTED; /* a connection that has ended is not opened again; an attempt that failed may be repeated */
+    tc->rexmt_count = 0;
+    tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
     if (inaddr_is_any(a) || port == 0)
         return -ECONNREFUSED;
     if (ip_is_group(s, a))

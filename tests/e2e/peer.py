@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
@@ -208,6 +209,7 @@ def main(test, box=False, commands=("ip", "ethtool")):
             print(f"ok, {time.monotonic() - started:.1f} s")
             return 0
         except (Failure, labs.LabError, OSError) as e:
+            traceback.print_exc(file=sys.stdout)
             print(f"FAILED: {type(e).__name__}: {e}")
             return 1
 
