@@ -43,14 +43,12 @@ def released(client):
 
 
 def test_memif(lab):
-    """Server and client roles of memif, in both orders of starting; the device copies, the stack does not."""
+    """The role "server" of memif makes the socket and so starts first; the device copies, the stack does not."""
     socket = "socket={tmp}/m.sock,socket-abstract=no"
-    for server_first in (True, False):
-        server, client = pair(lab, "net_memif0,role=server,id=0," + socket, "net_memif0,role=client,id=0," + socket,
-                              server_first=server_first, ready="{tmp}/m.sock" if server_first else None)
-        expect("copied" not in released(client), "memif takes application memory as it is")
-        dev.no_payload_copies(server)
-        dev.no_payload_copies(client)
+    server, client = pair(lab, "net_memif0,role=server,id=0," + socket, "net_memif0,role=client,id=0," + socket, ready="{tmp}/m.sock")
+    expect("copied" not in released(client), "memif takes application memory as it is")
+    dev.no_payload_copies(server)
+    dev.no_payload_copies(client)
 
 
 def test_vhost(lab):

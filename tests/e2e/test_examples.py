@@ -104,8 +104,8 @@ def proxy(lab):
                 raise peer.Failure("a reset of the upstream must reach the client as a reset")
             except ConnectionResetError:
                 pass
-        s = peer.connect(lab, 8080)  # nobody upstream
-        try:
+        try:  # nobody upstream: the reset may come before connect() has returned
+            s = peer.connect(lab, 8080)
             peer.expect(peer.read_all(s) == b"", "data from nowhere")
         except ConnectionResetError:
             pass
