@@ -90,7 +90,7 @@ def run_wrk(lab, plan, server, connections):
                    f"http://{labs.SERVER_IP}:{PORT}/", core=plan.client_core, timeout=plan.seconds + 30)
     elapsed = time.monotonic() - start
     rate = re.search(r"Requests/sec:\s*([\d.]+)", out)
-    p50, p99 = re.search(r"50%\s+(\S+)", out), re.search(r"99%\s+(\S+)", out)
+    p50, p99 = re.search(r"^\s+50%\s+(\S+)", out, re.M), re.search(r"^\s+99%\s+(\S+)", out, re.M)
     if not (rate and p50 and p99):
         raise labs.LabError("cannot read the output of wrk:\n" + out)
     errors = re.search(r"Socket errors: (.*)", out)
