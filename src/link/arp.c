@@ -17,7 +17,7 @@ static const uint8_t mac_none[6];
 
 static void arp_send(struct z_stack *s, struct netif *nif, const uint8_t dst[6], const struct arp_pkt *a)
 {
-    struct rte_mbuf *m = pkt_alloc_hdr(s);
+    struct rte_mbuf *m = pkt_alloc_ctl(s);
 
     if (!m)
         return; /* counted by the pool; asked again by the timer or the peer */

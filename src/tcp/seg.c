@@ -114,7 +114,7 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
     uint32_t index;
 
     if (len == 0)
-        return pkt_alloc_hdr(s);
+        return pkt_alloc_ctl(s);
     d = sndq_find(&tc->sndq, seq, &index);
     Z_CHECK(d != NULL);
     m = frame_in_place(tc, d, seq, len);
@@ -299,7 +299,7 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
     struct rte_mbuf *m;
 
-    if (!path_ready(s, tc) || (m = pkt_alloc_hdr(s)) == NULL)
+    if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);
