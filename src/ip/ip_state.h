@@ -18,6 +18,7 @@
 struct ip_state {
     uint16_t next_id;                    /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
+    struct wheel_node route_timer;       /* the next route that expires */
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
