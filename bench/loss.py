@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/release")
+BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
 import lab as labs  # noqa: E402

@@ -15,6 +15,12 @@ all | core | demo | loss) ;;
     exit 2
     ;;
 esac
+if [ "$what" = loss ]; then
+    scripts/setup.sh test
+    scripts/build.sh dev tests/e2e/zserver tools/impair
+    # shellcheck disable=SC2086 # several words
+    exec python3 -B bench/loss.py ${LOSS_ARGS:-}
+fi
 scripts/setup.sh build
 scripts/build.sh release
 
@@ -33,9 +39,5 @@ run_core() {
     build/release/bench/core "$@"
 }
 
-if [ "$what" = loss ]; then
-    # shellcheck disable=SC2086 # several words
-    exec python3 -B bench/loss.py ${LOSS_ARGS:-}
-fi
 [ "$what" = demo ] || run_core
 [ "$what" = core ] || scripts/demo.sh
