@@ -82,7 +82,9 @@ struct tcp_user_opts {
     bool nodelay, keepalive, oobinline, reuseaddr, reuseport, cork, quickack;
     bool linger_on;
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
-    uint8_t tos, ttl;
+    bool v6only;                       /* IPV6_V6ONLY */
+    uint8_t tos, ttl;                  /* of IPv4 packets, and */
+    uint8_t tclass, hops;              /* of IPv6 packets */
     uint16_t maxseg;
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
@@ -212,6 +214,12 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
 {
     return tc->snd_nxt - tc->snd_una;
 }
+
+/* sockopt_ip.c */
+int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name); /* -1: no such option */
+int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);

@@ -168,6 +168,11 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
+    if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
+        o.ttl = tc->opt.hops;
+        o.tos = tc->opt.tclass;
+    }
+
     o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);

@@ -1,6 +1,7 @@
 /* Demultiplexing: connections by 4-tuple, bound and listening sockets by port; the choice of ports (RFC 6056). */
 #include <errno.h>
 
+#include "base/bindaddr.h"
 #include "base/siphash.h"
 #include "tcp/conn.h"
 
@@ -62,7 +63,10 @@ void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc)
     tc->in_table = false;
 }
 
-/* The listener for an address: one bound to it before one bound to any address (MUST-42). */
+/*
+ * The listener for an address: one bound to it before one bound to any address (MUST-42); of those, one of the packet's family
+ * before one of AF_INET6 that takes both, as Linux scores them.
+ */
 struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport)
 {
     struct tcp_conn *any = NULL;
@@ -72,7 +76,7 @@ struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *l
             continue;
         if (inaddr_eq(&c->ent.laddr, laddr))
             return c;
-        if (inaddr_is_any(&c->ent.laddr))
+        if (bind_accepts(&c->ent.laddr, c->opt.v6only, laddr) && (any == NULL || inaddr_is_v4(&c->ent.laddr) == inaddr_is_v4(laddr)))
             any = c;
     }
     return any;
@@ -128,7 +132,7 @@ bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const
         bound++;
         if (c == tc)
             continue;
-        if (!inaddr_is_any(a) && !inaddr_is_any(&c->ent.laddr) && !inaddr_eq(a, &c->ent.laddr))
+        if (!bind_overlaps(a, tc->opt.v6only, &c->ent.laddr, c->opt.v6only))
             continue;
         if (tc->opt.reuseport && c->opt.reuseport)
             continue;
