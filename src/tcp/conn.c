@@ -157,7 +157,7 @@ void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
 static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
 {
     tcp_timers_off(s, tc);
-    tcp_table_remove(s, tc);
+    tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
     if (tc->in_timewait) {

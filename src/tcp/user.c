@@ -119,7 +119,7 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     tc->peer_mss = 536;
     tcp_mss_update(s, tc);
     tcp_handshake_init(s, tc);
-    tcp_table_insert(s, tc);
+    tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
     tcp_send_syn(s, tc);
