@@ -48,6 +48,9 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
+    c->frag_limit = 256;
+    c->frag_pieces = 128; /* 64 KB over a path of 576 */
+    c->frag_memory_bytes = 2 * MIB;
 }
 
 static void init_tcp_timers(struct stack_conf *c)

@@ -27,6 +27,8 @@ struct stack_conf {
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
+    uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
+    uint64_t frag_memory_bytes;       /* of all their fragments */
 
     /* TCP */
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
