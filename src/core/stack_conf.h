@@ -29,6 +29,8 @@ struct stack_conf {
     uint32_t route_limit;
     uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
     uint64_t frag_memory_bytes;       /* of all their fragments */
+    uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
+    uint64_t pmtu_expire_ns;
 
     /* TCP */
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
@@ -47,6 +49,8 @@ struct stack_conf {
     uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
+    bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;
     bool fast_path;                            /* off: every segment takes the slow path (differential tests) */
     uint16_t port_first, port_last;            /* ephemeral ports */

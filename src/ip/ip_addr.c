@@ -22,7 +22,7 @@ int ip_init(struct z_stack *s)
         return -ENOMEM;
     }
     s->ip->route_timer.kind = TIMER_ROUTE;
-    if (ip_frag_init(s) == 0)
+    if (ip_frag_init(s) == 0 && ip_pmtu_init(s) == 0)
         return 0;
     ip_fini(s);
     return -ENOMEM;
@@ -36,6 +36,7 @@ void ip_fini(struct z_stack *s)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
     ip_frag_fini(s);
     wheel_cancel(&s->wheel, &s->ip->route_timer);
+    ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
     arena_free(&s->arena, s->ip, sizeof(*s->ip));
