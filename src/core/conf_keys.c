@@ -97,6 +97,8 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "ip6_ext_headers", stack.ip6_ext_headers, 1, 64),
     SIZE(Z, "ip6_ext_bytes", stack.ip6_ext_bytes, 8, 1024),
     NUM(Z, "ip6_ext_options", stack.ip6_ext_options, 1, 256),
+    NUM(Z, "pmtu_limit", stack.pmtu_limit, 4, 65536),
+    MSEC(Z, "pmtu_expire_ms", stack.pmtu_expire_ns, 300000, 86400000), /* RFC 8201 section 4: not before 5 minutes */
     SIZE(Z, "sndbuf", stack.sndbuf_bytes, 4 * KIB, GIB),
     SIZE(Z, "sndbuf_max", stack.sndbuf_max_bytes, 4 * KIB, GIB),
     SIZE(Z, "rcvbuf", stack.rcvbuf_bytes, 4 * KIB, GIB),
@@ -121,6 +123,8 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "challenge_ack_rate", stack.challenge_ack_rate, 1, 1000000),
     NUM(Z, "init_cwnd", stack.init_cwnd_segs, 1, 100),
     NUM(Z, "mss", stack.mss_default, 0, 65000),
+    BOOL(Z, "mss_clamp", stack.mss_clamp),
+    NUM(Z, "mtu_probing", stack.mtu_probing, 0, 2),
     BOOL(Z, "sack", stack.sack),
     BOOL(Z, "timestamps", stack.timestamps),
     BOOL(Z, "window_scaling", stack.window_scaling),

@@ -24,6 +24,7 @@ struct icmp_err {
     struct inaddr laddr, raddr; /* of the packet that we sent */
     uint16_t lport, rport;
     uint32_t seq; /* of TCP */
+    uint32_t len; /* of the packet, with its IP header; 0: unknown */
     enum icmp_kind kind;
     uint32_t mtu; /* of TOO_BIG; 0: it does not say */
     int err;      /* the Linux errno that this error means to a socket (ECONNREFUSED, EHOSTUNREACH, …) */

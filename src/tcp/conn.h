@@ -45,12 +45,6 @@ enum tcp_st {
     TCPS_COUNT
 };
 
-/*
- * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
- * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
- */
-#define TCP_PATH_MTU_MIN 552u
-
 extern const char *const tcp_state_names[TCPS_COUNT];
 
 /* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
@@ -71,6 +65,19 @@ enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT 
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* Values of the key mtu_probing. */
+enum tcp_mtu_probing { TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_PROBING_ALWAYS };
+
+/* The search for the largest packet that a path takes (mtu.c); sizes are those of IP packets. Only while there is one. */
+struct tcp_mtup {
+    uint16_t low, high;              /* known to pass; not known to be too large */
+    uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
+    uint8_t tries;                   /* probes of this size that were lost */
+    bool high_failed, done;
+    uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint64_t next_ns;                /* no probe before this */
+};
 
 /* Of a listener. */
 struct tcp_listener {
@@ -182,6 +189,7 @@ struct tcp_conn {
     uint64_t rcv_rtt_ns;
 
     struct ip_path path;
+    struct tcp_mtup *mtup; /* NULL: no search */
     struct tcp_user_opts opt;
 
     /* timers */
@@ -277,7 +285,21 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint16_t tcp_mss_default(const struct tcp_conn *tc); /* of a peer that announces none */
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
+
+/* mtu.c */
+bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
+uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
+void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
+void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
+void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
+bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
+void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc); /* after rexmt_count timeouts */
+void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc);
 
 /* ack.c */
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);

@@ -135,14 +135,7 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
         return;
     if (e->kind == ICMP_KIND_TOO_BIG) {
-        uint16_t mtu = (uint16_t)MIN(MAX(e->mtu, TCP_PATH_MTU_MIN), (uint32_t)UINT16_MAX);
-
-        if (e->mtu >= 68 && mtu < tc->path.mtu) {
-            tc->path.mtu = mtu;
-            tcp_mss_update(s, tc);
-            sent_mark_all_lost(&tc->sent);
-            tcp_mark_dirty(s, tc);
-        }
+        tcp_too_big(s, tc, e);
         return;
     }
     if (!icmp_kind_is_unreach(e->kind)) { /* time exceeded, parameter problem: MUST-56 */

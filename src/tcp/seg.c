@@ -17,15 +17,7 @@
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t mtu = tc->path.mtu;
-
-    if (likely(ip_path_valid(s, &tc->path)))
-        return true;
-    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
-        return false;
-    if (mtu != 0 && mtu < tc->path.mtu)
-        tc->path.mtu = mtu; /* what ICMP taught us stays */
-    return true;
+    return likely(ip_path_valid(s, &tc->path)) || tcp_path_refresh(s, tc);
 }
 
 static bool txq_ready(const struct tcp_conn *tc)
@@ -172,8 +164,7 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
     }
-
-    o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
+    o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);
