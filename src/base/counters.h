@@ -26,6 +26,7 @@
     X(DROP_PULLUP, "drop.pullup", "headers spread over more buffers than are pulled up")         \
     X(CTR_PULLUP, "pkt.pullup", "headers pulled up into one buffer")                             \
     X(CTR_NO_MBUF, "pkt.no_mbuf", "buffer allocations that failed")                              \
+    X(CTR_PKT_RESERVE, "pkt.reserve", "acknowledgements, resets and ARP sent from the reserve")   \
     X(CTR_REF_LIMIT, "pkt.ref_limit", "frames that waited because a buffer is in too many frames") \
     X(CTR_COPY_DELIBERATE, "copy.deliberate_bytes", "bytes copied on purpose: small writes and collapse under pressure") \
     X(CTR_COPY_API, "copy.api_bytes", "payload bytes copied by the copying calls (ff_read, ff_write and kin)") \

@@ -71,6 +71,7 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "rx_buffers", stack.pools.rx, 256, 16777216),
     SIZE(Z, "rx_buffer_size", stack.pools.rx_room_bytes, 512, PKT_BUF_MAX),
     NUM(Z, "tx_headers", stack.pools.hdr, 256, 16777216),
+    NUM(Z, "reserve_buffers", stack.pools.ctl, 16, 65536),
     NUM(Z, "tx_indirect", stack.pools.ind, 256, 16777216),
     NUM(Z, "app_buffers_2k", stack.pools.app[0], 16, 16777216),
     NUM(Z, "app_buffers_9k", stack.pools.app[1], 1, 16777216),

@@ -9,6 +9,7 @@
 #include "base/bigtab.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
+#include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/arp.h"
 #include "link/eth.h"
@@ -223,6 +224,9 @@ static void timers(struct z_stack *s)
             break;
         case TIMER_KEVENT:
             event_timer(s, n);
+            break;
+        case TIMER_ROUTE:
+            ip_route_timer(s, n);
             break;
         default:
             break;

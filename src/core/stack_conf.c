@@ -24,6 +24,7 @@ static void init_memory(struct stack_conf *c)
     c->pools.rx = 8192;
     c->pools.rx_room_bytes = 2048;
     c->pools.hdr = 8192;
+    c->pools.ctl = 256;
     c->pools.ind = 16384;
     c->pools.app[0] = 4096;
     c->pools.app[1] = 256;

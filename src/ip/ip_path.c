@@ -3,8 +3,8 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_route.h"
 #include "ip/ip_state.h"
-#include "ip/route.h"
 #include "link/neigh.h"
 
 #include "base/poison.h"
@@ -42,7 +42,8 @@ static uint32_t ip_choose_src(const struct netif *nif, uint32_t to)
 static struct netif *ip_group_nif(const struct z_stack *s, uint32_t src, uint32_t dst)
 {
     struct netif *nif = src ? ip_v4_owner(s, src) : NULL;
-    const struct route *r = route_lookup(s->routes, dst);
+    const struct inaddr to = inaddr_v4(dst);
+    const struct route *r = route_lookup(s->routes, &to);
 
     if (nif)
         return nif;
@@ -71,10 +72,10 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     if (group) {
         path->nif = ip_group_nif(s, src, dst);
     } else {
-        r = route_lookup(s->routes, dst);
+        r = ip_route_choose(s, to, src ? ip_v4_owner(s, src) : NULL);
         if (!r)
             return -ENETUNREACH;
-        hop = r->gateway ? r->gateway : dst;
+        hop = inaddr_is_any(&r->gateway) ? dst : inaddr_to_v4(&r->gateway);
         path->nif = r->nif;
     }
     src = src ? src : ip_choose_src(path->nif, hop);

@@ -21,6 +21,7 @@ struct ip_state {
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
     struct pmtu_table pmtu;
     struct wheel_node pmtu_timer;
+    struct wheel_node route_timer;       /* the next route that expires */
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };

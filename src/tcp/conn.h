@@ -47,15 +47,17 @@ enum tcp_st {
 
 extern const char *const tcp_state_names[TCPS_COUNT];
 
-/* What a table entry is. Family-neutral, so that other kinds of entry can share the table. */
-enum tcp_kind { TCP_ENT_CONN };
+/* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
+enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW };
 
+/* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
     struct tcp_entry *hash_next;
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
     uint8_t kind;
+    bool in_table;
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
@@ -89,7 +91,9 @@ struct tcp_user_opts {
     bool nodelay, keepalive, oobinline, reuseaddr, reuseport, cork, quickack;
     bool linger_on;
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
-    uint8_t tos, ttl;
+    bool v6only;                       /* IPV6_V6ONLY */
+    uint8_t tos, ttl;                  /* of IPv4 packets, and */
+    uint8_t tclass, hops;              /* of IPv6 packets */
     uint16_t maxseg;
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
@@ -107,7 +111,7 @@ struct tcp_conn {
 
     /* identity and life */
     uint8_t state;
-    bool in_table, in_dirty, in_timewait;
+    bool in_dirty, in_timewait;
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -202,6 +206,11 @@ struct tcp_conn {
     struct tcp_listener *lis;          /* of a listener */
 };
 
+static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
+{
+    return container_of_ptr(e, struct tcp_conn, ent);
+}
+
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
     struct tcp_hdr h;
@@ -221,6 +230,12 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
     return tc->snd_nxt - tc->snd_una;
 }
 
+/* sockopt_ip.c */
+int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name); /* -1: no such option */
+int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
+
 /* conn.c */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
 void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
@@ -234,9 +249,10 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
 /* table.c */
-struct tcp_conn *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
-void tcp_table_insert(struct z_stack *s, struct tcp_conn *tc); /* ent's tuple is set */
-void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc);
+struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
+void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
+void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
 struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);

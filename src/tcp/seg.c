@@ -106,7 +106,7 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
     uint32_t index;
 
     if (len == 0)
-        return pkt_alloc_hdr(s);
+        return pkt_alloc_ctl(s);
     d = sndq_find(&tc->sndq, seq, &index);
     Z_CHECK(d != NULL);
     m = frame_in_place(tc, d, seq, len);
@@ -160,6 +160,10 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
+    if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
+        o.ttl = tc->opt.hops;
+        o.tos = tc->opt.tclass;
+    }
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
@@ -291,7 +295,7 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
     struct rte_mbuf *m;
 
-    if (!path_ready(s, tc) || (m = pkt_alloc_hdr(s)) == NULL)
+    if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);

@@ -49,6 +49,7 @@ void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
         .rx = 4096,
         .rx_room_bytes = 2048,
         .hdr = 4096,
+        .ctl = 64,
         .ind = 8192,
         .app = {2048, 256, 32},
     };
