@@ -24,6 +24,7 @@ enum timer_kind {
     TIMER_ROUTE,
     TIMER_PMTU,
     TIMER_FRAG,
+    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u
