@@ -254,6 +254,9 @@ static void timers(struct z_stack *s)
         case TIMER_NEIGH:
             arp_timer(s, n);
             break;
+        case TIMER_TW:
+            tcp_timewait_timer(s);
+            break;
         case TIMER_PMTU:
             ip_pmtu_timer(s);
             break;

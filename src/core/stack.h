@@ -24,6 +24,7 @@ enum timer_kind {
     TIMER_ROUTE,
     TIMER_FRAG,
     TIMER_PMTU,
+    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u
