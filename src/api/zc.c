@@ -76,7 +76,8 @@ static int dma_map(struct z_stack *s, void *p, size_t len)
 {
     for (unsigned i = 0; i < s->n_netifs; i++) {
         struct port *port = s->netif[i]->port;
-        int err = port->ops->dma_map != NULL ? port->ops->dma_map(port, p, rte_mem_virt2iova(p), len) : -ENOTSUP;
+        int err =
+            s->netif[i]->parent == NULL && port->ops->dma_map != NULL ? port->ops->dma_map(port, p, rte_mem_virt2iova(p), len) : -ENOTSUP;
 
         if (err != 0 && err != -ENOTSUP)
             return err;

@@ -44,6 +44,7 @@
     X(DROP_ETH_TYPE, "drop.eth_type", "ethertype that nobody here speaks")                       \
     X(DROP_ETH_DST, "drop.eth_dst", "destination address is not ours")                           \
     X(DROP_ETH_SRC, "drop.eth_src", "source address is a group address or our own")              \
+    X(DROP_VLAN_UNKNOWN, "drop.vlan_unknown", "frame of a VLAN that has no [vlanN] (vlan_filter)") \
     X(DROP_ARP_BAD, "drop.arp_bad", "malformed ARP packet")                                      \
     X(DROP_ARP_NOT_US, "drop.arp_not_us", "ARP for another host")                                \
     X(DROP_ARP_DONE, "drop.arp_done", "ARP packets consumed")                                    \
@@ -78,7 +79,6 @@
     X(CTR_FRAG_GIVEN_UP, "ip.reass_given_up", "incomplete datagrams given up, for any reason")   \
     X(CTR_FRAG_TX, "ip.frag_tx", "fragments sent")                                               \
     X(CTR_FRAG_TX_DATAGRAMS, "ip.fragmented", "packets of ours that were cut")                   \
-    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments of IPv6")          \
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \

@@ -10,8 +10,8 @@
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv4 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
