@@ -26,7 +26,7 @@ static void ip6_output_slow(struct z_stack *s, struct ip_path *path, struct rte_
     }
     n = neigh_find(s->neigh, path->nif->index, hop);
     path->neigh = n;
-    if (n == NULL || (n->state != NEIGH_REACHABLE && n->state != NEIGH_PROBE))
+    if (n == NULL || (n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED))
         pkt_drop(s, m, DROP_NEIGH_FAILED);
     else
         eth_output(s, path->nif, n->mac, ETH_TYPE_IPV6, m);

@@ -6,12 +6,13 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv4 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* Room for Ethernet, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (14u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
@@ -163,6 +164,9 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
     if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
+        if (tc->flow == 0)
+            tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
+        o.flow = tc->flow;
     }
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ip/ip6.h"
+#include "link/neigh.h"
 #include "sim.h"
 #include "wire/arp.h"
 #include "wire/bytes.h"
 #include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
 
 #define START_NS (1000 * NS_PER_SEC)
 #define PEER_ISN 0xfffffd00u /* text wraps around early */
@@ -105,6 +109,38 @@ static void wire(void *arg, struct mem_frame *f)
     mem_frame_put(f);
 }
 
+/* Broadcast and multicast become groups, loopback ::1, anything else fd00:: and the same last bits. */
+struct inaddr script_addr(uint32_t v4)
+{
+    struct inaddr a = {.b = {0xfd}};
+
+    if (!v6())
+        return inaddr_v4(v4);
+    a.w[3] = htobe32(v4);
+    if (v4 >> 24 == 127)
+        return INADDR_LOOPBACK_V6;
+    if (v4 >> 28 == 14 || (v4 & 0xff) == 0xff)
+        a.b[0] = 0xff, a.b[1] = 0x0e;
+    return v4 == 0 ? INADDR_ANY_V6 : a;
+}
+
+/* The Ethernet and IP headers in front of l4 bytes. */
+void script_frame(uint8_t *b, const uint8_t *dst, const struct inaddr *from, const struct inaddr *to, uint8_t proto, uint32_t l4)
+{
+    struct eth_hdr e = {.type = v6() ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4};
+    struct ipv4_hdr ip = {.ttl = 64, .proto = proto, .df = true, .src = inaddr_to_v4(from), .dst = inaddr_to_v4(to)};
+    struct ipv6_hdr ip6 = {.hop_limit = 64, .next = proto, .payload_len = (uint16_t)l4, .flow = 0x12345, .src = *from, .dst = *to};
+
+    memcpy(e.dst, dst, 6);
+    memcpy(e.src, script_peer_mac, 6);
+    eth_build(b, &e);
+    ip.total_len = (uint16_t)(IPV4_HLEN + l4);
+    if (v6())
+        ipv6_build(b + ETH_HLEN, &ip6);
+    else
+        ipv4_build(b + ETH_HLEN, &ip, true);
+}
+
 void script_deliver(const uint8_t *p, uint32_t len)
 {
     struct mem_frame *f = mem_frame_get(S.frames);
@@ -171,12 +207,22 @@ void script_turn(void)
     script_fail(__FILE__, __LINE__, "the loop finds no end: deadline %.6f", script_at(stack_next_deadline(S.s)));
 }
 
-/* The same conversations without the fast path, with other ports: the environment says which. */
+/* The same conversations without the fast path, with other ports, over IPv6: the environment says which, joined by underscores. */
 static bool variant(const char *name)
 {
-    const char *v = getenv("SCRIPT_VARIANT");
+    size_t n = strlen(name), k;
 
-    return v != NULL && strcmp(v, name) == 0;
+    for (const char *v = getenv("SCRIPT_VARIANT"); v != NULL && *v != '\0'; v += k + (v[k] == '_')) {
+        k = strcspn(v, "_");
+        if (k == n && strncmp(v, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool v6(void)
+{
+    return variant("ipv6");
 }
 
 static void vary_port(struct port_mem_conf *pc)
@@ -188,7 +234,25 @@ static void vary_port(struct port_mem_conf *pc)
     if (variant("hold"))
         pc->knobs.hold_polls = 5;
     if (variant("scatter"))
-        pc->knobs.rx_seg_bytes = 61;
+        pc->knobs.rx_seg_bytes = v6() ? 70 : 61; /* headers end behind the first buffer */
+    if (v6())
+        pc->mtu = (uint16_t)(pc->mtu + IPV6_HLEN - IPV4_HLEN);
+}
+
+/* Our address, and where the peer is. */
+static void start_address(void)
+{
+    struct inaddr our = script_addr(OUR_ADDR), peer = script_addr(PEER_ADDR);
+
+    if (!v6()) {
+        stack_add_addr(S.s, S.nif, OUR_ADDR, 0xffffff00u, 0);
+        S.arena_bytes = S.s->arena.used_bytes;
+        arp_from_peer(ARP_REQUEST); /* now the stack knows the peer */
+        return;
+    }
+    ip6_add_addr(S.s, S.nif, &our, 120, ADDR6_STATIC);
+    S.arena_bytes = S.s->arena.used_bytes;
+    neigh_learn(S.s->neigh, S.nif->index, &peer, script_peer_mac, true, S.now_ns);
 }
 
 void script_start(void)
@@ -214,10 +278,8 @@ void script_start(void)
     vary_port(&pc);
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
-    stack_add_addr(S.s, S.nif, OUR_ADDR, 0xffffff00u, 0);
-    S.arena_bytes = S.s->arena.used_bytes;
-    arp_from_peer(ARP_REQUEST); /* now the stack knows the peer */
-    S.ending = true;            /* (its reply) */
+    start_address();
+    S.ending = true; /* its reply is not looked at */
     script_turn();
     S.ending = false;
 }
@@ -296,7 +358,7 @@ void script_eq(const char *file, int line, const char *what, long long got, long
 void script_state(const char *file, int line, uint16_t port, enum tcp_st st)
 {
     struct flow *f = script_flow(port);
-    struct inaddr l = inaddr_v4(OUR_ADDR), r = inaddr_v4(PEER_ADDR);
+    struct inaddr l = script_addr(OUR_ADDR), r = script_addr(PEER_ADDR);
     struct tcp_entry *e = tcp_table_find(S.s, &l, &r, f->lport, f->port);
     enum tcp_st is = e == NULL                ? TCPS_CLOSED
                      : e->kind == TCP_ENT_SYN ? TCPS_SYN_RCVD
@@ -382,7 +444,7 @@ int script_setup(void **state)
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
-    S.conf.ipv6 = false;
+    S.conf.ipv6 = v6();
     S.conf.fast_path = !variant("slow");
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;
