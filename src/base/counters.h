@@ -64,7 +64,21 @@
     X(DROP_IP_SRC, "drop.ip_src", "source address that no host may use")                         \
     X(DROP_IP_NOT_US, "drop.ip_not_us", "destination is not ours")                               \
     X(DROP_IP_TTL, "drop.ip_ttl", "time to live is zero")                                        \
-    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments, which are not reassembled yet")          \
+    X(DROP_FRAG_BAD, "drop.frag_bad", "fragment that is empty, or no multiple of 8 bytes and not the last one") \
+    X(DROP_FRAG_TINY, "drop.frag_tiny", "first fragment without a whole transport header (RFC 1858)") \
+    X(DROP_FRAG_TOO_BIG, "drop.frag_too_big", "fragment beyond the largest packet there can be") \
+    X(DROP_FRAG_DUP, "drop.frag_dup", "fragment received before")                                \
+    X(DROP_FRAG_OVERLAP, "drop.frag_overlap", "fragments that overlap, with all of their datagram (RFC 5722)") \
+    X(DROP_FRAG_ECN, "drop.frag_ecn", "datagram of fragments marked CE and not ECN-capable (RFC 3168 section 5.3)") \
+    X(DROP_FRAG_MANY, "drop.frag_many", "datagram of too many fragments (frag_pieces)")          \
+    X(DROP_FRAG_EVICTED, "drop.frag_evicted", "fragments given up for newer ones (frag_memory, frag_limit), or without room") \
+    X(DROP_FRAG_TIMEOUT, "drop.frag_timeout", "fragments of datagrams that stayed incomplete")   \
+    X(CTR_FRAG_RX, "ip.frag_rx", "fragments received")                                           \
+    X(CTR_FRAG_REASSEMBLED, "ip.reassembled", "datagrams put together")                          \
+    X(CTR_FRAG_GIVEN_UP, "ip.reass_given_up", "incomplete datagrams given up, for any reason")   \
+    X(CTR_FRAG_TX, "ip.frag_tx", "fragments sent")                                               \
+    X(CTR_FRAG_TX_DATAGRAMS, "ip.fragmented", "packets of ours that were cut")                   \
+    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments of IPv6")          \
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
