@@ -6,6 +6,8 @@
 #include "ip/ip6.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/arp.h"
 
 #include "base/poison.h"
@@ -23,7 +25,11 @@ int ip_init(struct z_stack *s)
     }
     s->ip->route_timer.kind = TIMER_ROUTE;
     s->ip->next_id = (uint16_t)rng_next(&s->rng);
-    return ip_pmtu_init(s);
+    if (ip_pmtu_init(s) != 0 || nd_init(s) != 0 || mcast_init(s) != 0) {
+        ip_fini(s);
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 void ip_fini(struct z_stack *s)
@@ -33,6 +39,8 @@ void ip_fini(struct z_stack *s)
     while (s->ip->lo_head != s->ip->lo_tail)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
     wheel_cancel(&s->wheel, &s->ip->route_timer);
+    mcast_fini(s);
+    nd_fini(s);
     ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
