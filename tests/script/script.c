@@ -11,12 +11,15 @@
 #include "wire/bytes.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
+#include "wire/cksum.h"
 #include "wire/ipv6.h"
+#include "wire/nd.h"
 
 #define START_NS (1000 * NS_PER_SEC)
 #define PEER_ISN 0xfffffd00u /* text wraps around early */
 #define TURNS_MAX 200u
 #define SLACK_NS NS_PER_MS /* a timer of the wheel fires up to a tick late */
+#define WARM_UP_NS (60 * NS_PER_SEC) /* of IPv6: until addresses are ours, groups joined and routers given up */
 #define END_MS (3u * 3600 * 1000)
 
 struct script S;
@@ -94,11 +97,31 @@ double script_at(uint64_t ns)
 
 /* The stack and its turns ---------------------------------------------------------------------------------------------- */
 
+/* A message of neighbour discovery or multicast membership: of the link, not of the conversation. */
+static bool is_link_talk(const uint8_t *p)
+{
+    uint8_t next = p[ETH_HLEN + IPV6_NEXT_OFF];
+
+    if (get16(p + 12) == ETH_TYPE_ARP)
+        return true;
+    return get16(p + 12) == ETH_TYPE_IPV6 && (next == IPPROTO_HOPOPTS_ || (next == IPPROTO_ICMPV6_ && p[ETH_HLEN + IPV6_HLEN] >= 130));
+}
+
+static bool asks_for_peer(const uint8_t *p, uint32_t len)
+{
+    struct inaddr peer = script_addr(PEER_ADDR);
+    struct arp_pkt a;
+
+    if (get16(p + 12) == ETH_TYPE_ARP)
+        return arp_parse(p + ETH_HLEN, len - ETH_HLEN, &a) && a.op == ARP_REQUEST && a.tpa == PEER_ADDR;
+    return v6() && is_link_talk(p) && p[ETH_HLEN + IPV6_HLEN] == ND_NEIGHBOR_SOLICIT && memcmp(p + ETH_HLEN + IPV6_HLEN + 8, peer.b, 16) == 0;
+}
+
 static void wire(void *arg, struct mem_frame *f)
 {
     (void)arg;
     if (S.ending) {
-        S.arps += f->len >= ETH_HLEN && get16(f->data + 12) == ETH_TYPE_ARP;
+        S.arps += f->len >= ETH_HLEN && asks_for_peer(f->data, f->len);
     } else if (S.tail - S.head < SCRIPT_QUEUE && f->len <= FRAME_MAX) {
         struct sent_frame *q = &S.queue[S.tail++ % SCRIPT_QUEUE];
 
@@ -168,25 +191,49 @@ static void arp_from_peer(uint16_t op)
     script_deliver(b, sizeof(b));
 }
 
-/* Takes ARP out of what was sent; requests for the peer are answered. True: there is something to process. */
+static void advert_from_peer(void)
+{
+    struct inaddr our = script_addr(OUR_ADDR), peer = script_addr(PEER_ADDR);
+    struct nd_msg n = {.type = ND_NEIGHBOR_ADVERT, .target = peer, .solicited = true, .override = true, .has_tlla = true};
+    uint8_t b[128] = {0}, *p = b + ETH_HLEN + IPV6_HLEN;
+    uint32_t len;
+    uint16_t sum;
+
+    memcpy(n.tlla, script_peer_mac, 6);
+    len = nd_build(p, &n);
+    script_frame(b, script_our_mac, &peer, &our, IPPROTO_ICMPV6_, len);
+    b[ETH_HLEN + 7] = ND_HOP_LIMIT;
+    sum = cksum_finish(cksum_add(cksum_pseudo(&peer, &our, IPPROTO_ICMPV6_, len), p, len));
+    memcpy(p + 2, &sum, 2);
+    script_deliver(b, ETH_HLEN + IPV6_HLEN + len);
+}
+
+static void answer_from_peer(void)
+{
+    if (v6())
+        advert_from_peer();
+    else
+        arp_from_peer(ARP_REPLY);
+}
+
+/* Takes ARP out of what was sent, and its IPv6 kin; requests for the peer are answered. True: there is something to process. */
 static bool answer_arp(void)
 {
     uint32_t to = S.head;
     bool answered = S.ending && S.arps > 0;
 
     if (answered)
-        arp_from_peer(ARP_REPLY);
+        answer_from_peer();
     S.arps = 0;
     for (uint32_t i = S.head; i != S.tail; i++) {
         struct sent_frame *q = &S.queue[i % SCRIPT_QUEUE];
-        struct arp_pkt a;
 
-        if (get16(q->data + 12) != ETH_TYPE_ARP) {
+        if (!is_link_talk(q->data)) {
             if (to != i)
                 S.queue[to % SCRIPT_QUEUE] = *q;
             to++;
-        } else if (arp_parse(q->data + ETH_HLEN, q->len - ETH_HLEN, &a) && a.op == ARP_REQUEST && a.tpa == PEER_ADDR) {
-            arp_from_peer(ARP_REPLY);
+        } else if (asks_for_peer(q->data, q->len)) {
+            answer_from_peer();
             answered = true;
         }
     }
@@ -255,6 +302,15 @@ static void start_address(void)
     neigh_learn(S.s->neigh, S.nif->index, &peer, script_peer_mac, true, S.now_ns);
 }
 
+/* To the next thing that happens, at most to end_ns. */
+static void advance(uint64_t end_ns)
+{
+    uint64_t next = stack_next_deadline(S.s);
+
+    S.now_ns = MIN(MAX(next, S.now_ns + 1), end_ns);
+    script_turn();
+}
+
 void script_start(void)
 {
     struct port_mem_conf pc = {.caps = port_mem_caps(), .mtu = 1500, .wire = wire, .knobs = {.poison = true}};
@@ -264,7 +320,7 @@ void script_start(void)
 
     if (S.s != NULL)
         return;
-    S.now_ns = START_NS;
+    S.now_ns = v6() ? START_NS - WARM_UP_NS : START_NS;
     snprintf(name, sizeof(name), "scr%u", serial++);
     S.s = stack_create(&S.conf, name, S.now_ns, &err);
     S.frames = mem_frames_create(2048, FRAME_MAX);
@@ -279,18 +335,11 @@ void script_start(void)
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
     start_address();
-    S.ending = true; /* its reply is not looked at */
+    S.ending = true; /* what leaves is not looked at */
     script_turn();
+    while (S.now_ns < START_NS)
+        advance(START_NS);
     S.ending = false;
-}
-
-/* To the next thing that happens, at most to end_ns. */
-static void advance(uint64_t end_ns)
-{
-    uint64_t next = stack_next_deadline(S.s);
-
-    S.now_ns = MIN(MAX(next, S.now_ns + 1), end_ns);
-    script_turn();
 }
 
 void script_skip(uint64_t ms)
