@@ -25,6 +25,8 @@ enum timer_kind {
     TIMER_FRAG,
     TIMER_TW,
     TIMER_PMTU,
+    TIMER_ND,
+    TIMER_MCAST,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -45,6 +47,8 @@ struct z_stack {
     struct netif *netif[STACK_MAX_NETIFS];
     struct neigh_table *neigh;   /* src/link/neigh.h */
     struct route_table *routes;  /* src/ip/route.h */
+    struct nd_state *nd;         /* src/ip/nd_state.h */
+    struct mcast_state *mcast;   /* src/ip/mcast_state.h */
     struct ip_state *ip;         /* src/ip/ip_state.h: identification, rate limits, loopback queue */
     struct udp_state udp;
     struct tcp_state tcp;

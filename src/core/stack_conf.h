@@ -23,7 +23,19 @@ struct stack_conf {
     /* link and IP */
     uint32_t neigh_limit, neigh_queue_limit;
     uint64_t arp_reachable_ns, arp_retry_ns;
-    uint32_t arp_max_tries;
+    uint32_t arp_max_tries; /* of neighbour solicitations too */
+    uint32_t arp_reply_rate, nd_reply_rate; /* per second */
+    bool arp_probe;                         /* wait for a conflict before an IPv4 address is used (RFC 5227) */
+
+    /* neighbour discovery, autoconfiguration */
+    uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
+    uint32_t dad_transmits;  /* DupAddrDetectTransmits; 0: addresses are used at once */
+    uint32_t accept_ra;      /* 0 never, 1 unless the interface has a gateway of its own, 2 always */
+    bool accept_redirects;
+    bool ip6_eui64;          /* interface identifiers from the link address; else RFC 7217 */
+    uint8_t ip6_secret[16];  /* of RFC 7217; zeroes: one of this machine */
+    uint32_t nd_router_limit, nd_prefix_limit, nd_redirect_limit, slaac_limit; /* per interface */
+    uint32_t mcast_group_limit, mcast_source_limit; /* groups of sockets in all; sources of one filter */
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;

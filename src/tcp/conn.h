@@ -119,6 +119,7 @@ struct tcp_conn {
     bool passive;         /* came from a listener */
     bool connect_done;    /* connect() has reported success */
     uint32_t id;
+    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
     int so_error;         /* pending errno (positive) */
     int soft_error;       /* last ICMP error that did not end the connection: reported when the connection times out */
 

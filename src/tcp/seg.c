@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -163,6 +164,9 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
     if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
+        if (tc->flow == 0)
+            tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
+        o.flow = tc->flow;
     }
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;

@@ -20,9 +20,12 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip_frag.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/arp.h"
+#include "link/resolve.h"
 #include "link/eth.h"
 #include "link/neigh.h"
 #include "sock/sock.h"
@@ -140,6 +143,11 @@ static inline int net_setup(void **state)
     c->arp_reachable_ns = 30 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC;
     c->arp_max_tries = 3;
+    c->arp_reply_rate = 1000;
+    c->nd_reply_rate = 1000;
+    c->nd_delay_ns = 5 * NS_PER_SEC;
+    c->mcast_group_limit = 16;
+    c->mcast_source_limit = 64;
     c->icmp_error_rate = 10;
     c->ttl = 64;
     c->route_limit = 16;
@@ -208,8 +216,12 @@ static inline void net_advance(uint64_t ns)
             ip_frag_timer(S, n);
         else if (n->kind == TIMER_ROUTE)
             ip_route_timer(S, n);
-        else
-            arp_timer(S, n);
+        else if (n->kind == TIMER_NEIGH)
+            neigh_timer(S, n);
+        else if (n->kind == TIMER_ND)
+            nd_timer(S, n);
+        else if (n->kind == TIMER_MCAST)
+            mcast_timer(S, n);
     }
 }
 
