@@ -25,6 +25,7 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
+    TIMER_FRAG,
 };
 
 #define LOOPBACK_SLOTS 256u
