@@ -141,7 +141,7 @@ static struct rte_mbuf *complete(struct z_stack *s, struct ip_in *in, struct rea
     struct rte_mbuf *m;
 
     *in = d->first;
-    m = reass_take(&s->ip->reass, d);
+    m = reass_whole(&s->ip->reass, d);
     arm(s);
     in->l4_len = m->pkt_len;
     in->l4_cksum_good = false;

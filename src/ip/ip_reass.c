@@ -182,7 +182,7 @@ enum reass_verdict reass_add(struct reass_table *t, struct reass_dgram *d, uint3
     return d->bytes == d->total ? REASS_COMPLETE : REASS_KEPT;
 }
 
-struct rte_mbuf *reass_take(struct reass_table *t, struct reass_dgram *d)
+struct rte_mbuf *reass_whole(struct reass_table *t, struct reass_dgram *d)
 {
     struct rte_mbuf *head = d->piece[0].m, *tail = rte_pktmbuf_lastseg(head);
 

@@ -65,7 +65,7 @@ struct reass_table {
 
 enum reass_verdict {
     REASS_KEPT,
-    REASS_COMPLETE,  /* kept, and now all are there: reass_take */
+    REASS_COMPLETE,  /* kept, and now all are there: reass_whole */
     REASS_DUPLICATE, /* exactly there already: the packet is still the caller's, as after all that follow */
     REASS_OVERLAP,   /* of another piece, or of the end */
     REASS_MANY,      /* more pieces than one may have */
@@ -98,7 +98,7 @@ uint64_t reass_deadline_ns(const struct reass_table *t); /* of the next one; NS_
 enum reass_verdict reass_add(struct reass_table *t, struct reass_dgram *d, uint32_t off, uint32_t len, bool more, struct rte_mbuf *m);
 
 /* The whole payload as one packet; d is gone. */
-struct rte_mbuf *reass_take(struct reass_table *t, struct reass_dgram *d);
+struct rte_mbuf *reass_whole(struct reass_table *t, struct reass_dgram *d);
 
 /* The next of its pieces, in order, for whoever gives it up; NULL when none is left. */
 struct rte_mbuf *reass_pop(struct reass_table *t, struct reass_dgram *d);

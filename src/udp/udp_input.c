@@ -3,7 +3,6 @@
 #include "base/siphash.h"
 #include "core/stack.h"
 #include "ip/ip.h"
-#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "sock/sock.h"
 #include "udp/udp.h"
