@@ -61,6 +61,7 @@ static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *qu
     e.lport = q.sport;
     e.rport = q.dport;
     e.seq = q.seq;
+    e.len = q.total_len;
     if (e.kind == ICMP_KIND_TOO_BIG)
         e.mtu = h->word;
     if (inaddr_is_v4(&e.laddr) || !ip_is_local(s, &e.laddr))
