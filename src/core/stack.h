@@ -98,6 +98,12 @@ unsigned stack_flush(struct z_stack *s);
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
 uint64_t stack_next_deadline(const struct z_stack *s);
 
+/* Memory of received buffers in the application's hands. */
+static inline uint64_t stack_loan_bytes(const struct z_stack *s)
+{
+    return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
+
 static inline void stack_count(struct z_stack *s, enum ctr c)
 {
     s->ctr.v[c]++;
