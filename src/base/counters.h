@@ -70,6 +70,15 @@
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
     X(CTR_PMTU_LOWERED, "pmtu.lowered", "path MTUs that an ICMP message made smaller")           \
     X(CTR_PMTU_EVICTED, "pmtu.evicted", "path MTUs forgotten for another destination (pmtu_limit)") \
+    X(DROP_IP6_SHORT, "drop.ip6_short", "IPv6 header or an extension header truncated")          \
+    X(DROP_IP6_VERSION, "drop.ip6_version", "version is not 6")                                  \
+    X(DROP_IP6_LEN, "drop.ip6_len", "payload length does not fit the frame")                     \
+    X(DROP_IP6_SRC, "drop.ip6_src", "source or destination address that no host may use on a link") \
+    X(DROP_IP6_NOT_US, "drop.ip6_not_us", "destination is not ours")                             \
+    X(DROP_IP6_OFF, "drop.ip6_off", "IPv6 on an interface that does not speak it (ipv6)")        \
+    X(DROP_IP6_EXT, "drop.ip6_ext", "extension header or option that is malformed or must be known") \
+    X(DROP_IP6_EXT_LIMIT, "drop.ip6_ext_limit", "more extension headers or options than ip6_ext_headers, ip6_ext_bytes, ip6_ext_options allow") \
+    X(DROP_IP6_NONE, "drop.ip6_none", "packets without a next header")                           \
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
@@ -146,6 +155,7 @@
     X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
     X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
     X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
+    X(CTR_TCP_ICMP_IGNORED, "tcp.icmp_ignored", "ICMP errors about segments that are not in flight (RFC 5927)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

@@ -95,6 +95,10 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "route_limit", stack.route_limit, 8, 65536),
     NUM(Z, "pmtu_limit", stack.pmtu_limit, 4, 65536),
     MSEC(Z, "pmtu_expire_ms", stack.pmtu_expire_ns, 300000, 86400000), /* RFC 8201 section 4: not before 5 minutes */
+    BOOL(Z, "ipv6", stack.ipv6),
+    NUM(Z, "ip6_ext_headers", stack.ip6_ext_headers, 1, 64),
+    SIZE(Z, "ip6_ext_bytes", stack.ip6_ext_bytes, 8, 1024),
+    NUM(Z, "ip6_ext_options", stack.ip6_ext_options, 1, 256),
     SIZE(Z, "sndbuf", stack.sndbuf_bytes, 4 * KIB, GIB),
     SIZE(Z, "sndbuf_max", stack.sndbuf_max_bytes, 4 * KIB, GIB),
     SIZE(Z, "rcvbuf", stack.rcvbuf_bytes, 4 * KIB, GIB),

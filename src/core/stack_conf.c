@@ -50,6 +50,10 @@ static void init_link_ip(struct stack_conf *c)
     c->route_limit = 256;
     c->pmtu_limit = 1024;
     c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
+    c->ipv6 = true;
+    c->ip6_ext_headers = 8;
+    c->ip6_ext_bytes = 128; /* with the transport's header they fit where headers are pulled together (PKT_HDR_ROOM) */
+    c->ip6_ext_options = 8; /* RFC 8504 section 5.3 */
 }
 
 static void init_tcp_timers(struct stack_conf *c)

@@ -29,6 +29,8 @@ struct stack_conf {
     uint32_t route_limit;
     uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
     uint64_t pmtu_expire_ns;
+    bool ipv6;                /* interfaces speak IPv6 and have a link-local address */
+    uint32_t ip6_ext_headers, ip6_ext_bytes, ip6_ext_options; /* of a received packet (RFC 8504 section 5.3) */
 
     /* TCP */
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */

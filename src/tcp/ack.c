@@ -123,6 +123,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->rexmt_count = 0;
     tc->orphan_probes = 0;
     tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)

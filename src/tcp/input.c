@@ -4,13 +4,12 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 #include "wire/cksum.h"
-#include "wire/icmp.h"
 
 #include "base/poison.h"
 
 static bool cksum_ok(const struct ip_in *in, const struct rte_mbuf *m)
 {
-    uint64_t sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, m->pkt_len);
+    uint64_t sum = cksum_pseudo(&in->src, &in->dst, in->proto, m->pkt_len);
     size_t off = 0;
 
     for (; m != NULL; m = m->next) {
@@ -108,9 +107,9 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 }
 
 /*
- * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4). A connection attempt
- * ends with the error's errno; an established connection stays, and the next call learns of the error when it is a hard
- * one; a connection that times out reports it (SHLD-25, MUST-56; RFC 9293 SHLD-26 yields to RFC 5927 section 5.2).
+ * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4.1). A connection attempt
+ * ends with the error's errno; an established connection stays, and when it times out it reports the error (SHLD-25, MUST-56;
+ * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before: an application that heard of it would close.
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
@@ -122,24 +121,18 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     tc = tcp_conn_of(ent);
     if (tc->state == TCPS_CLOSED)
         return;
-    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
+    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt) && e->kind != ICMP_KIND_NEIGH_FAILED) {
+        stack_count(s, CTR_TCP_ICMP_IGNORED);
         return;
-    if (e->err == EMSGSIZE) {
+    }
+    if (e->kind == ICMP_KIND_TOO_BIG) {
         tcp_too_big(s, tc, e);
         return;
     }
-    if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */
-        tc->soft_error = e->err;
-        return;
-    }
-    if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
+    tc->soft_error = e->err;
+    /* time exceeded, parameter problem (MUST-56) end nothing */
+    if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {
         stack_count(s, CTR_TCP_ICMP_ABORT);
         tcp_drop_conn(s, tc, e->err);
-        return;
-    }
-    tc->soft_error = e->err;
-    if (tcp_synchronized(tc) && tc->sk != NULL) {
-        tc->so_error = e->err;
-        sock_on_closed(s, tc->sk);
     }
 }

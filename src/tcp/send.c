@@ -13,8 +13,6 @@ static int send_state(struct tcp_conn *tc)
 {
     if (tc->so_error != 0 && tc->state == TCPS_CLOSED)
         return -tcp_take_error(tc);
-    if (tc->so_error != 0 && tcp_synchronized(tc)) /* an ICMP error: told once, the connection stays */
-        return -tcp_take_error(tc);
     switch (tc->state) {
     case TCPS_SYN_SENT:
     case TCPS_SYN_RCVD:
