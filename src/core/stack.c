@@ -10,6 +10,7 @@
 #include "buf/wrap.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/arp.h"
@@ -230,6 +231,9 @@ static void timers(struct z_stack *s)
             break;
         case TIMER_KEVENT:
             event_timer(s, n);
+            break;
+        case TIMER_FRAG:
+            ip_frag_timer(s, n);
             break;
         case TIMER_ROUTE:
             ip_route_timer(s, n);

@@ -24,6 +24,7 @@ enum timer_kind {
     TIMER_ROUTE,
     TIMER_PMTU,
     TIMER_TW,
+    TIMER_FRAG,
 };
 
 #define LOOPBACK_SLOTS 256u

@@ -48,12 +48,15 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
-    c->pmtu_limit = 1024;
-    c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
     c->ipv6 = true;
     c->ip6_ext_headers = 8;
     c->ip6_ext_bytes = 128; /* with the transport's header they fit where headers are pulled together (PKT_HDR_ROOM) */
     c->ip6_ext_options = 8; /* RFC 8504 section 5.3 */
+    c->frag_limit = 256;
+    c->frag_pieces = 128; /* 64 KB over a path of 576 */
+    c->frag_memory_bytes = 2 * MIB;
+    c->pmtu_limit = 1024;
+    c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
 }
 
 static void init_tcp_timers(struct stack_conf *c)
@@ -68,6 +71,7 @@ static void init_tcp_timers(struct stack_conf *c)
     c->keepintvl_ns = 75 * NS_PER_SEC;
     c->keepcnt = 9;
     c->finwait2_ns = 60 * NS_PER_SEC;
+    c->orphan_ns = 1800 * NS_PER_SEC; /* twice what data_retries allow a peer that says nothing */
     /* RFC 9293 MUST-23: R2 of a SYN is 3 minutes or more. SYNs leave at 0, 1, 3, 7, 15, 31, 63, 127 s, the end is at 247 s. */
     c->syn_retries = 7;
     /* Linux' number (63 s), not 3 minutes: a half-open connection is memory that anybody can make us hold. */
@@ -89,6 +93,7 @@ static void init_tcp(struct stack_conf *c)
     c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
     c->mss_default = 0;
+    c->max_orphans = 65536;
     c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;

@@ -1,4 +1,5 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
+#include "link/neigh.h"
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
@@ -116,6 +117,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (unlikely(tc->mtup != NULL))
         tcp_mtup_acked(s, tc);
+    if (likely(!tc->path.local)) /* forward progress: RFC 4861 7.3.1 */
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, s->now_ns);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);

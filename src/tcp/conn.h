@@ -98,6 +98,7 @@ struct tcp_user_opts {
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
     uint32_t rcvlowat;
+    uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t user_timeout_ns;
@@ -112,6 +113,7 @@ struct tcp_conn {
     /* identity and life */
     uint8_t state;
     bool in_dirty;
+    bool orphan;          /* counted in n_orphans */
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -273,7 +275,7 @@ struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *l
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -308,6 +310,7 @@ void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor); /* after it: of a new 
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint16_t tcp_mss_default(const struct tcp_conn *tc); /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
 

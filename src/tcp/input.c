@@ -97,7 +97,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     g.reopens = false;
     if (e != NULL && entry_input(s, e, in, &g, m))
         return;
-    lc = tcp_listen_find(s, &in->dst, g.h.dport);
+    lc = tcp_listen_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
     if (lc != NULL) {
         tcp_listen_input(s, lc, in, &g, m);
         return;

@@ -1,6 +1,7 @@
 /* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
 #include <errno.h>
 
+#include "sock/sock.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -139,7 +140,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
 static int output_new(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin;
+    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
     int ret = 0;
 
     if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
@@ -149,6 +150,8 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
     }
     while (ret == 0 && next_new(tc, mss, &len, &fin))
         ret = send_new(s, tc, len, fin);
+    if (full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
     return ret;
 }
 
