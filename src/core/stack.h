@@ -25,7 +25,6 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_TW,
     TIMER_FRAG,
-    TIMER_PMTU,
 };
 
 #define LOOPBACK_SLOTS 256u
