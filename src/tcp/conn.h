@@ -75,9 +75,13 @@ struct tcp_mtup {
     uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
     uint8_t tries;                   /* probes of this size that were lost */
     bool high_failed, done;
+    bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
     uint64_t next_ns;                /* no probe before this */
 };
+
+/* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
+enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
@@ -319,7 +323,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path
 uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
 void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
-uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint32_t *probe_len); /* mtup is not NULL */
 void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
 void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */

@@ -81,6 +81,7 @@ struct seg {
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
     uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
+    bool no_df;       /* of out(): may be fragmented */
 };
 
 #define PEER_ADDR 0x0a000002u
