@@ -25,6 +25,7 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_TW,
     TIMER_FRAG,
+    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u
