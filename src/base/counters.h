@@ -207,6 +207,9 @@
     X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
     X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
     X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
+    X(CTR_TCP_ICMP_IGNORED, "tcp.icmp_ignored", "ICMP errors about segments that are not in flight (RFC 5927)") \
+    X(CTR_TCP_ORPHAN_LIMIT, "tcp.orphan_limit", "connections reset at close: limit (max_orphans)")  \
+    X(CTR_TCP_ORPHAN_TIME, "tcp.orphan_timeouts", "connections reset because their end took too long after close (orphan_ms)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

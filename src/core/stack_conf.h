@@ -63,6 +63,9 @@ struct stack_conf {
     uint32_t challenge_ack_rate;               /* per second and connection (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint64_t orphan_ns;                        /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
+    uint32_t max_orphans;                      /* connections at a time that nobody holds and that are not at their end */
+    uint32_t notsent_lowat_bytes;              /* TCP_NOTSENT_LOWAT of new sockets; 0: none */
     uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
     bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;

@@ -1,4 +1,5 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
+#include "link/neigh.h"
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
@@ -116,6 +117,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (unlikely(tc->mtup != NULL))
         tcp_mtup_acked(s, tc);
+    if (likely(!tc->path.local)) /* forward progress: RFC 4861 7.3.1 */
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, s->now_ns);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);
@@ -123,6 +126,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->rexmt_count = 0;
     tc->orphan_probes = 0;
     tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)

@@ -75,9 +75,13 @@ struct tcp_mtup {
     uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
     uint8_t tries;                   /* probes of this size that were lost */
     bool high_failed, done;
+    bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
     uint64_t next_ns;                /* no probe before this */
 };
+
+/* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
+enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
@@ -98,6 +102,7 @@ struct tcp_user_opts {
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
     uint32_t rcvlowat;
+    uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t user_timeout_ns;
@@ -112,6 +117,7 @@ struct tcp_conn {
     /* identity and life */
     uint8_t state;
     bool in_dirty;
+    bool orphan;          /* counted in n_orphans */
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -274,7 +280,7 @@ struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *l
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -318,7 +324,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path
 uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
 void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
-uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint32_t *probe_len); /* mtup is not NULL */
 void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
 void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */

@@ -1,6 +1,7 @@
 /* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
 #include <errno.h>
 
+#include "sock/sock.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -136,19 +137,37 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     return 0;
 }
 
-static int output_new(struct z_stack *s, struct tcp_conn *tc)
+/* A larger segment, to see whether the path takes it. 0: whatever else there is may go; or -errno. */
+static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin;
-    int ret = 0;
+    uint32_t len;
+    int ret;
 
-    if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
+    switch (tcp_mtup_next(s, tc, &len)) {
+    case TCP_MTUP_PROBE:
         ret = send_new(s, tc, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
+        return ret;
+    case TCP_MTUP_WAIT:
+        return -EAGAIN;
+    default:
+        return 0;
     }
+}
+
+static int output_new(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t mss = tcp_eff_mss(tc), len;
+    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    int ret = 0;
+
+    if (unlikely(tc->mtup != NULL))
+        ret = output_probe(s, tc);
     while (ret == 0 && next_new(tc, mss, &len, &fin))
         ret = send_new(s, tc, len, fin);
+    if (full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
     return ret;
 }
 

@@ -156,7 +156,8 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
     tc = tcp_conn_by_id(s, meta->loan_conn);
     if (tc == NULL)
         return;
-    tc->loan_bytes -= meta->loan_bytes;
+    /* after 2^32 connections the number may be another one's, which must not be credited with more than it has lent */
+    tc->loan_bytes -= MIN(tc->loan_bytes, meta->loan_bytes);
     if (was_closed)
         tcp_window_opened(s, tc);
 }

@@ -186,15 +186,35 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 
 /*
  * As Linux does without IP_RECVERR: connected sockets alone are told, and only of errors that another try would not mend
- * (its icmp_err_convert table). The others are hints (RFC 1122 4.1.3.3 lets the application decide; ours cannot ask).
+ * (its icmp_err_convert table), or that nobody can have forged. The others are hints (RFC 1122 4.1.3.3 lets the application decide;
+ * ours cannot ask).
  */
 static bool udp_error_is_hard(const struct icmp_err *e)
 {
     return e->kind != ICMP_KIND_NET_UNREACH && e->kind != ICMP_KIND_HOST_UNREACH && e->kind != ICMP_KIND_TIME_EXCEEDED;
 }
 
+/*
+ * A path is narrower than its link. Believed for a destination that the socket is connected to or has sent to last: what else there
+ * is to check of a datagram's quote is in the packet that a forger would have to see.
+ */
+static void udp_too_big(struct z_stack *s, const struct icmp_err *e)
+{
+    for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {
+        const struct inaddr *dst = u->connected ? &u->raddr : &u->path_dst;
+
+        if (u->lport != e->lport || !inaddr_eq(dst, &e->raddr) || (u->connected && u->rport != e->rport) ||
+            !inaddr_eq(&u->path.src, &e->laddr))
+            continue;
+        (void)ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+        return;
+    }
+}
+
 void udp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
+    if (e->kind == ICMP_KIND_TOO_BIG)
+        udp_too_big(s, e);
     if (!udp_error_is_hard(e))
         return;
     for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {
