@@ -68,6 +68,8 @@
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
+    X(CTR_PMTU_LOWERED, "pmtu.lowered", "path MTUs that an ICMP message made smaller")           \
+    X(CTR_PMTU_EVICTED, "pmtu.evicted", "path MTUs forgotten for another destination (pmtu_limit)") \
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
@@ -123,6 +125,12 @@
     X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
     X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
     X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_CC_NOMEM, "tcp.cc_no_memory", "congestion control replaced by cubic: connection memory at its limit (conn_memory)") \
+    X(CTR_TCP_ECN_ECT_TX, "tcp.ecn_ect_tx", "segments sent as ECN-capable")                      \
+    X(CTR_TCP_ECN_CE_RX, "tcp.ecn_ce_rx", "segments with text received with a congestion mark")  \
+    X(CTR_TCP_ECN_ECE_RX, "tcp.ecn_ece_rx", "acknowledgements with ECN-Echo received")           \
+    X(CTR_TCP_ECN_REDUCED, "tcp.ecn_reduced", "reductions of the congestion window for ECN-Echo") \
+    X(CTR_TCP_ECN_FALLBACK, "tcp.ecn_fallback", "connections opened without ECN: the SYN that asked was not answered") \
     X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
     X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
     X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
@@ -139,6 +147,9 @@
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_ICMP_ABORT, "tcp.icmp_aborts", "connection attempts ended by an ICMP error")       \
+    X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
+    X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
+    X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

@@ -219,6 +219,9 @@ static void timers(struct z_stack *s)
         case TIMER_NEIGH:
             arp_timer(s, n);
             break;
+        case TIMER_PMTU:
+            ip_pmtu_timer(s);
+            break;
         case TIMER_KEVENT:
             event_timer(s, n);
             break;

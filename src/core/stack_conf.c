@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "core/stack_conf.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -48,6 +49,8 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
+    c->pmtu_limit = 1024;
+    c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
 }
 
 static void init_tcp_timers(struct stack_conf *c)
@@ -82,7 +85,11 @@ static void init_tcp(struct stack_conf *c)
     c->sent_records = 4096;
     c->challenge_ack_rate = 1000;
     c->init_cwnd_segs = 10;
+    c->cc = &cc_cubic;
+    c->ecn = 1;
+    c->pacing = false;
     c->mss_default = 0;
+    c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;
     c->window_scaling = true;

@@ -7,6 +7,8 @@
 
 #include "pkt/pkt.h"
 
+struct cc_ops;
+
 struct stack_conf {
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
@@ -27,6 +29,8 @@ struct stack_conf {
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
+    uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
+    uint64_t pmtu_expire_ns;
 
     /* TCP */
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
@@ -44,7 +48,12 @@ struct stack_conf {
     uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
     uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
+    const struct cc_ops *cc;                   /* congestion_control; net.inet.tcp.cc.algorithm */
+    uint8_t ecn;                               /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
+    bool pacing;                               /* of algorithms that do not pace by themselves too */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
+    bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;
     bool fast_path;                            /* off: every segment takes the slow path (differential tests) */
     uint16_t port_first, port_last;            /* ephemeral ports */

@@ -47,6 +47,7 @@ static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, c
     e.lport = q.sport;
     e.rport = q.dport;
     e.seq = q.seq;
+    e.len = q.total_len;
     if (h->type == ICMP_UNREACH && h->code == ICMP_UNREACH_NEEDFRAG)
         e.mtu = h->seq;
     if (!ip_is_local(s, &e.laddr))

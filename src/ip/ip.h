@@ -97,6 +97,20 @@ void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, u
 /* A packet of ours (IP header first) whose next hop did not answer: its transport learns EHOSTUNREACH. m is only read. */
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m);
 
+/*
+ * No ICMP message makes IPv4 packets smaller than this: anybody can forge one, and a connection of tiny segments crawls (RFC 5927
+ * section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
+ */
+#define IP_PMTU_MIN_V4 552u
+
+/*
+ * A router reported that packets to dst may be mtu bytes long (0: it did not say, which old routers do), about one of ours that was
+ * quoted_len bytes long (0: unknown). To be called by the transport whose packet it was, after it has found the report credible.
+ * Returns the MTU that this means, 0 when it means nothing.
+ */
+uint16_t ip_pmtu_learn(struct z_stack *s, const struct inaddr *dst, uint32_t mtu, uint32_t quoted_len);
+void ip_pmtu_timer(struct z_stack *s);
+
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
 
 #endif

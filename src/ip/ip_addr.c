@@ -22,7 +22,7 @@ int ip_init(struct z_stack *s)
     }
     s->ip->route_timer.kind = TIMER_ROUTE;
     s->ip->next_id = (uint16_t)rng_next(&s->rng);
-    return 0;
+    return ip_pmtu_init(s);
 }
 
 void ip_fini(struct z_stack *s)
@@ -32,6 +32,7 @@ void ip_fini(struct z_stack *s)
     while (s->ip->lo_head != s->ip->lo_tail)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
     wheel_cancel(&s->wheel, &s->ip->route_timer);
+    ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
     arena_free(&s->arena, s->ip, sizeof(*s->ip));

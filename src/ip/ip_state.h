@@ -9,6 +9,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/pmtu.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
 #define IP_HEADERS_BYTES 34u
@@ -19,6 +20,8 @@ struct ip_state {
     uint16_t next_id;                    /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
     struct wheel_node route_timer;       /* the next route that expires */
+    struct pmtu_table pmtu;
+    struct wheel_node pmtu_timer;
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
@@ -42,6 +45,13 @@ struct netif *ip_v4_owner(const struct z_stack *s, uint32_t a);
 
 /* 255.255.255.255 or a subnet's broadcast address? */
 bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a);
+
+/* Path MTUs (ip_pmtu.c). 0 or -ENOMEM; s->ip exists. */
+int ip_pmtu_init(struct z_stack *s);
+void ip_pmtu_fini(struct z_stack *s);
+
+/* The MTU of the path to dst over a link with link_mtu. */
+uint16_t ip_pmtu(const struct z_stack *s, const struct inaddr *dst, uint16_t link_mtu);
 
 /* Sends an ICMP message; the path is looked up for this one packet. */
 void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m /* consumed */);

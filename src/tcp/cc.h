@@ -56,6 +56,7 @@ struct cc_ops {
     uint64_t (*pacing_rate)(const struct cc *c); /* bytes per second; NULL: does not ask for pacing */
 };
 
+extern const struct cc_ops cc_bbr;   /* draft-ietf-ccwg-bbr */
 extern const struct cc_ops cc_cubic; /* RFC 9438, HyStart++ RFC 9406 */
 extern const struct cc_ops cc_dctcp; /* RFC 8257 */
 extern const struct cc_ops cc_reno;  /* RFC 5681, appropriate byte counting RFC 3465 with L = 2 */

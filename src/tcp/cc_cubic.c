@@ -53,7 +53,6 @@ struct cubic {
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct cc *)0)->state), "CUBIC's state fits");
 
-
 static struct cubic *cubic(struct cc *c)
 {
     return (struct cubic *)c->state;

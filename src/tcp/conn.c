@@ -97,7 +97,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .keepcnt = c->keepcnt,
         .sndbuf_locked = !c->sndbuf_auto,
         .rcvbuf_locked = !c->rcvbuf_auto,
-        .cc = &cc_reno,
+        .cc = c->cc,
     };
 }
 
@@ -167,6 +167,7 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
         s->tcp.n_timewait--;
     }
     sent_clear(&tc->sent, &s->arena);
+    tcp_cc_free(s, tc);
     sndq_clear(&tc->sndq, &s->arena);
     reass_clear(&tc->reass, &s->arena);
     if (!keep_rcvq)
@@ -182,6 +183,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
         tcp_listen_close(s, tc);
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
+    tcp_mtup_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
     t->id_tab[tc->id & t->id_mask] = NULL;

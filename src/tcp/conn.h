@@ -45,12 +45,6 @@ enum tcp_st {
     TCPS_COUNT
 };
 
-/*
- * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
- * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
- */
-#define TCP_PATH_MTU_MIN 552u
-
 extern const char *const tcp_state_names[TCPS_COUNT];
 
 /* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
@@ -71,6 +65,19 @@ enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, 
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* Values of the key mtu_probing. */
+enum tcp_mtu_probing { TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_PROBING_ALWAYS };
+
+/* The search for the largest packet that a path takes (mtu.c); sizes are those of IP packets. Only while there is one. */
+struct tcp_mtup {
+    uint16_t low, high;              /* known to pass; not known to be too large */
+    uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
+    uint8_t tries;                   /* probes of this size that were lost */
+    bool high_failed, done;
+    uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint64_t next_ns;                /* no probe before this */
+};
 
 /* Of a listener. */
 struct tcp_listener {
@@ -157,6 +164,7 @@ struct tcp_conn {
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
     bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
     bool ecn_cwr;         /* the next new data carries CWR */
+    bool ecn_seen;        /* an ECT or CE packet with text has come */
 
     /* loss recovery */
     uint8_t ca;
@@ -193,6 +201,7 @@ struct tcp_conn {
     uint64_t rcv_rtt_ns;
 
     struct ip_path path;
+    struct tcp_mtup *mtup; /* NULL: no search */
     struct tcp_user_opts opt;
 
     /* timers */
@@ -277,7 +286,8 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);      /* resets wh
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m);
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos,
+                    struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_timewait_reuse(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g); /* may a SYN replace it? */
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
@@ -288,7 +298,20 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
+
+/* mtu.c */
+bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
+uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
+void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
+void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
+void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
+bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
+void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc); /* after rexmt_count timeouts */
+void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc);
 
 /* ack.c */
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
@@ -323,6 +346,41 @@ uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* 
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+
+/* congestion.c */
+struct tcp_cc_event {         /* an ACK, as congestion control sees it */
+    const struct sent_ack *sa;
+    uint32_t acked, pipe;     /* by the cumulative ACK; in flight before it */
+    uint32_t lost_before;     /* sent.lost_total before it */
+    bool recovering;          /* fast recovery was under way when it came */
+    bool ece;
+};
+void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_bytes); /* established: what opt.cc says */
+void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
+void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
+void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
+uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
+bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                /* the next burst is not due yet: the timer is set */
+bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len); /* len bytes left; true: the burst ends with them */
+
+/* sockopt_cc.c */
+struct tcp_info;
+int tcp_setopt_congestion(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+const char *tcp_getopt_congestion(const struct tcp_conn *tc);
+int tcp_setopt_pacing(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+unsigned tcp_getopt_pacing(const struct tcp_conn *tc, uint64_t *val, unsigned len); /* how many bytes of *val: 4 or 8 */
+void tcp_info_congestion(const struct tcp_conn *tc, struct tcp_info *i);
+
+/* ecn.c */
+bool tcp_ecn_offered(const struct z_stack *s, const struct tcp_user_opts *o, uint8_t syn_flags); /* a SYN asks, and we agree */
+uint8_t tcp_ecn_syn_flags(const struct z_stack *s, const struct tcp_conn *tc);
+void tcp_ecn_accept(struct z_stack *s, struct tcp_conn *tc, uint8_t flags);
+uint8_t tcp_ecn_mark(struct z_stack *s, struct tcp_conn *tc, struct tcp_hdr *h, uint32_t len);
+void tcp_ecn_echoed(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);
+void tcp_ecn_data(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, uint8_t tos);
+bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);

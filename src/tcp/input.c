@@ -100,7 +100,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
-    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, m))
+    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;
 
     if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
@@ -136,14 +136,7 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
         return;
     if (e->err == EMSGSIZE) {
-        uint16_t mtu = MAX(e->mtu, TCP_PATH_MTU_MIN);
-
-        if (e->mtu >= 68 && mtu < tc->path.mtu) {
-            tc->path.mtu = mtu;
-            tcp_mss_update(s, tc);
-            sent_mark_all_lost(&tc->sent);
-            tcp_mark_dirty(s, tc);
-        }
+        tcp_too_big(s, tc, e);
         return;
     }
     if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */

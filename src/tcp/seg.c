@@ -17,15 +17,7 @@
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t mtu = tc->path.mtu;
-
-    if (likely(ip_path_valid(s, &tc->path)))
-        return true;
-    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
-        return false;
-    if (mtu != 0 && mtu < tc->path.mtu)
-        tc->path.mtu = mtu; /* what ICMP taught us stays */
-    return true;
+    return likely(ip_path_valid(s, &tc->path)) || tcp_path_refresh(s, tc);
 }
 
 static bool txq_ready(const struct tcp_conn *tc)
@@ -164,7 +156,7 @@ static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const s
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
+static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
@@ -172,8 +164,8 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
     }
-
-    o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
+    o.tos |= ecn;
+    o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);
@@ -195,6 +187,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
     struct tcp_opts o;
     struct rte_mbuf *m;
+    uint8_t ecn = 0;
 
     if (!path_ready(s, tc))
         return -EHOSTUNREACH;
@@ -214,16 +207,18 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         add_sack(tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
+    if (unlikely(tc->ecn_echo_ok))
+        ecn = tcp_ecn_mark(s, tc, &h, len);
     push_header(m, &h, &o);
     ack_sent(tc);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, ecn);
     return 0;
 }
 
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
 {
     bool reply = tc->state == TCPS_SYN_RCVD;
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
         .mss = tcp_mss_to_announce(s, tc),
@@ -240,6 +235,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
     o.ts_val = tcp_ts_now(s, tc);
+    h.flags = TH_SYN | tcp_ecn_syn_flags(s, tc);
     if (reply) {
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
@@ -251,7 +247,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
     return 0;
 }
 
@@ -308,5 +304,5 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
 }

@@ -134,6 +134,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     }
     stack_count(s, CTR_TCP_RTO);
     tc->rexmt_count++;
+    tcp_mtup_timeout(s, tc);
     tcp_recovery_on_rto(s, tc);
     rtt_backoff(&tc->rtt);
     tcp_rtt_conf(s, &rc);
@@ -242,6 +243,9 @@ static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
         break;
     case TT_KEEP:
         keep_timeout(s, tc);
+        break;
+    case TT_PACE:
+        tcp_mark_dirty(s, tc);
         break;
     case TT_2MSL: /* TIME-WAIT, or FIN-WAIT-2 of a closed socket */
         tcp_release(s, tc);
