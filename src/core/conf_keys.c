@@ -105,6 +105,13 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "icmp_error_rate", stack.icmp_error_rate, 0, 1000000),
     NUM(Z, "ttl", stack.ttl, 1, 255),
     NUM(Z, "route_limit", stack.route_limit, 8, 65536),
+    BOOL(Z, "ipv6", stack.ipv6),
+    NUM(Z, "ip6_ext_headers", stack.ip6_ext_headers, 1, 64),
+    SIZE(Z, "ip6_ext_bytes", stack.ip6_ext_bytes, 8, 1024),
+    NUM(Z, "ip6_ext_options", stack.ip6_ext_options, 1, 256),
+    NUM(Z, "frag_limit", stack.frag_limit, 0, 65536),
+    NUM(Z, "frag_pieces", stack.frag_pieces, 2, 8192),
+    SIZE(Z, "frag_memory", stack.frag_memory_bytes, 0, GIB),
     NUM(Z, "pmtu_limit", stack.pmtu_limit, 4, 65536),
     MSEC(Z, "pmtu_expire_ms", stack.pmtu_expire_ns, 300000, 86400000), /* RFC 8201 section 4: not before 5 minutes */
     SIZE(Z, "sndbuf", stack.sndbuf_bytes, 4 * KIB, GIB),

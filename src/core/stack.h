@@ -23,6 +23,7 @@ enum timer_kind {
     TIMER_KEVENT,
     TIMER_ROUTE,
     TIMER_PMTU,
+    TIMER_FRAG,
 };
 
 #define LOOPBACK_SLOTS 256u

@@ -29,6 +29,10 @@ struct stack_conf {
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
+    bool ipv6;                /* interfaces speak IPv6 and have a link-local address */
+    uint32_t ip6_ext_headers, ip6_ext_bytes, ip6_ext_options; /* of a received packet (RFC 8504 section 5.3) */
+    uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
+    uint64_t frag_memory_bytes;       /* of all their fragments */
     uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
     uint64_t pmtu_expire_ns;
 

@@ -298,6 +298,7 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint16_t tcp_mss_default(const struct tcp_conn *tc); /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
 
