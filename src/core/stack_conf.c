@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "core/stack_conf.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -104,6 +105,9 @@ static void init_tcp(struct stack_conf *c)
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
+    c->cc = &cc_cubic;
+    c->ecn = 1;
+    c->pacing = false;
     c->mss_default = 0;
     c->max_orphans = 65536;
     c->mtu_probing = 1; /* when timeouts look like a black hole */

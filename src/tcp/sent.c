@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/seq.h"
+#include "base/units.h"
 
 #include "base/poison.h"
 
@@ -97,7 +98,7 @@ static void leave_above(struct sent_map *sm, uint32_t i)
 void sent_clear(struct sent_map *sm, struct arena *a)
 {
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
-    *sm = (struct sent_map){0};
+    *sm = (struct sent_map){.lost_total = sm->lost_total};
 }
 
 static int grow(struct sent_map *sm, struct arena *a)
@@ -142,6 +143,8 @@ int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end,
 /* A record that was not sacked before was acknowledged, one way or the other. */
 static void note_delivered(const struct sent_rec *r, struct sent_ack *out)
 {
+    if (unlikely(r->flags & SENT_RATED) && (!(out->rated.flags & SENT_RATED) || r->sent_at_ns >= out->rated.sent_at_ns))
+        out->rated = *r;
     if (r->flags & SENT_RETRANS) {
         out->acked_retrans = true;
     } else if (!out->rtt_valid || r->sent_at_ns > out->rtt_sent_ns) {
@@ -240,6 +243,7 @@ static uint32_t mark_lost(struct sent_map *sm, struct sent_rec *r)
         return 0;
     r->flags |= SENT_LOST;
     sm->lost_bytes += rec_len(r);
+    sm->lost_total += rec_len(r);
     return rec_len(r);
 }
 
@@ -291,7 +295,7 @@ void sent_unsack_all(struct sent_map *sm)
     if (sm->n == 0)
         return;
     for (uint32_t i = 0; i < sm->n; i++)
-        rec(sm, i)->flags &= SENT_RETRANS;
+        rec(sm, i)->flags &= SENT_RETRANS | SENT_RATED | SENT_APP_LTD;
     sm->sacked_bytes = 0;
     sm->lost_bytes = 0;
     sm->rtx_bytes = 0;

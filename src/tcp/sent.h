@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "tcp/rate.h"
 #include "wire/tcp_hdr.h"
 
 #define SENT_SACKED 0x01u   /* covered by a SACK block */
@@ -17,11 +18,15 @@
 #define SENT_RETRANS 0x04u  /* was retransmitted (Karn: no RTT sample without timestamps) */
 #define SENT_RTX_OUT 0x08u  /* retransmitted since it was last deemed lost; the retransmission counts in pipe */
 
+#define SENT_RATED 0x10u    /* rate is filled in */
+#define SENT_APP_LTD 0x20u  /* sent while the application limited the rate */
+
 struct sent_rec {
     uint32_t start, end;
     uint64_t sent_at_ns; /* last transmission */
     uint16_t tx_count;
     uint8_t flags;
+    struct rate_stamp rate; /* at the last transmission; valid with SENT_RATED */
     uint32_t skip; /* internal, of a sacked record: this many records from here on are sacked (a lower bound, at least 1) */
 };
 
@@ -36,6 +41,7 @@ struct sent_map {
     uint32_t rtx_upto;     /* records before this are sacked or SENT_RTX_OUT */
     uint32_t above_bytes;  /* of sacked_bytes, those at or above lost_upto */
     uint32_t above_runs;   /* runs of sacked records at or above lost_upto */
+    uint32_t lost_total;   /* bytes that were ever marked lost, modulo 2^32; the only sum that an empty map keeps */
 };
 
 void sent_clear(struct sent_map *sm, struct arena *a);
@@ -53,6 +59,7 @@ struct sent_ack {
     bool rtt_valid;         /* a record sent once was acknowledged: now - rtt_sent_ns is a sample (Karn) */
     uint64_t rtt_sent_ns;   /* of the most recently sent such record */
     bool acked_retrans;     /* some of it had been retransmitted */
+    struct sent_rec rated;  /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */
