@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SEED ?=
 
-.PHONY: all setup demo test soak bench fuzz sim install clean
+.PHONY: all setup demo test soak bench fuzz coverage sim install clean
 
 all:
 	@scripts/setup.sh build
@@ -26,6 +26,9 @@ bench:
 
 fuzz:
 	@scripts/fuzz.sh
+
+coverage:
+	@scripts/coverage.sh
 
 sim:
 	@scripts/sim.sh $(SEED)

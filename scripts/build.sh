@@ -1,5 +1,5 @@
 #!/bin/sh
-# Configures and builds one tree under build/. Usage: build.sh release|dev|asan|clang|fuzz [ninja targets]
+# Configures and builds one tree under build/. Usage: build.sh release|dev|asan|clang|coverage|fuzz [ninja targets]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ clang)
     options="--buildtype=debugoptimized"
     compiler=clang
     ;;
+coverage) options="--buildtype=debug -Doptimization=1 -Db_coverage=true" ;;
 fuzz)
     options="--buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false"
     compiler=clang

@@ -229,14 +229,14 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=()):
+def write_config(path, huge=False, core=0, zstack=(), dpdk=()):
     """config.ini of a stack on the stack side."""
     lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
     if huge:
         lines += ["no_huge=0", "extra_eal_args=--in-memory"]
     else:
         lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
-    lines += ["[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
+    lines += [*dpdk, "[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
               "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}"]
     if zstack:
         lines += ["[zstack]", *zstack]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, with apt. Usage: setup.sh build|demo|sim|test|fuzz|all
+# Installs what is missing, with apt. Usage: setup.sh build|demo|sim|test|fuzz|coverage|all
 # Looks first; a machine that has everything is left alone, and root is needed only when something is missing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,7 +39,7 @@ demo | test | all)
     ;;
 esac
 case $need in
-sim | test | fuzz | all)
+sim | test | fuzz | coverage | all)
     want_module cmocka libcmocka-dev
     ;;
 esac
@@ -51,6 +51,7 @@ test | all)
     ;;
 esac
 case $need in
+coverage) want_command gcovr gcovr ;;
 test | fuzz | all)
     want_command clang clang
     ;;

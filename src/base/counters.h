@@ -26,6 +26,7 @@
     X(DROP_PULLUP, "drop.pullup", "headers spread over more buffers than are pulled up")         \
     X(CTR_PULLUP, "pkt.pullup", "headers pulled up into one buffer")                             \
     X(CTR_NO_MBUF, "pkt.no_mbuf", "buffer allocations that failed")                              \
+    X(CTR_PKT_RESERVE, "pkt.reserve", "acknowledgements, resets and ARP sent from the reserve")   \
     X(CTR_REF_LIMIT, "pkt.ref_limit", "frames that waited because a buffer is in too many frames") \
     X(CTR_COPY_DELIBERATE, "copy.deliberate_bytes", "bytes copied on purpose: small writes and collapse under pressure") \
     X(CTR_COPY_API, "copy.api_bytes", "payload bytes copied by the copying calls (ff_read, ff_write and kin)") \
@@ -67,6 +68,17 @@
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
+    X(CTR_PMTU_LOWERED, "pmtu.lowered", "path MTUs that an ICMP message made smaller")           \
+    X(CTR_PMTU_EVICTED, "pmtu.evicted", "path MTUs forgotten for another destination (pmtu_limit)") \
+    X(DROP_IP6_SHORT, "drop.ip6_short", "IPv6 header or an extension header truncated")          \
+    X(DROP_IP6_VERSION, "drop.ip6_version", "version is not 6")                                  \
+    X(DROP_IP6_LEN, "drop.ip6_len", "payload length does not fit the frame")                     \
+    X(DROP_IP6_SRC, "drop.ip6_src", "source or destination address that no host may use on a link") \
+    X(DROP_IP6_NOT_US, "drop.ip6_not_us", "destination is not ours")                             \
+    X(DROP_IP6_OFF, "drop.ip6_off", "IPv6 on an interface that does not speak it (ipv6)")        \
+    X(DROP_IP6_EXT, "drop.ip6_ext", "extension header or option that is malformed or must be known") \
+    X(DROP_IP6_EXT_LIMIT, "drop.ip6_ext_limit", "more extension headers or options than ip6_ext_headers, ip6_ext_bytes, ip6_ext_options allow") \
+    X(DROP_IP6_NONE, "drop.ip6_none", "packets without a next header")                           \
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
@@ -138,6 +150,9 @@
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_ICMP_ABORT, "tcp.icmp_aborts", "connection attempts ended by an ICMP error")       \
+    X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
+    X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
+    X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

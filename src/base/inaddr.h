@@ -1,4 +1,10 @@
-/* A family-neutral address: 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). The bytes are in wire order. */
+/*
+ * A family-neutral address: 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). The bytes are in wire order.
+ *
+ * Zones (RFC 4007): an IPv6 address that means something on one link only carries the number of that link's interface, plus 1,
+ * in bytes 2 and 3, which are zero on the wire (as KAME did). So two interfaces may know the same fe80::1, and every
+ * table whose key is an address tells them apart. src/ip puts the zone in and takes it out; src/api translates sin6_scope_id.
+ */
 #ifndef BASE_INADDR_H
 #define BASE_INADDR_H
 
@@ -47,5 +53,58 @@ static inline bool inaddr_is_v4(const struct inaddr *a)
 }
 
 #define INADDR_ANY_V4 inaddr_v4(0)
+#define INADDR_ANY_V6 ((struct inaddr){.q = {0, 0}})
+#define INADDR_LOOPBACK_V6 ((struct inaddr){.b = {[15] = 1}})
+
+/* ::1 */
+static inline bool inaddr_is_v6_loopback(const struct inaddr *a)
+{
+    return a->q[0] == 0 && a->w[2] == 0 && a->w[3] == __builtin_bswap32(1);
+}
+
+/* fe80::/10 */
+static inline bool inaddr_is_v6_linklocal(const struct inaddr *a)
+{
+    return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+/* ff00::/8 */
+static inline bool inaddr_is_v6_multicast(const struct inaddr *a)
+{
+    return a->b[0] == 0xff;
+}
+
+/* 224.0.0.0/4 or ff00::/8 */
+static inline bool inaddr_is_multicast(const struct inaddr *a)
+{
+    return inaddr_is_v4(a) ? a->b[12] >> 4 == 14 : inaddr_is_v6_multicast(a);
+}
+
+/* Means something on one link only: link-local unicast, interface-local and link-local groups (RFC 4291 2.5.6, 2.7). */
+static inline bool inaddr_has_zone(const struct inaddr *a)
+{
+    return inaddr_is_v6_linklocal(a) || (inaddr_is_v6_multicast(a) && ((a->b[1] & 0x0f) == 1 || (a->b[1] & 0x0f) == 2));
+}
+
+/* 1 + index of the interface; 0: none given, or none needed. */
+static inline uint16_t inaddr_zone(const struct inaddr *a)
+{
+    return inaddr_has_zone(a) ? (uint16_t)(a->b[2] << 8 | a->b[3]) : 0;
+}
+
+/* No effect on an address that has no zone. */
+static inline void inaddr_set_zone(struct inaddr *a, uint16_t zone)
+{
+    if (!inaddr_has_zone(a))
+        return;
+    a->b[2] = (uint8_t)(zone >> 8);
+    a->b[3] = (uint8_t)zone;
+}
+
+/* As it stands on the wire. */
+static inline void inaddr_clear_zone(struct inaddr *a)
+{
+    inaddr_set_zone(a, 0);
+}
 
 #endif

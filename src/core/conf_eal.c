@@ -177,7 +177,8 @@ static int add_extra(struct conf_build *b)
 uint32_t conf_pools_mb(const struct pkt_pool_sizes *p)
 {
     const uint64_t object = 256; /* mbuf, mempool header, padding */
-    uint64_t bytes = p->rx * (object + PKT_HEADROOM + p->rx_room_bytes) + p->hdr * (object + PKT_HEADROOM + PKT_HDR_ROOM) + p->ind * object;
+    uint64_t bytes =
+        p->rx * (object + PKT_HEADROOM + p->rx_room_bytes) + (p->hdr + p->ctl) * (object + PKT_HEADROOM + PKT_HDR_ROOM) + p->ind * object;
 
     for (int i = 0; i < PKT_APP_CLASSES; i++)
         bytes += p->app[i] * (object + PKT_HEADROOM + (uint64_t[]){2048, 9216, PKT_BUF_MAX}[i]);

@@ -17,7 +17,13 @@
 #include "udp/udp.h"
 
 /* Kinds of wheel nodes: which struct a timer is part of. */
-enum timer_kind { TIMER_TCP, TIMER_NEIGH, TIMER_KEVENT };
+enum timer_kind {
+    TIMER_TCP,
+    TIMER_NEIGH,
+    TIMER_KEVENT,
+    TIMER_ROUTE,
+    TIMER_PMTU,
+};
 
 #define LOOPBACK_SLOTS 256u
 

@@ -24,6 +24,7 @@ static void init_memory(struct stack_conf *c)
     c->pools.rx = 8192;
     c->pools.rx_room_bytes = 2048;
     c->pools.hdr = 8192;
+    c->pools.ctl = 256;
     c->pools.ind = 16384;
     c->pools.app[0] = 4096;
     c->pools.app[1] = 256;
@@ -47,6 +48,12 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
+    c->pmtu_limit = 1024;
+    c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
+    c->ipv6 = true;
+    c->ip6_ext_headers = 8;
+    c->ip6_ext_bytes = 128; /* with the transport's header they fit where headers are pulled together (PKT_HDR_ROOM) */
+    c->ip6_ext_options = 8; /* RFC 8504 section 5.3 */
 }
 
 static void init_tcp_timers(struct stack_conf *c)
@@ -82,6 +89,7 @@ static void init_tcp(struct stack_conf *c)
     c->challenge_ack_rate = 1000;
     c->init_cwnd_segs = 10;
     c->mss_default = 0;
+    c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;
     c->window_scaling = true;

@@ -3,8 +3,9 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_route.h"
 #include "ip/ip_state.h"
-#include "ip/route.h"
 #include "link/arp.h"
 
 #include "base/poison.h"
@@ -20,8 +21,9 @@ int ip_init(struct z_stack *s)
         s->routes = NULL;
         return -ENOMEM;
     }
+    s->ip->route_timer.kind = TIMER_ROUTE;
     s->ip->next_id = (uint16_t)rng_next(&s->rng);
-    return 0;
+    return ip_pmtu_init(s);
 }
 
 void ip_fini(struct z_stack *s)
@@ -30,6 +32,8 @@ void ip_fini(struct z_stack *s)
         return;
     while (s->ip->lo_head != s->ip->lo_tail)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
+    wheel_cancel(&s->wheel, &s->ip->route_timer);
+    ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
     arena_free(&s->arena, s->ip, sizeof(*s->ip));
@@ -60,22 +64,37 @@ bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a)
 bool ip_is_local(const struct z_stack *s, const struct inaddr *a)
 {
     uint32_t v4 = inaddr_to_v4(a);
+    struct ifaddr6 *x;
 
-    return inaddr_is_v4(a) && (ip_v4_is_loopback(v4) || ip_v4_owner(s, v4));
+    if (!inaddr_is_v4(a))
+        return inaddr_is_v6_loopback(a) || (ip6_addr_owner(s, a, &x) && ip6_addr_usable(x));
+    return ip_v4_is_loopback(v4) || ip_v4_owner(s, v4);
 }
 
 bool ip_is_group(const struct z_stack *s, const struct inaddr *a)
 {
     uint32_t v4 = inaddr_to_v4(a);
 
-    return inaddr_is_v4(a) && (ip_v4_is_multicast(v4) || ip_v4_is_broadcast(s, v4));
+    return inaddr_is_v4(a) ? ip_v4_is_multicast(v4) || ip_v4_is_broadcast(s, v4) : inaddr_is_v6_multicast(a);
+}
+
+static int add_connected(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask)
+{
+    const struct route r = {.prefix = inaddr_v4(addr & mask),
+                            .plen = (uint8_t)route_plen_of_mask(mask),
+                            .gateway = INADDR_ANY_V4,
+                            .nif = nif,
+                            .origin = ROUTE_CONNECTED,
+                            .expires_ns = NS_NEVER};
+
+    return route_add(s->routes, &r);
 }
 
 int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast)
 {
     int err;
 
-    if ((~mask & (~mask + 1)) != 0 || mask == 0 || addr >> 24 == 0 || addr >> 28 >= 14 || ip_v4_is_loopback(addr))
+    if (route_plen_of_mask(mask) < 0 || mask == 0 || addr >> 24 == 0 || addr >> 28 >= 14 || ip_v4_is_loopback(addr))
         return -EINVAL;
     if (ip_v4_owner(s, addr))
         return -EEXIST;
@@ -86,7 +105,7 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
         broadcast = ~mask > 1 ? addr | ~mask : UINT32_MAX;
     if (~mask > 1 && (addr == broadcast || (addr & ~mask) == 0))
         return -EINVAL;
-    err = mask == UINT32_MAX ? 0 : route_add(s->routes, addr & mask, mask, 0, nif);
+    err = mask == UINT32_MAX ? 0 : add_connected(s, nif, addr, mask);
     if (err && err != -EEXIST) /* a second address in a subnet finds its route there */
         return err;
     nif->addr[nif->n_addrs++] = (struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast};
@@ -97,11 +116,12 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
 
 int ip_add_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
 {
-    for (uint16_t i = 0; i < nif->n_addrs; i++) {
-        const struct ifaddr *a = &nif->addr[i];
+    const struct route r = {.prefix = INADDR_ANY_V4,
+                            .plen = ROUTE_PLEN_V4,
+                            .gateway = inaddr_v4(gateway),
+                            .nif = nif,
+                            .origin = ROUTE_STATIC,
+                            .expires_ns = NS_NEVER};
 
-        if (((gateway ^ a->addr) & a->mask) == 0 && gateway != a->addr && gateway != a->broadcast)
-            return route_add(s->routes, 0, 0, gateway, nif);
-    }
-    return -ENETUNREACH;
+    return gateway ? ip_route_set(s, &r, true) : -ENETUNREACH;
 }

@@ -157,7 +157,13 @@ unsigned ip_loopback_poll(struct z_stack *s)
     unsigned n = ip->lo_tail - ip->lo_head;
 
     /* only what waits now: answers to ourselves wait for the next poll */
-    for (unsigned i = 0; i < n; i++)
-        ip_input_from(s, s->netif[0], ip->lo[ip->lo_head++ % LOOPBACK_SLOTS], false, true);
+    for (unsigned i = 0; i < n; i++) {
+        struct rte_mbuf *m = ip->lo[ip->lo_head++ % LOOPBACK_SLOTS];
+
+        if (pkt_data(m)[0] >> 4 == 6)
+            ip6_input_from(s, s->netif[m->port], m, false, true);
+        else
+            ip_input_from(s, s->netif[m->port], m, false, true);
+    }
     return n;
 }

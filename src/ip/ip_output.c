@@ -2,6 +2,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_state.h"
 #include "ip/route.h"
 #include "link/arp.h"
@@ -40,7 +41,7 @@ static struct rte_mbuf *ip_loopback_detach(struct z_stack *s, struct rte_mbuf *m
     return m;
 }
 
-static void ip_loopback_output(struct z_stack *s, struct rte_mbuf *m)
+void ip_loopback_output(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
     struct ip_state *ip = s->ip;
 
@@ -55,6 +56,7 @@ static void ip_loopback_output(struct z_stack *s, struct rte_mbuf *m)
     m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     m->tx_offload = 0;
+    m->port = nif->index;
     ip->lo[ip->lo_tail++ % LOOPBACK_SLOTS] = m;
 }
 
@@ -80,6 +82,10 @@ void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, 
 {
     struct ipv4_hdr h;
 
+    if (unlikely(!inaddr_is_v4(&o->dst))) {
+        ip6_output(s, path, o, m);
+        return;
+    }
     if (unlikely(path->gen != s->routes->gen) && ip_path_lookup(s, path, &o->src, &o->dst, true) != 0) {
         pkt_drop(s, m, DROP_IP_NO_ROUTE);
         return;
@@ -100,7 +106,7 @@ void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, 
                           .dst = inaddr_to_v4(&o->dst)};
     ipv4_build(pkt_push(m, IPV4_HLEN), &h, false);
     if (unlikely(path->local)) {
-        ip_loopback_output(s, m);
+        ip_loopback_output(s, path->nif, m);
         return;
     }
     m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;

@@ -3,8 +3,9 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_route.h"
 #include "ip/ip_state.h"
-#include "ip/route.h"
 #include "link/neigh.h"
 
 #include "base/poison.h"
@@ -42,7 +43,8 @@ static uint32_t ip_choose_src(const struct netif *nif, uint32_t to)
 static struct netif *ip_group_nif(const struct z_stack *s, uint32_t src, uint32_t dst)
 {
     struct netif *nif = src ? ip_v4_owner(s, src) : NULL;
-    const struct route *r = route_lookup(s->routes, dst);
+    const struct inaddr to = inaddr_v4(dst);
+    const struct route *r = route_lookup(s->routes, &to);
 
     if (nif)
         return nif;
@@ -56,8 +58,11 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     const struct route *r;
     bool group;
 
+    if (!inaddr_is_v4(to))
+        return ip6_path_lookup(s, path, want_src, to);
     path->gen = 0;
-    if (!inaddr_is_v4(to) || dst >> 24 == 0 || s->n_netifs == 0)
+    path->v6 = false;
+    if (dst >> 24 == 0 || s->n_netifs == 0)
         return -ENETUNREACH;
     if (src && !ip_v4_is_loopback(src) && !ip_v4_owner(s, src))
         return -EADDRNOTAVAIL;
@@ -71,10 +76,10 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     if (group) {
         path->nif = ip_group_nif(s, src, dst);
     } else {
-        r = route_lookup(s->routes, dst);
+        r = ip_route_choose(s, to, src ? ip_v4_owner(s, src) : NULL);
         if (!r)
             return -ENETUNREACH;
-        hop = r->gateway ? r->gateway : dst;
+        hop = inaddr_is_any(&r->gateway) ? dst : inaddr_to_v4(&r->gateway);
         path->nif = r->nif;
     }
     src = src ? src : ip_choose_src(path->nif, hop);
@@ -83,7 +88,7 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     path->next_hop = inaddr_v4(hop);
     path->src = inaddr_v4(src);
     path->neigh = group ? NULL : neigh_find(s->neigh, path->nif->index, &path->next_hop);
-    path->mtu = path->nif->mtu;
+    path->mtu = ip_pmtu(s, to, path->nif->mtu);
     path->local = false;
     path->gen = s->routes->gen;
     return 0;

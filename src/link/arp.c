@@ -5,6 +5,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_route.h"
 #include "link/eth.h"
 #include "link/neigh.h"
 #include "wire/arp.h"
@@ -17,7 +18,7 @@ static const uint8_t mac_none[6];
 
 static void arp_send(struct z_stack *s, struct netif *nif, const uint8_t dst[6], const struct arp_pkt *a)
 {
-    struct rte_mbuf *m = pkt_alloc_hdr(s);
+    struct rte_mbuf *m = pkt_alloc_ctl(s);
 
     if (!m)
         return; /* counted by the pool; asked again by the timer or the peer */
@@ -162,6 +163,7 @@ static void arp_failed(struct z_stack *s, struct neigh *n)
 
     while ((m[count] = neigh_unpark(n)) && ++count < NEIGH_PARK_MAX)
         ;
+    ip_route_gateway_failed(s, s->netif[n->nif], &n->addr);
     for (unsigned i = 0; i < count; i++) {
         icmp_neigh_failed(s, m[i]);
         pkt_drop(s, m[i], DROP_NEIGH_FAILED);

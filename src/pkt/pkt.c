@@ -140,6 +140,22 @@ struct rte_mbuf *pkt_alloc_hdr(struct z_stack *s)
     return m;
 }
 
+struct rte_mbuf *pkt_alloc_ctl(struct z_stack *s)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(s->pools.hdr);
+
+    if (unlikely(m == NULL) && s->pools.ctl != NULL) {
+        m = rte_pktmbuf_alloc(s->pools.ctl);
+        s->ctr.v[CTR_PKT_RESERVE] += m != NULL;
+    }
+    if (unlikely(m == NULL)) {
+        stack_count(s, CTR_NO_MBUF);
+        return NULL;
+    }
+    m->data_off = PKT_HDR_ROOM;
+    return m;
+}
+
 struct rte_mbuf *pkt_alloc_app(struct z_stack *s, uint32_t len)
 {
     struct rte_mbuf *m = NULL;

@@ -124,12 +124,14 @@ struct pkt_pool_sizes {
     uint32_t rx;                   /* receive buffers */
     uint32_t rx_room_bytes;        /* data room of a receive buffer, without headroom */
     uint32_t hdr;                  /* header mbufs */
+    uint32_t ctl;                  /* header mbufs kept for frames without payload; 0: none are kept */
     uint32_t ind;                  /* indirect mbufs (no data room) */
     uint32_t app[PKT_APP_CLASSES]; /* application buffers per size class */
 };
 
 struct pkt_pools {
     struct rte_mempool *rx, *hdr, *ind;
+    struct rte_mempool *ctl; /* NULL: no reserve */
     struct rte_mempool *app[PKT_APP_CLASSES];
 };
 
@@ -142,6 +144,12 @@ uint32_t pkt_pools_in_use(const struct pkt_pools *p);
 
 /* A header mbuf with PKT_HDR_ROOM bytes in front of an empty tail: write headers with pkt_push. NULL when none is free. */
 struct rte_mbuf *pkt_alloc_hdr(struct z_stack *s);
+
+/*
+ * The same for what keeps existing connections alive: acknowledgements, probes, resets, ARP. Takes from the reserve when the
+ * header pool is empty.
+ */
+struct rte_mbuf *pkt_alloc_ctl(struct z_stack *s);
 
 /* A writable buffer for len payload bytes, contiguous, with headroom; NULL when none is free or len > PKT_BUF_MAX. */
 struct rte_mbuf *pkt_alloc_app(struct z_stack *s, uint32_t len);

@@ -62,8 +62,9 @@ int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_poo
     *p = (struct pkt_pools){0};
     p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, socket_id);
     p->hdr = pool_create(name, "hdr", sizes->hdr, HDR_BUF_BYTES, socket_id);
+    p->ctl = pool_create(name, "ctl", sizes->ctl, HDR_BUF_BYTES, socket_id);
     p->ind = pool_create(name, "ind", sizes->ind, 0, socket_id);
-    ok = p->rx != NULL && p->hdr != NULL && p->ind != NULL;
+    ok = p->rx != NULL && p->hdr != NULL && p->ind != NULL && (p->ctl != NULL || sizes->ctl == 0);
     for (int i = 0; i < PKT_APP_CLASSES; i++) {
         p->app[i] = pool_create(name, app_kind[i], sizes->app[i], pkt_app_class_bytes[i] + PKT_HEADROOM, socket_id);
         ok = ok && p->app[i] != NULL;
@@ -79,6 +80,7 @@ void pkt_pools_free(struct pkt_pools *p)
 {
     rte_mempool_free(p->rx);
     rte_mempool_free(p->hdr);
+    rte_mempool_free(p->ctl);
     rte_mempool_free(p->ind);
     for (int i = 0; i < PKT_APP_CLASSES; i++)
         rte_mempool_free(p->app[i]);
@@ -89,6 +91,8 @@ uint32_t pkt_pools_in_use(const struct pkt_pools *p)
 {
     uint32_t n = rte_mempool_in_use_count(p->rx) + rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
 
+    if (p->ctl != NULL)
+        n += rte_mempool_in_use_count(p->ctl);
     for (int i = 0; i < PKT_APP_CLASSES; i++)
         n += rte_mempool_in_use_count(p->app[i]);
     return n;

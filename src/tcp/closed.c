@@ -12,7 +12,7 @@ static void reset_send(struct z_stack *s, const struct ip_in *in, const struct t
 
     if (ip_path_lookup(s, &path, &in->dst, &in->src, false) != 0)
         return;
-    m = pkt_alloc_hdr(s);
+    m = pkt_alloc_ctl(s);
     if (m == NULL)
         return;
     tcp_hdr_build(pkt_push(m, TCP_HLEN), h);

@@ -88,6 +88,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
 {
     *o = (struct tcp_user_opts){
         .ttl = c->ttl,
+        .hops = c->ttl,
         .sndbuf_bytes = c->sndbuf_bytes,
         .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,
@@ -122,7 +123,13 @@ struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
     tc->timer.kind = TIMER_TCP;
     tc->rcv_ratio = 128;
     default_opts(&s->conf, &tc->opt);
+    tc->ent.laddr = INADDR_ANY_V4;
     return tc;
+}
+
+void tcp_set_inet6(struct tcp_conn *tc)
+{
+    tc->ent.laddr = (struct inaddr){0};
 }
 
 void tcp_attach(struct tcp_conn *tc, struct sock *sk)
@@ -150,7 +157,7 @@ void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
 static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
 {
     tcp_timers_off(s, tc);
-    tcp_table_remove(s, tc);
+    tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
     if (tc->in_timewait) {
@@ -174,6 +181,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
         tcp_listen_close(s, tc);
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
+    tcp_mtup_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
     t->id_tab[tc->id & t->id_mask] = NULL;

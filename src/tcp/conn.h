@@ -45,23 +45,19 @@ enum tcp_st {
     TCPS_COUNT
 };
 
-/*
- * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
- * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
- */
-#define TCP_PATH_MTU_MIN 552u
-
 extern const char *const tcp_state_names[TCPS_COUNT];
 
-/* What a table entry is. Family-neutral, so that other kinds of entry can share the table. */
-enum tcp_kind { TCP_ENT_CONN };
+/* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
+enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW };
 
+/* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
     struct tcp_entry *hash_next;
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
     uint8_t kind;
+    bool in_table;
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
@@ -69,6 +65,19 @@ enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, T
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* Values of the key mtu_probing. */
+enum tcp_mtu_probing { TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_PROBING_ALWAYS };
+
+/* The search for the largest packet that a path takes (mtu.c); sizes are those of IP packets. Only while there is one. */
+struct tcp_mtup {
+    uint16_t low, high;              /* known to pass; not known to be too large */
+    uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
+    uint8_t tries;                   /* probes of this size that were lost */
+    bool high_failed, done;
+    uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint64_t next_ns;                /* no probe before this */
+};
 
 /* Of a listener. */
 struct tcp_listener {
@@ -82,7 +91,9 @@ struct tcp_user_opts {
     bool nodelay, keepalive, oobinline, reuseaddr, reuseport, cork, quickack;
     bool linger_on;
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
-    uint8_t tos, ttl;
+    bool v6only;                       /* IPV6_V6ONLY */
+    uint8_t tos, ttl;                  /* of IPv4 packets, and */
+    uint8_t tclass, hops;              /* of IPv6 packets */
     uint16_t maxseg;
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
@@ -100,7 +111,7 @@ struct tcp_conn {
 
     /* identity and life */
     uint8_t state;
-    bool in_table, in_dirty, in_timewait;
+    bool in_dirty, in_timewait;
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -178,6 +189,7 @@ struct tcp_conn {
     uint64_t rcv_rtt_ns;
 
     struct ip_path path;
+    struct tcp_mtup *mtup; /* NULL: no search */
     struct tcp_user_opts opt;
 
     /* timers */
@@ -193,6 +205,11 @@ struct tcp_conn {
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
     struct tcp_listener *lis;          /* of a listener */
 };
+
+static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
+{
+    return container_of_ptr(e, struct tcp_conn, ent);
+}
 
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
@@ -213,6 +230,12 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
     return tc->snd_nxt - tc->snd_una;
 }
 
+/* sockopt_ip.c */
+int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name); /* -1: no such option */
+int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
+
 /* conn.c */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
 void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
@@ -226,9 +249,10 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
 /* table.c */
-struct tcp_conn *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
-void tcp_table_insert(struct z_stack *s, struct tcp_conn *tc); /* ent's tuple is set */
-void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc);
+struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
+void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
+void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
 struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
@@ -261,7 +285,20 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
+
+/* mtu.c */
+bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
+uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
+void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
+void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
+void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
+bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
+void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc); /* after rexmt_count timeouts */
+void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc);
 
 /* ack.c */
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);

@@ -4,13 +4,12 @@
 #include "sock/sock.h"
 #include "tcp/conn.h"
 #include "wire/cksum.h"
-#include "wire/icmp.h"
 
 #include "base/poison.h"
 
 static bool cksum_ok(const struct ip_in *in, const struct rte_mbuf *m)
 {
-    uint64_t sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, m->pkt_len);
+    uint64_t sum = cksum_pseudo(&in->src, &in->dst, in->proto, m->pkt_len);
     size_t off = 0;
 
     for (; m != NULL; m = m->next) {
@@ -44,22 +43,49 @@ static struct rte_mbuf *parse(struct z_stack *s, const struct ip_in *in, struct 
     return m;
 }
 
-static void deliver(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+/* False: the connection was in TIME-WAIT and ends here; the segment opens a new one. */
+static bool conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
+    if ((g->h.flags & TH_SYN) == 0)
+        g->wnd <<= tc->snd_wscale;
     switch (tc->state) {
     case TCPS_SYN_SENT:
         tcp_synsent_input(s, tc, in, g, m);
+        return true;
+    case TCPS_TIME_WAIT:
+        if (tcp_timewait_reuse(s, tc, g)) {
+            stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
+            tcp_release(s, tc);
+            return false;
+        }
         break;
     default:
-        tcp_slow_input(s, tc, in, g, m);
         break;
+    }
+    tcp_slow_input(s, tc, in, g, m);
+    return true;
+}
+
+/* To what the entry is part of. False: the segment is for whoever listens. */
+static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    switch (e->kind) {
+    case TCP_ENT_CONN:
+        return conn_input(s, tcp_conn_of(e), in, g, m);
+    case TCP_ENT_SYN:
+        return false;
+    case TCP_ENT_TW:
+        return false;
+    default:
+        return false;
     }
 }
 
 void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
     struct tcp_seg g;
-    struct tcp_conn *tc;
+    struct tcp_entry *e;
+    struct tcp_conn *lc;
     const uint8_t *opts;
 
     stack_count(s, CTR_TCP_SEG_RX);
@@ -72,26 +98,19 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         return;
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
-    tc = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
-    if (likely(tc != NULL && s->conf.fast_path) && tcp_fast_input(s, tc, &g.h, opts, m))
+    e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
+    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, m))
         return;
 
     if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
         stack_count(s, DROP_TCP_OPTION);
     g.len = m->pkt_len;
-    g.wnd = (uint32_t)g.h.wnd << (tc != NULL && (g.h.flags & TH_SYN) == 0 ? tc->snd_wscale : 0);
-    if (tc != NULL && tc->state == TCPS_TIME_WAIT && tcp_timewait_reuse(s, tc, &g)) {
-        stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
-        tcp_release(s, tc);
-        tc = NULL;
-    }
-    if (tc != NULL) {
-        deliver(s, tc, in, &g, m);
+    g.wnd = g.h.wnd;
+    if (e != NULL && entry_input(s, e, in, &g, m))
         return;
-    }
-    tc = tcp_listen_find(s, &in->dst, g.h.dport);
-    if (tc != NULL) {
-        tcp_listen_input(s, tc, in, &g, m);
+    lc = tcp_listen_find(s, &in->dst, g.h.dport);
+    if (lc != NULL) {
+        tcp_listen_input(s, lc, in, &g, m);
         return;
     }
     tcp_closed_input(s, in, &g);
@@ -105,24 +124,21 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
-    struct tcp_conn *tc = tcp_table_find(s, &e->laddr, &e->raddr, e->lport, e->rport);
+    struct tcp_entry *ent = tcp_table_find(s, &e->laddr, &e->raddr, e->lport, e->rport);
+    struct tcp_conn *tc;
 
-    if (tc == NULL || tc->state == TCPS_CLOSED)
+    if (ent == NULL || ent->kind != TCP_ENT_CONN)
+        return;
+    tc = tcp_conn_of(ent);
+    if (tc->state == TCPS_CLOSED)
         return;
     if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
         return;
-    if (e->err == EMSGSIZE) {
-        uint16_t mtu = MAX(e->mtu, TCP_PATH_MTU_MIN);
-
-        if (e->mtu >= 68 && mtu < tc->path.mtu) {
-            tc->path.mtu = mtu;
-            tcp_mss_update(s, tc);
-            sent_mark_all_lost(&tc->sent);
-            tcp_mark_dirty(s, tc);
-        }
+    if (e->kind == ICMP_KIND_TOO_BIG) {
+        tcp_too_big(s, tc, e);
         return;
     }
-    if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */
+    if (!icmp_kind_is_unreach(e->kind)) { /* time exceeded, parameter problem: MUST-56 */
         tc->soft_error = e->err;
         return;
     }

@@ -28,7 +28,7 @@ static struct tcp_conn *conn_from_syn(struct z_stack *s, struct tcp_conn *lc, co
         return NULL;
     }
     tcp_port_hold(s, tc, g->h.dport);
-    tcp_table_insert(s, tc);
+    tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     return tc;
 }
 

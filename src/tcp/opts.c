@@ -11,7 +11,7 @@
 /* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t mtu = tc->path.nif != NULL ? tc->path.nif->mtu : tc->path.mtu;
+    uint32_t mtu = tc->path.nif != NULL && !s->conf.mss_clamp ? tc->path.nif->mtu : tc->path.mtu;
     uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
 
     if (s->conf.mss_default != 0)
@@ -22,17 +22,23 @@ uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
 }
 
 /* Eff.snd.MSS before options: RFC 9293 3.7.1 (MUST-16). */
-void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu)
 {
-    uint32_t mss = tc->path.mtu > IPV4_TCP_HEADERS + MSS_MIN ? tc->path.mtu - IPV4_TCP_HEADERS : MSS_MIN;
+    uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
     if (tc->opt.maxseg != 0)
         mss = MIN(mss, (uint32_t)tc->opt.maxseg);
-    mss = MIN(mss, (uint32_t)tc->peer_mss);
-    tc->smss = (uint16_t)mss;
+    return MIN(mss, (uint32_t)tc->peer_mss);
+}
+
+void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->smss = (uint16_t)tcp_mss_for(s, tc, tcp_path_mtu(tc));
     tc->cc.smss = tcp_eff_mss(tc);
+    if (tc->cc.cwnd != 0 && tc->cc.cwnd < tc->cc.smss)
+        tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
 }
 
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o)

@@ -17,15 +17,7 @@
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t mtu = tc->path.mtu;
-
-    if (likely(ip_path_valid(s, &tc->path)))
-        return true;
-    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
-        return false;
-    if (mtu != 0 && mtu < tc->path.mtu)
-        tc->path.mtu = mtu; /* what ICMP taught us stays */
-    return true;
+    return likely(ip_path_valid(s, &tc->path)) || tcp_path_refresh(s, tc);
 }
 
 static bool txq_ready(const struct tcp_conn *tc)
@@ -114,7 +106,7 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
     uint32_t index;
 
     if (len == 0)
-        return pkt_alloc_hdr(s);
+        return pkt_alloc_ctl(s);
     d = sndq_find(&tc->sndq, seq, &index);
     Z_CHECK(d != NULL);
     m = frame_in_place(tc, d, seq, len);
@@ -168,7 +160,11 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
-    o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
+    if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
+        o.ttl = tc->opt.hops;
+        o.tos = tc->opt.tclass;
+    }
+    o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);
@@ -299,7 +295,7 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
     struct rte_mbuf *m;
 
-    if (!path_ready(s, tc) || (m = pkt_alloc_hdr(s)) == NULL)
+    if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);

@@ -135,25 +135,6 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
     }
 }
 
-static int set_ip(struct tcp_conn *tc, int name, int v)
-{
-    switch (name) {
-    case IP_TOS: /* MUST-48, SHLD-22; the ECN bits are the stack's */
-        tc->opt.tos = (uint8_t)(v & 0xfc);
-        return 0;
-    case IP_TTL: /* MUST-49 */
-        if (v != -1 && (v < 1 || v > 255))
-            return -EINVAL;
-        tc->opt.ttl = v == -1 ? 64 : (uint8_t)v;
-        return 0;
-    case IP_BIND_ADDRESS_NO_PORT:
-    case IP_FREEBIND:
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
-}
-
 int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len)
 {
     int v = 0;
@@ -172,7 +153,9 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
     case IPPROTO_TCP:
         return set_tcp(s, tc, name, v);
     case IPPROTO_IP:
-        return set_ip(tc, name, v);
+        return tcp_setopt_ip(s, tc, name, v);
+    case IPPROTO_IPV6:
+        return tcp_setopt_ip6(s, tc, name, v);
     default:
         return -ENOPROTOOPT;
     }
@@ -242,21 +225,6 @@ static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int n
     }
 }
 
-static int64_t get_ip(const struct tcp_conn *tc, int name)
-{
-    switch (name) {
-    case IP_TOS:
-        return tc->opt.tos;
-    case IP_TTL:
-        return tc->opt.ttl;
-    case IP_BIND_ADDRESS_NO_PORT:
-    case IP_FREEBIND:
-        return 0;
-    default:
-        return -1;
-    }
-}
-
 static uint8_t linux_state(uint8_t st)
 {
     /* enum of the kernel's net/tcp_states.h, which has no header for programs beside <netinet/tcp.h> */
@@ -291,7 +259,7 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_retrans = tc->sent.rtx_bytes / mss;
     i->tcpi_last_data_sent = (uint32_t)((s->now_ns - tc->last_snd_ns) / NS_PER_MS);
     i->tcpi_last_data_recv = (uint32_t)((s->now_ns - tc->last_rcv_ns) / NS_PER_MS);
-    i->tcpi_pmtu = tc->path.mtu;
+    i->tcpi_pmtu = tcp_path_mtu(tc);
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
     i->tcpi_snd_ssthresh = tc->cc.ssthresh / mss;
@@ -332,7 +300,12 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
         v = tcp_take_error(tc);
         return put(val, len, &v, sizeof(v));
     }
-    r = level == SOL_SOCKET ? get_socket(tc, name) : level == IPPROTO_TCP ? get_tcp(s, tc, name) : level == IPPROTO_IP ? get_ip(tc, name) : -1;
+    if (level == IPPROTO_IPV6) {
+        int err = tcp_getopt_ip6(tc, name, &v);
+
+        return err != 0 ? err : put(val, len, &v, sizeof(v));
+    }
+    r = level == SOL_SOCKET ? get_socket(tc, name) : level == IPPROTO_TCP ? get_tcp(s, tc, name) : level == IPPROTO_IP ? tcp_getopt_ip(tc, name) : -1;
     if (r < 0)
         return -ENOPROTOOPT;
     v = (int)r;

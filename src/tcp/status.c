@@ -65,6 +65,6 @@ int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port)
 
 void tcp_getname(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port)
 {
-    *a = inaddr_eq(&tc->ent.laddr, &(struct inaddr){0}) ? INADDR_ANY_V4 : tc->ent.laddr;
+    *a = tc->ent.laddr;
     *port = tc->ent.lport;
 }

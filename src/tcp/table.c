@@ -1,6 +1,7 @@
 /* Demultiplexing: connections by 4-tuple, bound and listening sockets by port; the choice of ports (RFC 6056). */
 #include <errno.h>
 
+#include "base/bindaddr.h"
 #include "base/siphash.h"
 #include "tcp/conn.h"
 
@@ -25,44 +26,59 @@ static uint32_t tuple_hash(const struct z_stack *s, const struct inaddr *laddr, 
     return (uint32_t)siphash13(s->hash_key, &v6, sizeof(v6.l) + sizeof(v6.r) + sizeof(v6.ports));
 }
 
-struct tcp_conn *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
-                                uint16_t rport)
+struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                                 uint16_t rport)
 {
     uint32_t h = tuple_hash(s, laddr, raddr, lport, rport);
     struct tcp_entry *e = s->tcp.bucket[h & s->tcp.bucket_mask];
 
     for (; e != NULL; e = e->hash_next)
         if (e->hash == h && e->lport == lport && e->rport == rport && inaddr_eq(&e->raddr, raddr) && inaddr_eq(&e->laddr, laddr))
-            return container_of_ptr(e, struct tcp_conn, ent);
+            return e;
     return NULL;
 }
 
-void tcp_table_insert(struct z_stack *s, struct tcp_conn *tc)
+void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind)
 {
-    struct tcp_entry *e = &tc->ent, **b;
+    struct tcp_entry **b;
 
     e->hash = tuple_hash(s, &e->laddr, &e->raddr, e->lport, e->rport);
-    e->kind = TCP_ENT_CONN;
+    e->kind = (uint8_t)kind;
     b = &s->tcp.bucket[e->hash & s->tcp.bucket_mask];
     e->hash_next = *b;
     *b = e;
-    tc->in_table = true;
+    e->in_table = true;
 }
 
-void tcp_table_remove(struct z_stack *s, struct tcp_conn *tc)
+static struct tcp_entry **place(const struct z_stack *s, const struct tcp_entry *e)
 {
-    struct tcp_entry **p;
+    struct tcp_entry **p = &s->tcp.bucket[e->hash & s->tcp.bucket_mask];
 
-    if (!tc->in_table)
-        return;
-    p = &s->tcp.bucket[tc->ent.hash & s->tcp.bucket_mask];
-    while (*p != &tc->ent)
+    while (*p != e)
         p = &(*p)->hash_next;
-    *p = tc->ent.hash_next;
-    tc->in_table = false;
+    return p;
 }
 
-/* The listener for an address: one bound to it before one bound to any address (MUST-42). */
+void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind)
+{
+    *place(s, old) = e;
+    *e = *old;
+    e->kind = (uint8_t)kind;
+    old->in_table = false;
+}
+
+void tcp_table_remove(struct z_stack *s, struct tcp_entry *e)
+{
+    if (!e->in_table)
+        return;
+    *place(s, e) = e->hash_next;
+    e->in_table = false;
+}
+
+/*
+ * The listener for an address: one bound to it before one bound to any address (MUST-42); of those, one of the packet's family
+ * before one of AF_INET6 that takes both, as Linux scores them.
+ */
 struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport)
 {
     struct tcp_conn *any = NULL;
@@ -72,7 +88,7 @@ struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *l
             continue;
         if (inaddr_eq(&c->ent.laddr, laddr))
             return c;
-        if (inaddr_is_any(&c->ent.laddr))
+        if (bind_accepts(&c->ent.laddr, c->opt.v6only, laddr) && (any == NULL || inaddr_is_v4(&c->ent.laddr) == inaddr_is_v4(laddr)))
             any = c;
     }
     return any;
@@ -128,7 +144,7 @@ bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const
         bound++;
         if (c == tc)
             continue;
-        if (!inaddr_is_any(a) && !inaddr_is_any(&c->ent.laddr) && !inaddr_eq(a, &c->ent.laddr))
+        if (!bind_overlaps(a, tc->opt.v6only, &c->ent.laddr, c->opt.v6only))
             continue;
         if (tc->opt.reuseport && c->opt.reuseport)
             continue;

@@ -63,6 +63,7 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc);
 
 /* A closed connection block for a new socket; NULL: limit or memory. */
 struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk);
+void tcp_set_inet6(struct tcp_conn *tc); /* a new socket is of AF_INET6: its unbound address is ::, which takes IPv4 as well */
 
 /* EADDRINUSE, EADDRNOTAVAIL, EINVAL (already bound). port 0: an ephemeral one. */
 int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -142,7 +143,7 @@ int tcp_take_error(struct tcp_conn *tc);                                      /*
 int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
 void tcp_getname(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port);
 
-/* SOL_SOCKET (what concerns the transport), IPPROTO_TCP and IPPROTO_IP options with Linux numbers. -ENOPROTOOPT, -EINVAL. */
+/* SOL_SOCKET (what concerns the transport), IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6 options with Linux numbers. -ENOPROTOOPT, -EINVAL. */
 int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len);
 int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void *val, unsigned *len);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/bindaddr.h"
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
@@ -10,6 +11,8 @@
 int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
 {
     if (tc->state != TCPS_CLOSED || tc->port_held)
+        return -EINVAL;
+    if (tc->opt.v6only && inaddr_is_v4(a))
         return -EINVAL;
     if (!inaddr_is_any(a) && (ip_is_group(s, a) || !ip_is_local(s, a)))
         return -EADDRNOTAVAIL;
@@ -32,7 +35,7 @@ int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uin
 int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
 {
     uint32_t n = (uint32_t)(backlog < 0 ? 0 : backlog);
-    struct inaddr any = INADDR_ANY_V4;
+    struct inaddr unbound = tc->ent.laddr;
     int ret;
 
     n = MIN(n, s->conf.somaxconn);
@@ -42,11 +45,11 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
     }
     if (tc->state != TCPS_CLOSED || tc->so_error != 0)
         return -EINVAL;
-    if (!tc->port_held && (ret = tcp_bind(s, tc, &any, 0)) != 0)
+    if (!tc->port_held && (ret = tcp_bind(s, tc, &unbound, 0)) != 0)
         return ret;
     for (const struct tcp_conn *c = s->tcp.bound_bucket[tc->ent.lport]; c != NULL; c = c->bound_next)
         if (c != tc && c->state == TCPS_LISTEN && !(c->opt.reuseport && tc->opt.reuseport) &&
-            (inaddr_is_any(&c->ent.laddr) || inaddr_is_any(&tc->ent.laddr) || inaddr_eq(&c->ent.laddr, &tc->ent.laddr)))
+            bind_overlaps(&c->ent.laddr, c->opt.v6only, &tc->ent.laddr, tc->opt.v6only))
             return -EADDRINUSE; /* MUST-41: one passive open does not disturb another */
     tc->lis = arena_alloc(&s->arena, sizeof(*tc->lis));
     if (tc->lis == NULL)
@@ -106,6 +109,8 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     tc->soft_error = 0;
     if (inaddr_is_any(a) || port == 0)
         return -ECONNREFUSED;
+    if (tc->opt.v6only && inaddr_is_v4(a))
+        return -ENETUNREACH;
     if (ip_is_group(s, a))
         return -ENETUNREACH; /* MUST-46 */
     ret = choose_local(s, tc, a, port);
@@ -114,7 +119,7 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     tc->peer_mss = 536;
     tcp_mss_update(s, tc);
     tcp_handshake_init(s, tc);
-    tcp_table_insert(s, tc);
+    tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
     tcp_send_syn(s, tc);

@@ -31,6 +31,7 @@ void icmp_build(uint8_t *p, const struct icmp_hdr *h);               /* writes I
 /* The packet that an error message is about: as much of it as was quoted. */
 struct icmp_quote {
     uint32_t src, dst;
+    uint16_t total_len;
     uint8_t proto;
     uint16_t sport, dport;
     uint32_t seq; /* of TCP */

@@ -297,8 +297,11 @@ void script_state(const char *file, int line, uint16_t port, enum tcp_st st)
 {
     struct flow *f = script_flow(port);
     struct inaddr l = inaddr_v4(OUR_ADDR), r = inaddr_v4(PEER_ADDR);
-    struct tcp_conn *tc = tcp_table_find(S.s, &l, &r, f->lport, f->port);
-    enum tcp_st is = tc != NULL ? (enum tcp_st)tc->state : TCPS_CLOSED;
+    struct tcp_entry *e = tcp_table_find(S.s, &l, &r, f->lport, f->port);
+    enum tcp_st is = e == NULL                ? TCPS_CLOSED
+                     : e->kind == TCP_ENT_SYN ? TCPS_SYN_RCVD
+                     : e->kind == TCP_ENT_TW  ? TCPS_TIME_WAIT
+                                              : (enum tcp_st)tcp_conn_of(e)->state;
 
     if (is != st)
         script_fail(file, line, "state %s, expected %s", tcp_state_names[is], tcp_state_names[st]);
@@ -379,6 +382,7 @@ int script_setup(void **state)
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
+    S.conf.ipv6 = false;
     S.conf.fast_path = !variant("slow");
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;

@@ -190,6 +190,71 @@ static void test_reserve_keeps_the_port_alive(void **state)
     hold_everything(with_reserve, false);
 }
 
+static unsigned take_all(struct rte_mempool *mp, struct rte_mbuf **all, unsigned max)
+{
+    unsigned n = 0;
+
+    while (n < max && (all[n] = rte_pktmbuf_alloc(mp)) != NULL)
+        n++;
+    assert_true(n < max);
+    return n;
+}
+
+static void few_headers(struct stack_conf *c)
+{
+    c->pools.hdr = 512;
+    c->pools.ind = 512;
+}
+
+/*
+ * Not one buffer is free but in the receive ring: data is still acknowledged, a window probe answered, a stranger reset, from the
+ * reserve; a new connection has to wait, what the stack itself wants to send as well; all goes on when the buffers return.
+ */
+static void test_no_free_buffer(void **state)
+{
+    enum { MAX = 8192 };
+    struct rte_mbuf **all = calloc(MAX, sizeof(struct rte_mbuf *));
+    struct sim_conn c, late = {0}, d;
+    unsigned n = 0;
+    uint64_t resets;
+    struct z_stack *b;
+    struct rig r;
+
+    (void)state;
+    rig_create(&r, few_headers, 1);
+    b = r.p.b->s;
+    assert_true(sim_conn_open(&r.p, &c, 80));
+    assert_true(sim_conn_open(&r.p, &d, 81));
+    write_zeroes(r.p.b, d.b, 20000); /* waits in the send queue for a window, then for buffers */
+    n += take_all(b->pools.hdr, all + n, MAX - n);
+    n += take_all(b->pools.ind, all + n, MAX - n);
+    for (int i = 0; i < PKT_APP_CLASSES; i++)
+        n += take_all(b->pools.app[i], all + n, MAX - n);
+    resets = b->ctr.v[CTR_TCP_RST_TX];
+    assert_non_null(sim_listen(r.p.b, 90, 5, &late.fd_b));
+    late.a = sim_connect(r.p.a, SIM_ADDR_B, 90, &late.fd_a); /* new work */
+    sim_connect(r.p.a, SIM_ADDR_B, 91, &d.fd_a);             /* nobody listens */
+    for (unsigned i = 0; i < 10; i++)
+        write_zeroes(r.p.a, c.a, 4000);
+    assert_true(sim_run_for(r.p.sim, 2 * NS_PER_SEC));
+    assert_int_equal(tcp_snd_queued(c.a->tcp), 0); /* acknowledged, all of it */
+    assert_int_equal(b->ctr.v[CTR_TCP_RST_TX], resets + 1);
+    assert_true(b->ctr.v[CTR_PKT_RESERVE] > 0);
+    assert_false((tcp_poll(late.a->tcp) & SOCK_OUT) != 0); /* not connected */
+    assert_true(tcp_snd_queued(d.b->tcp) > 0);
+    fill(r.p.a, c.a); /* until b's window is closed */
+    assert_true(sim_run_for(r.p.sim, 60 * NS_PER_SEC));
+    assert_int_equal(tcp_peek_error(c.a->tcp), 0);
+    assert_int_equal(c.a->tcp->rexmt_count, 0); /* its probes are answered */
+    while (n > 0)
+        rte_pktmbuf_free(all[--n]);
+    assert_true(sim_run_for(r.p.sim, 120 * NS_PER_SEC));
+    assert_int_equal(tcp_snd_queued(d.b->tcp), 0);
+    assert_true((tcp_poll(late.a->tcp) & SOCK_OUT) != 0);
+    sim_pair_destroy(&r.p);
+    free(all);
+}
+
 /* peers that do nothing ------------------------------------------------------------------------------------------------------- */
 
 static void test_peer_never_reads(void **state)
@@ -505,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_application_holds_all_buffers),
         cmocka_unit_test(test_reserve_keeps_the_port_alive),
+        cmocka_unit_test(test_no_free_buffer),
         cmocka_unit_test(test_peer_never_reads),
         cmocka_unit_test(test_orphan_of_closed_window),
         cmocka_unit_test(test_peer_never_acknowledges),

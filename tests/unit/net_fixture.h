@@ -20,7 +20,7 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip_state.h"
-#include "ip/route.h"
+#include "ip/ip_route.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
@@ -97,6 +97,9 @@ void sock_on_writable(struct z_stack *s, struct sock *sk)
     net_seen.sk = sk;
     net_seen.writable++;
 }
+
+/* 0.0.0.0, with ROUTE_PLEN_V4 the default route */
+static const struct inaddr net_default = {.b = {[10] = 0xff, [11] = 0xff}};
 
 static inline int net_group_setup(void **state)
 {

@@ -316,7 +316,7 @@ static void paths(void **state)
     /* nowhere */
     assert_int_equal(ip_path_lookup(S, &p, NULL, &v6, false), -ENETUNREACH);
     assert_int_equal(ip_path_lookup(S, &p, NULL, &any, false), -ENETUNREACH);
-    assert_int_equal(route_del(S->routes, 0, 0), 0);
+    assert_int_equal(route_del(S->routes, &net_default, ROUTE_PLEN_V4, NULL, NULL), 0);
     assert_int_equal(ip_path_lookup(S, &p, NULL, &far, false), -ENETUNREACH);
 }
 
@@ -370,19 +370,21 @@ static void a_changed_route_is_followed(void **state)
     struct ip_path path = {0};
     struct inaddr far = inaddr_v4(NET_FAR);
     struct ip_out out = {.src = inaddr_v4(NET_US), .dst = far, .proto = 253, .ttl = 64};
+    struct route near = {
+        .prefix = inaddr_v4(NET_FAR & 0xffffff00u), .plen = 96 + 24, .gateway = inaddr_v4(NET_PEER), .expires_ns = NS_NEVER};
     struct net_out o;
 
     (void)state;
     net_resolve();
     assert_int_equal(ip_path_lookup(S, &path, NULL, &far, false), 0);
-    assert_int_equal(route_add(S->routes, NET_FAR & 0xffffff00u, 0xffffff00u, NET_PEER, &net_nif[0]), 0);
+    assert_int_equal(ip_route_set(S, &near, true), 0);
     assert_false(ip_path_valid(S, &path));
     ip_output(S, &path, &out, pkt_alloc_hdr(S)); /* looks up by itself */
     assert_true(ip_path_valid(S, &path));
     assert_true(net_take(&o));
     assert_memory_equal(o.eth.dst, net_peer_mac, 6);
-    assert_int_equal(route_del(S->routes, NET_FAR & 0xffffff00u, 0xffffff00u), 0);
-    assert_int_equal(route_del(S->routes, 0, 0), 0);
+    assert_int_equal(ip_route_del(S, &near.prefix, near.plen, NULL, NULL), 0);
+    assert_int_equal(route_del(S->routes, &net_default, ROUTE_PLEN_V4, NULL, NULL), 0);
     ip_output(S, &path, &out, pkt_alloc_hdr(S));
     assert_int_equal(net_ctr(DROP_IP_NO_ROUTE), 1);
     assert_false(net_take(&o));
@@ -514,7 +516,7 @@ static void gateways(void **state)
 {
     (void)state;
     assert_int_equal(ip_add_gateway(S, &net_nif[0], NET_GW), -EEXIST);
-    assert_int_equal(route_del(S->routes, 0, 0), 0);
+    assert_int_equal(route_del(S->routes, &net_default, ROUTE_PLEN_V4, NULL, NULL), 0);
     assert_int_equal(ip_add_gateway(S, &net_nif[0], NET_FAR), -ENETUNREACH);
     assert_int_equal(ip_add_gateway(S, &net_nif[0], NET_US), -ENETUNREACH);
     assert_int_equal(ip_add_gateway(S, &net_nif[1], NET_GW), -ENETUNREACH);

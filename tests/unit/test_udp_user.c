@@ -59,7 +59,7 @@ static void sends_that_fail(void **state)
     assert_int_equal(udp_sendto(S, u, &iov, 1, 0, &peer, 0), -EINVAL);
     assert_int_equal(udp_sendto(S, u, &iov, 1, MSG_OOB, &peer, 9), -EOPNOTSUPP);
     assert_int_equal(udp_sendto(S, u, &iov, 1, 0, &v6, 9), -EAFNOSUPPORT);
-    assert_int_equal(route_del(S->routes, 0, 0), 0);
+    assert_int_equal(route_del(S->routes, &net_default, ROUTE_PLEN_V4, NULL, NULL), 0);
     assert_int_equal(send_to(u, NET_FAR, 9, "x"), -ENETUNREACH);
     assert_int_equal(send_to(u, NET_BCAST, 9, "x"), -EACCES);
     assert_int_equal(send_to(u, UINT32_MAX, 9, "x"), -EACCES);
@@ -155,7 +155,7 @@ static void connecting(void **state)
     udp_getname(u, &a, &port);
     assert_int_equal(inaddr_to_v4(&a), NET_US1);
     /* a failed connect changes nothing */
-    assert_int_equal(route_del(S->routes, 0, 0), 0);
+    assert_int_equal(route_del(S->routes, &net_default, ROUTE_PLEN_V4, NULL, NULL), 0);
     assert_int_equal(udp_connect(S, u, &far, 9), -ENETUNREACH);
     assert_int_equal(udp_getpeer(u, &a, &port), 0);
     assert_int_equal(inaddr_to_v4(&a), 0x0a010002u);
