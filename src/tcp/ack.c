@@ -37,7 +37,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     mss = tcp_eff_mss(tc);
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
     iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));
-    cc_init(&tc->cc, &cc_reno, mss, tc->rexmt_count > 0 ? mss : iw);
+    cc_init(&tc->cc, tc->opt.cc, mss, tc->rexmt_count > 0 ? mss : iw, s->now_ns);
     if (tc->rexmt_count > 0 && tc->rtt.srtt_ns == 0)
         tc->rtt.rto_ns = MAX(tc->rtt.rto_ns, MIN(3 * NS_PER_SEC, s->conf.rto_max_ns)); /* RFC 6298 5.7 */
     tc->rexmt_count = 0;
@@ -169,6 +169,9 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         struct cc_ack a = {
             .acked_bytes = acked,
             .pipe_bytes = pipe,
+            .una = tc->snd_una,
+            .nxt = tc->snd_nxt,
+            .ece = (g->h.flags & TH_ECE) != 0,
             .cwnd_limited = tc->cwnd_limited || tc->ca == TCP_CA_LOSS,
             .srtt_ns = tc->rtt.srtt_ns,
             .now_ns = s->now_ns,

@@ -97,6 +97,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .keepcnt = c->keepcnt,
         .sndbuf_locked = !c->sndbuf_auto,
         .rcvbuf_locked = !c->rcvbuf_auto,
+        .cc = &cc_reno,
     };
 }
 

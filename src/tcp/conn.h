@@ -61,7 +61,7 @@ struct tcp_entry {
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
-enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT };
+enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -103,6 +103,8 @@ struct tcp_user_opts {
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
+    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
+    const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
 
 struct tcp_conn {
@@ -156,8 +158,12 @@ struct tcp_conn {
     /* acknowledgements owed */
     bool ack_now;         /* send one with the next output of this connection */
     bool ack_delayed;     /* the delay timer runs */
+    bool ecn_echo_ok;     /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect;         /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr;         /* the next new data carries CWR */
 
     /* loss recovery */
     uint8_t ca;
@@ -168,12 +174,17 @@ struct tcp_conn {
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
     bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    bool paced;           /* new data leaves at the pacing rate */
+    bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;     /* snd_nxt at entry */
+    uint32_t cwr_end;     /* snd_nxt at the reduction */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct rate *rate;       /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
 
     /* queues */
     struct sndq sndq;

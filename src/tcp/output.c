@@ -156,7 +156,7 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
 static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
 {
     if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
-        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc));
+        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc), s->now_ns);
 }
 
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "tcp/sent_priv.h"
 
 #include "base/poison.h"
@@ -78,7 +79,7 @@ static uint32_t skip_sacked(struct sent_map *sm, uint32_t i)
 void sent_clear(struct sent_map *sm, struct arena *a)
 {
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
-    *sm = (struct sent_map){0};
+    *sm = (struct sent_map){.lost_total = sm->lost_total};
 }
 
 /* A link into the old ring, for a ring that begins with the first record. */
@@ -146,6 +147,8 @@ static void note_rack(const struct sent_rec *r, struct sent_ack *out)
 /* A record that was not sacked before arrived, one way or the other. */
 static void note_delivered(const struct sent_rec *r, struct sent_ack *out)
 {
+    if (unlikely(r->flags & SENT_RATED) && (!(out->rated.flags & SENT_RATED) || r->sent_at_ns >= out->rated.sent_at_ns))
+        out->rated = *r;
     if ((r->flags & SENT_RETRANS) != 0) {
         out->acked_retrans = true;
         if (r->sent_at_ns <= out->rtx_latest_ns) /* otherwise an earlier transmission did, and nobody knows which */

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "tcp/rate.h"
 #include "wire/tcp_hdr.h"
 
 #define SENT_SACKED 0x01u   /* covered by a SACK block */
@@ -23,12 +24,16 @@
 #define SENT_RETRANS 0x04u  /* was retransmitted (Karn: no RTT sample without timestamps) */
 #define SENT_RTX_OUT 0x08u  /* retransmitted since it was last deemed lost; the retransmission counts in pipe */
 
+#define SENT_RATED 0x10u    /* rate is filled in */
+#define SENT_APP_LTD 0x20u  /* sent while the application limited the rate */
+
 struct sent_rec {
     uint32_t start, end;
     uint64_t sent_at_ns; /* last transmission */
     uint16_t prev, next; /* internal: neighbours on the list, place in the ring + 1; 0: none. Of a sacked record next is a hop, see sent.c */
     uint8_t flags;
     uint8_t tx_count;
+    struct rate_stamp rate; /* at the last transmission; valid with SENT_RATED */
 };
 
 struct sent_list {
@@ -42,6 +47,7 @@ struct sent_map {
     uint32_t lost_bytes;             /* in records that are SENT_LOST */
     uint32_t rtx_bytes;              /* in records that are SENT_RTX_OUT */
     uint32_t high_sacked;            /* end of the highest sacked record; valid when sacked_bytes > 0 */
+    uint32_t lost_total;             /* bytes that were ever marked lost, modulo 2^32; the only sum that an empty map keeps */
     struct sent_list flight, lost;
 };
 
@@ -71,6 +77,7 @@ struct sent_ack {
     bool acked_retrans;     /* some of it had been retransmitted */
     bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by rtx_latest_ns (RFC 3522) */
     bool rtx_needed;        /* a record left by the cumulative ACK whose retransmission may have been what arrived */
+    struct sent_rec rated;  /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */

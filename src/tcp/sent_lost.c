@@ -28,6 +28,7 @@ static uint32_t lose(struct sent_map *sm, struct sent_rec *r)
         sm->rtx_bytes -= len;
     if ((r->flags & SENT_LOST) == 0)
         sm->lost_bytes += len;
+    sm->lost_total += len;
     r->flags = (uint8_t)((r->flags & ~SENT_RTX_OUT) | SENT_LOST);
     wait_for_repeat(sm, r);
     return len;
@@ -89,6 +90,8 @@ static void lose_in_order(struct sent_map *sm)
 
         if ((r->flags & SENT_SACKED) != 0)
             continue;
+        if ((r->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST)
+            sm->lost_total += sent_rec_len(r);
         r->flags = (uint8_t)((r->flags & ~SENT_RTX_OUT) | SENT_LOST);
         sm->lost_bytes += sent_rec_len(r);
         sent_list_append(sm, &sm->lost, r);
