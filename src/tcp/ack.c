@@ -145,7 +145,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    struct sent_ack sa = {0};
+    struct sent_ack sa = {.rtx_latest_ns = s->now_ns, .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
     struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};

@@ -61,7 +61,7 @@ struct tcp_entry {
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
-enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
+enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };

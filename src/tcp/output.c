@@ -180,18 +180,6 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
     return ret;
 }
 
-/* RFC 6675 NextSeg (3): in recovery, with nothing lost and nothing new, repeat the oldest hole that was not repeated. */
-static void output_rescue(struct z_stack *s, struct tcp_conn *tc)
-{
-    struct sent_rec *r;
-
-    if (tc->ca != TCP_CA_RECOVERY || !tc->sack_on || tcp_pipe(tc) + tcp_eff_mss(tc) > tc->cc.cwnd)
-        return;
-    r = sent_next_rescue(&tc->sent);
-    if (r != NULL)
-        retransmit(s, tc, r);
-}
-
 /* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
 static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -245,9 +233,7 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     ret = output_lost(s, tc);
     if (ret == 0)
         ret = output_new(s, tc);
-    if (ret == 0)
-        output_rescue(s, tc);
-    else if (ret != -EAGAIN)
+    if (ret != 0 && ret != -EAGAIN)
         send_failed(s, tc, ret);
     if (unlikely(tc->paced) && ret == -EAGAIN && tcp_pace_wait(s, tc) && !tc->cwnd_limited)
         tc->cwnd_limited = was_limited;
