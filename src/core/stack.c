@@ -13,8 +13,10 @@
 #include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
-#include "link/arp.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/eth.h"
+#include "link/resolve.h"
 #include "sock/event.h"
 #include "sock/sock.h"
 #include "wire/eth.h"
@@ -34,6 +36,8 @@ static void secrets(struct z_stack *s)
     if (s->conf.seed == 0) {
         port_entropy(s->hash_key, sizeof(s->hash_key));
         port_entropy(s->secret_key, sizeof(s->secret_key));
+        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret))
+            port_entropy(s->conf.ip6_secret, sizeof(s->conf.ip6_secret));
         return;
     }
     for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
@@ -268,7 +272,13 @@ static void timers(struct z_stack *s)
             tcp_timer(s, n);
             break;
         case TIMER_NEIGH:
-            arp_timer(s, n);
+            neigh_timer(s, n);
+            break;
+        case TIMER_ND:
+            nd_timer(s, n);
+            break;
+        case TIMER_MCAST:
+            mcast_timer(s, n);
             break;
         case TIMER_TW:
             tcp_timewait_timer(s);

@@ -6,6 +6,7 @@
 #include "ip/ip6.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 #include "wire/icmp6.h"
@@ -21,31 +22,6 @@ static const enum ctr ip6_drop_reason[] = {
     [IPV6_EVERSION] = DROP_IP6_VERSION,
     [IPV6_ELEN] = DROP_IP6_LEN,
 };
-
-/* ff02::1 (RFC 4291 section 2.7.1) */
-static bool is_all_nodes(const struct inaddr *a)
-{
-    static const struct inaddr all = {.b = {0xff, 0x02, [15] = 1}};
-    struct inaddr x = *a;
-
-    inaddr_clear_zone(&x);
-    return inaddr_eq(&x, &all);
-}
-
-/* ff02::1:ffXX:XXXX of one of the interface's addresses, of one that is being tried out too (RFC 4862 section 5.4.2) */
-static bool is_solicited_node(const struct netif *nif, const struct inaddr *a)
-{
-    static const uint8_t head[13] = {0xff, 0x02, [11] = 0x01, [12] = 0xff};
-    struct inaddr x = *a;
-
-    inaddr_clear_zone(&x);
-    if (memcmp(x.b, head, sizeof(head)) != 0)
-        return false;
-    for (uint16_t i = 0; i < nif->n_addrs6; i++)
-        if (memcmp(&nif->addr6[i].addr.b[13], &x.b[13], 3) == 0)
-            return true;
-    return false;
-}
 
 /*
  * On a wire no address is loopback, IPv4-mapped (it would pass for one of the other family, with rules of its own), of interface
@@ -70,7 +46,7 @@ static enum ctr check_addrs(const struct z_stack *s, const struct netif *nif, co
     if (!from_self && ip6_addr_owner(s, &in->src, &x) && ip6_addr_usable(x))
         return DROP_IP6_SRC;
     if (in->dst_group)
-        return is_all_nodes(&in->dst) || is_solicited_node(nif, &in->dst) ? 0 : DROP_IP6_NOT_US;
+        return mcast_member(s, nif, &in->dst) ? 0 : DROP_IP6_NOT_US;
     if (from_self && inaddr_is_v6_loopback(&in->dst))
         return 0;
     /* a host answers on every interface for all its addresses, as in IPv4; link-local ones have their zone */
@@ -150,6 +126,7 @@ static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
     in->ip_hlen = v == IPV6_EXT_OK ? x.off : 0;
     in->next_off = x.next_off;
     in->router_alert = x.router_alert;
+    in->fragmented = x.frag.hdr_off != 0;
     in->proto = v == IPV6_EXT_OK ? x.proto : IPPROTO_NONE_;
     if (unlikely(v != IPV6_EXT_OK)) {
         refuse(s, in, m, v, &x);

@@ -29,6 +29,9 @@ struct ip_state {
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
 
+/* Copies the first len bytes of a chain, or as many as there are; returns how many. */
+uint32_t ip_copy_out(const struct rte_mbuf *m, uint8_t *to, uint32_t len);
+
 /* Adds the first len bytes of a chain to a partial Internet checksum. */
 uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len);
 
