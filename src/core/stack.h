@@ -22,10 +22,9 @@ enum timer_kind {
     TIMER_NEIGH,
     TIMER_KEVENT,
     TIMER_ROUTE,
-    TIMER_PMTU,
-    TIMER_TW,
     TIMER_FRAG,
     TIMER_TW,
+    TIMER_PMTU,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -68,6 +67,12 @@ void stack_drop_unsent(struct z_stack *s); /* frames that no device took are giv
 
 /* Adds an interface on a port; addresses are added with stack_add_addr. Returns it, or NULL when the table is full. */
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name);
+
+/*
+ * Adds the VLAN vid (1 to VLAN_VID_MAX) of a port as an interface of its own: other addresses, neighbours and routes, the same device.
+ * NULL when the table is full, or the port has it already.
+ */
+struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t vid, const char *name);
 
 /* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
