@@ -25,6 +25,12 @@ enum timer_kind {
     TIMER_FRAG,
     TIMER_TW,
     TIMER_PMTU,
+    TIMER_ND,
+    TIMER_MCAST,
+    TIMER_PMTU,
+    TIMER_TW,
+    TIMER_FRAG,
+    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -45,6 +51,8 @@ struct z_stack {
     struct netif *netif[STACK_MAX_NETIFS];
     struct neigh_table *neigh;   /* src/link/neigh.h */
     struct route_table *routes;  /* src/ip/route.h */
+    struct nd_state *nd;         /* src/ip/nd_state.h */
+    struct mcast_state *mcast;   /* src/ip/mcast_state.h */
     struct ip_state *ip;         /* src/ip/ip_state.h: identification, rate limits, loopback queue */
     struct udp_state udp;
     struct tcp_state tcp;
@@ -93,6 +101,12 @@ unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
 uint64_t stack_next_deadline(const struct z_stack *s);
+
+/* Memory of received buffers in the application's hands. */
+static inline uint64_t stack_loan_bytes(const struct z_stack *s)
+{
+    return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
 
 static inline void stack_count(struct z_stack *s, enum ctr c)
 {

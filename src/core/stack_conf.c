@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "core/stack_conf.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -45,6 +46,18 @@ static void init_link_ip(struct stack_conf *c)
     c->arp_reachable_ns = 60 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC; /* RFC 1122 2.3.2.1: at most one request per second and destination */
     c->arp_max_tries = 3;
+    c->arp_reply_rate = 1000;
+    c->nd_reply_rate = 1000;
+    c->nd_delay_ns = 5 * NS_PER_SEC; /* RFC 4861 section 10 */
+    c->dad_transmits = 1;            /* RFC 4862 section 5.1 */
+    c->accept_ra = 1;
+    c->accept_redirects = true;
+    c->nd_router_limit = 8;
+    c->nd_prefix_limit = 16;
+    c->nd_redirect_limit = 64;
+    c->slaac_limit = 8;
+    c->mcast_group_limit = 256;
+    c->mcast_source_limit = 64;
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
@@ -92,6 +105,9 @@ static void init_tcp(struct stack_conf *c)
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
+    c->cc = &cc_cubic;
+    c->ecn = 1;
+    c->pacing = false;
     c->mss_default = 0;
     c->max_orphans = 65536;
     c->mtu_probing = 1; /* when timeouts look like a black hole */

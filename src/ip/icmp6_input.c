@@ -6,12 +6,16 @@
 #include "ip/ip.h"
 #include "ip/ip6.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 #include "wire/cksum.h"
 #include "wire/icmp6.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/mld.h"
+#include "wire/nd.h"
 
 #include "base/poison.h"
 
@@ -113,6 +117,19 @@ void icmp6_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     case ICMP6_TIME_EXCEEDED:
     case ICMP6_PARAM_PROBLEM:
         error_input(s, in, m, &h);
+        break;
+    case ND_ROUTER_SOLICIT:
+    case ND_ROUTER_ADVERT:
+    case ND_NEIGHBOR_SOLICIT:
+    case ND_NEIGHBOR_ADVERT:
+    case ND_REDIRECT:
+        nd_input(s, in, m);
+        break;
+    case MLD_QUERY:
+    case MLD_V1_REPORT:
+    case MLD_V1_DONE:
+    case MLD_V2_REPORT:
+        mld_input(s, in, m);
         break;
     default: /* an unknown informational message is discarded (section 2.4 b); an unknown error has no transport to go to */
         pkt_drop(s, m, DROP_ICMP_TYPE);

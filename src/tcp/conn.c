@@ -100,6 +100,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .keepcnt = c->keepcnt,
         .sndbuf_locked = !c->sndbuf_auto,
         .rcvbuf_locked = !c->rcvbuf_auto,
+        .cc = c->cc,
     };
 }
 
@@ -166,6 +167,7 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
     s->tcp.n_orphans -= tc->orphan;
     tc->orphan = false;
     sent_clear(&tc->sent, &s->arena);
+    tcp_cc_free(s, tc);
     sndq_clear(&tc->sndq, &s->arena);
     reass_clear(&tc->reass, &s->arena);
     if (!keep_rcvq)

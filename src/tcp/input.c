@@ -87,7 +87,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
-    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, m))
+    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;
 
     if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
