@@ -174,7 +174,7 @@ TEST(reuseport_needs_both)
 /* A listener that is bound to the address goes before a group that is not. */
 TEST(reuseport_address_goes_first)
 {
-    struct inaddr us = inaddr_v4(OUR_ADDR);
+    struct inaddr us = script_addr(OUR_ADDR);
     int a = sharer(true), b = sharer(true), c = sharer(true);
 
     check_eq(tbind(a, 80), 0);
