@@ -277,7 +277,7 @@ struct sent_ip {
     uint32_t hlen, l4;
     uint8_t ttl, tos;
     bool ok; /* as every header of ours is */
-    bool df;
+    bool df; /* IPv6: nobody on the way may cut a packet */
 };
 
 static bool parse_sent_v4(const uint8_t *p, uint32_t len, struct sent_ip *ip)
