@@ -132,6 +132,8 @@ static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tc
     if ((g->h.flags & TH_RST) == 0) {
         if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
             tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
+        if (g->len > 0 && seq_leq(g->h.seq + g->len, tc->rcv_nxt))
+            tcp_report_dup(tc, g->h.seq, g->h.seq + g->len);
         if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
             tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
         else
