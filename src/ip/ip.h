@@ -28,6 +28,7 @@ struct ip_in {
     bool l2_group;      /* came in a broadcast or multicast frame */
     bool dst_group;     /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
+    bool fragmented;    /* was reassembled, or came with a fragment header: neighbour discovery does not believe it (RFC 6980) */
     bool router_alert;  /* IPv6: the hop-by-hop option of that name was there (RFC 2711) */
     uint16_t ip_hlen;   /* bytes of the IP header and its extensions, which stand in the headroom in front of the mbuf's data */
     uint16_t next_off;  /* IPv6: where in these bytes the number proto stands */
@@ -87,7 +88,7 @@ bool ip_path_valid(const struct z_stack *s, const struct ip_path *path);
 
 /*
  * Prepends the IP header to a transport segment and sends it: resolves the neighbour (parks the packet meanwhile),
- * turns packets to own addresses round. Packets above the path's MTU with df are dropped (DROP_IP_TOO_BIG).
+ * turns packets to own addresses round. Packets above the path's MTU are cut, with df dropped (DROP_IP_TOO_BIG).
  * L4 checksum flags (RTE_MBUF_F_TX_TCP_CKSUM…) and l4_len are set by the caller, l2_len and l3_len here.
  */
 void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m /* consumed */);
@@ -126,5 +127,8 @@ uint16_t ip_pmtu_learn(struct z_stack *s, const struct inaddr *dst, uint32_t mtu
 void ip_pmtu_timer(struct z_stack *s);
 
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
+
+/* Memory that incomplete datagrams hold, of the share of received data (rcv_limit). */
+uint64_t ip_frag_bytes(const struct z_stack *s);
 
 #endif

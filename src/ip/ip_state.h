@@ -9,22 +9,28 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_reass.h"
 #include "ip/pmtu.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
-#define IP_HEADERS_BYTES 54u
+#define IP_HEADERS_BYTES 58u
 /* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
 #define IP_LOOPBACK_MTU 16384u
 
 struct ip_state {
-    uint16_t next_id;                    /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
     struct wheel_node route_timer;       /* the next route that expires */
+    struct wheel_node frag_timer;        /* the next datagram that stays incomplete */
+    struct frag_table reass;
+    uint32_t *frag_id;                   /* FRAG_ID_SLOTS counters of identifications */
     struct pmtu_table pmtu;
     struct wheel_node pmtu_timer;
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
+
+/* Copies the first len bytes of a chain, or as many as there are; returns how many. */
+uint32_t ip_copy_out(const struct rte_mbuf *m, uint8_t *to, uint32_t len);
 
 /* Adds the first len bytes of a chain to a partial Internet checksum. */
 uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len);

@@ -6,7 +6,7 @@
 
 #include "base/poison.h"
 
-static const struct cc_ops *const algorithms[] = {&cc_reno};
+static const struct cc_ops *const algorithms[] = {&cc_cubic, &cc_reno, &cc_bbr, &cc_dctcp};
 
 const struct cc_ops *cc_find(const char *name, unsigned len)
 {

@@ -56,7 +56,10 @@ struct cc_ops {
     uint64_t (*pacing_rate)(const struct cc *c); /* bytes per second; NULL: does not ask for pacing */
 };
 
-extern const struct cc_ops cc_reno; /* RFC 5681, appropriate byte counting RFC 3465 with L = 2 */
+extern const struct cc_ops cc_bbr;   /* draft-ietf-ccwg-bbr */
+extern const struct cc_ops cc_cubic; /* RFC 9438, HyStart++ RFC 9406 */
+extern const struct cc_ops cc_dctcp; /* RFC 8257 */
+extern const struct cc_ops cc_reno;  /* RFC 5681, appropriate byte counting RFC 3465 with L = 2 */
 
 /* By the name of tcp(7)'s TCP_CONGESTION; "newreno" is reno, as FreeBSD calls it. NULL: unknown. name need not end with a zero byte. */
 const struct cc_ops *cc_find(const char *name, unsigned len);
@@ -77,5 +80,14 @@ static inline uint64_t cc_pacing_rate(const struct cc *c)
 void cc_grow(struct cc *c, uint32_t bytes);
 void cc_save(struct cc *c);    /* remembers cwnd and ssthresh for an undo */
 bool cc_restore(struct cc *c); /* false: nothing was remembered */
+
+/* Reno's, which DCTCP does the same with. They use state[0] and state[1]. */
+void cc_reno_init(struct cc *c, uint64_t now_ns);
+void cc_reno_on_ack(struct cc *c, const struct cc_ack *a);
+void cc_reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns);
+void cc_reno_on_recovered(struct cc *c, uint64_t now_ns);
+void cc_reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns);
+void cc_reno_on_undo(struct cc *c, uint64_t now_ns);
+void cc_reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns);
 
 #endif

@@ -8,7 +8,7 @@ enum reno_state {
     AFTER_RTO,   /* slow start because of a timeout */
 };
 
-static void reno_init(struct cc *c, uint64_t now_ns)
+void cc_reno_init(struct cc *c, uint64_t now_ns)
 {
     (void)now_ns;
     c->state[BYTES_ACKED] = 0;
@@ -38,7 +38,7 @@ static void congestion_avoidance(struct cc *c, uint32_t acked)
     cc_grow(c, c->smss);
 }
 
-static void reno_on_ack(struct cc *c, const struct cc_ack *a)
+void cc_reno_on_ack(struct cc *c, const struct cc_ack *a)
 {
     uint32_t acked = a->acked_bytes;
 
@@ -57,7 +57,7 @@ static uint32_t half_flight(const struct cc *c, uint32_t in_flight_bytes)
 }
 
 /* RFC 6675 section 5 (4.2): no inflation by three segments, since pipe counts what has left the network. */
-static void reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
+void cc_reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
 {
     (void)now_ns;
     cc_save(c);
@@ -66,7 +66,7 @@ static void reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns
     c->state[BYTES_ACKED] = 0;
 }
 
-static void reno_on_recovered(struct cc *c, uint64_t now_ns)
+void cc_reno_on_recovered(struct cc *c, uint64_t now_ns)
 {
     (void)now_ns;
     c->cwnd = c->ssthresh;
@@ -74,7 +74,7 @@ static void reno_on_recovered(struct cc *c, uint64_t now_ns)
 }
 
 /* RFC 5681 section 3.1: the loss window is one segment; ssthresh is held when the same data times out again. */
-static void reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns)
+void cc_reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns)
 {
     (void)now_ns;
     if (first) {
@@ -86,7 +86,7 @@ static void reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint
     c->state[AFTER_RTO] = 1;
 }
 
-static void reno_on_undo(struct cc *c, uint64_t now_ns)
+void cc_reno_on_undo(struct cc *c, uint64_t now_ns)
 {
     (void)now_ns;
     if (cc_restore(c))
@@ -103,7 +103,7 @@ static void reno_on_ecn(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
 }
 
 /* RFC 5681 section 4.1: the restart window. */
-static void reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
+void cc_reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
 {
     (void)now_ns;
     c->cwnd = MIN(c->cwnd, init_cwnd_bytes);
@@ -113,12 +113,12 @@ static void reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns
 
 const struct cc_ops cc_reno = {
     .name = "reno",
-    .init = reno_init,
-    .on_ack = reno_on_ack,
-    .on_loss = reno_on_loss,
-    .on_recovered = reno_on_recovered,
-    .on_rto = reno_on_rto,
-    .on_undo = reno_on_undo,
+    .init = cc_reno_init,
+    .on_ack = cc_reno_on_ack,
+    .on_loss = cc_reno_on_loss,
+    .on_recovered = cc_reno_on_recovered,
+    .on_rto = cc_reno_on_rto,
+    .on_undo = cc_reno_on_undo,
     .on_ecn = reno_on_ecn,
-    .on_idle = reno_on_idle,
+    .on_idle = cc_reno_on_idle,
 };

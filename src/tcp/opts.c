@@ -3,16 +3,30 @@
 
 #include "base/poison.h"
 
-#define IPV4_TCP_HEADERS (20u + TCP_HLEN)
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
+#define MSS_DEFAULT_V6 1220u
 #define MSS_MIN 64u         /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
 #define WSCALE_MAX 14u      /* RFC 7323 2.3 */
+
+/* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
+static uint32_t mss_of_mtu(const struct tcp_conn *tc, uint32_t mtu)
+{
+    uint32_t headers = ip_hdr_bytes(&tc->ent.raddr) + TCP_HLEN;
+
+    return mtu > headers + MSS_MIN ? mtu - headers : MSS_MIN;
+}
+
+/* What a peer that announces nothing takes. */
+uint16_t tcp_mss_default(const struct tcp_conn *tc)
+{
+    return inaddr_is_v4(&tc->ent.raddr) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+}
 
 /* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t mtu = tc->path.nif != NULL && !s->conf.mss_clamp ? tc->path.nif->mtu : tc->path.mtu;
-    uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
+    uint32_t mss = mss_of_mtu(tc, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
@@ -24,7 +38,7 @@ uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
 /* Eff.snd.MSS before options: RFC 9293 3.7.1 (MUST-16). */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu)
 {
-    uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
+    uint32_t mss = mss_of_mtu(tc, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
@@ -43,7 +57,7 @@ void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o)
 {
-    tc->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : MSS_DEFAULT_V4;
+    tc->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : tcp_mss_default(tc);
     tc->ws_on = o->has_ws && s->conf.window_scaling;
     tc->snd_wscale = tc->ws_on ? (uint8_t)MIN((uint32_t)o->ws, WSCALE_MAX) : 0;
     tc->ts_on = o->has_ts && s->conf.timestamps;

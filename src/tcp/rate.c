@@ -30,3 +30,40 @@ void rate_app_limited(struct rate *r, uint32_t pipe)
     r->app_limited = r->delivered + pipe;
     r->is_app_limited = true;
 }
+
+/* Section 3.3.3 of the draft: the slower of the rates of sending and of acknowledging; a burst of ACKs is not a fast path. */
+static void sample_rate(struct rate *r, const struct rate_acked *a, uint64_t now_ns, struct rate_sample *rs)
+{
+    const struct rate_stamp *st = a->st;
+    uint64_t send_ns = (uint64_t)st->first_age << 10;
+    uint64_t ack_ns = now_ns - a->sent_at_ns + ((uint64_t)st->delivered_age << 10);
+
+    rs->valid = true;
+    rs->prior_delivered = st->delivered;
+    rs->delivered = r->delivered - st->delivered;
+    rs->tx_in_flight = st->tx_in_flight;
+    rs->lost = a->lost_total - st->lost;
+    rs->app_limited = a->app_limited;
+    rs->interval_ns = MAX(send_ns, ack_ns);
+    if (!a->retrans) {
+        rs->rtt_ns = MAX(now_ns - a->sent_at_ns, 1u);
+        if (r->min_rtt_ns == 0 || rs->rtt_ns < r->min_rtt_ns)
+            r->min_rtt_ns = rs->rtt_ns;
+    }
+    r->first_sent_at_ns = a->sent_at_ns;
+    if (rs->interval_ns >= r->min_rtt_ns && rs->interval_ns > 0)
+        rs->rate = r->last_rate = (uint64_t)rs->delivered * NS_PER_SEC / rs->interval_ns;
+}
+
+void rate_on_ack(struct rate *r, const struct rate_acked *a, uint64_t now_ns, struct rate_sample *rs)
+{
+    *rs = (struct rate_sample){.newly_delivered = a->newly_delivered, .newly_lost = a->newly_lost};
+    r->delivered += a->newly_delivered;
+    if (a->newly_delivered > 0)
+        r->delivered_at_ns = now_ns;
+    rs->total_delivered = r->delivered;
+    if (r->is_app_limited && (int32_t)(r->delivered - r->app_limited) > 0)
+        r->is_app_limited = false;
+    if (a->st != NULL)
+        sample_rate(r, a, now_ns, rs);
+}

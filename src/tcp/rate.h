@@ -7,6 +7,7 @@
 #define TCP_RATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a record of the sent map carries. Ages count in units of 1024 ns before the record's transmission. */
@@ -20,6 +21,8 @@ struct rate_stamp {
 
 struct rate {
     uint64_t delivered_at_ns, first_sent_at_ns;
+    uint64_t min_rtt_ns;  /* shorter intervals are no samples: acknowledgements that were held up together */
+    uint64_t last_rate;   /* of the last sample: what TCP_INFO tells */
     uint32_t delivered;   /* bytes, modulo 2^32 */
     uint32_t app_limited; /* delivered + pipe when the application last had nothing to send; valid when is_app_limited */
     bool is_app_limited;
@@ -45,5 +48,15 @@ void rate_on_sent(struct rate *r, struct rate_stamp *st, bool *app_limited, uint
 
 /* The application has nothing more to send, and cwnd would let it. */
 void rate_app_limited(struct rate *r, uint32_t pipe);
+
+/* What an ACK says. st: of the records with a stamp that it delivered, the one sent last, with what belongs to it; NULL: none. */
+struct rate_acked {
+    const struct rate_stamp *st;
+    uint64_t sent_at_ns;
+    bool app_limited, retrans;
+    uint32_t newly_delivered, newly_lost, lost_total;
+};
+
+void rate_on_ack(struct rate *r, const struct rate_acked *a, uint64_t now_ns, struct rate_sample *rs);
 
 #endif

@@ -72,7 +72,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
 /* delivered: bytes that left the network; lost: bytes newly deemed lost. */
 static void reduce(struct tcp_conn *tc, uint32_t delivered, bool safe)
 {
-    if (tc->ca == TCP_CA_RECOVERY && delivered > 0)
+    if (tc->ca == TCP_CA_RECOVERY && delivered > 0 && !tc->cc.ops->own_recovery)
         tc->cc.cwnd = prr_on_ack(&tc->prr, delivered, tcp_pipe(tc), tc->cc.ssthresh, tc->cc.smss, safe);
 }
 
@@ -227,7 +227,7 @@ void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
         return;
     if (tc->ca == TCP_CA_OPEN)
         enter_recovery(s, tc, 0);
-    if (tc->ca == TCP_CA_RECOVERY)
+    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery)
         tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss;
     tcp_mark_dirty(s, tc);
 }

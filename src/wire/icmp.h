@@ -20,6 +20,8 @@
 #define ICMP_UNREACH_NEEDFRAG 4u
 #define ICMP_UNREACH_SRCFAIL 5u
 
+#define ICMP_TIME_EXCEEDED_REASS 1u
+
 struct icmp_hdr {
     uint8_t type, code;
     uint16_t id, seq; /* of echo messages; of NEEDFRAG: seq is the next-hop MTU (RFC 1191) */

@@ -19,11 +19,15 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
-#include "ip/ip_state.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_route.h"
+#include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
+#include "link/resolve.h"
 #include "sock/sock.h"
 #include "wire/arp.h"
 #include "wire/cksum.h"
@@ -139,9 +143,17 @@ static inline int net_setup(void **state)
     c->arp_reachable_ns = 30 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC;
     c->arp_max_tries = 3;
+    c->arp_reply_rate = 1000;
+    c->nd_reply_rate = 1000;
+    c->nd_delay_ns = 5 * NS_PER_SEC;
+    c->mcast_group_limit = 16;
+    c->mcast_source_limit = 64;
     c->icmp_error_rate = 10;
     c->ttl = 64;
     c->route_limit = 16;
+    c->frag_limit = 8;
+    c->frag_pieces = 16;
+    c->frag_memory_bytes = 256 * KIB;
     c->rcv_limit_bytes = 1024 * 1024;
     c->udp_rcvbuf_bytes = 64 * 1024;
     c->port_first = 40000;
@@ -199,8 +211,27 @@ static inline void net_advance(uint64_t ns)
     struct wheel_node *n;
 
     S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
-    while ((n = wheel_expire(&S->wheel, S->now_ns)))
-        arp_timer(S, n);
+    while ((n = wheel_expire(&S->wheel, S->now_ns))) {
+        switch (n->kind) {
+        case TIMER_NEIGH:
+            neigh_timer(S, n);
+            break;
+        case TIMER_FRAG:
+            ip_frag_timer(S, n);
+            break;
+        case TIMER_ROUTE:
+            ip_route_timer(S, n);
+            break;
+        case TIMER_ND:
+            nd_timer(S, n);
+            break;
+        case TIMER_MCAST:
+            mcast_timer(S, n);
+            break;
+        default:
+            break;
+        }
+    }
 }
 
 /* A received buffer; split > 0: the first segment has that many bytes, the second the rest. */
