@@ -27,10 +27,7 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
-    TIMER_PMTU,
-    TIMER_TW,
-    TIMER_FRAG,
-    TIMER_TW,
+    TIMER_SYN,
 };
 
 #define LOOPBACK_SLOTS 256u
