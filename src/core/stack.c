@@ -233,6 +233,9 @@ static void timers(struct z_stack *s)
         case TIMER_MCAST:
             mcast_timer(s, n);
             break;
+        case TIMER_TW:
+            tcp_timewait_timer(s);
+            break;
         case TIMER_PMTU:
             ip_pmtu_timer(s);
             break;

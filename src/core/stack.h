@@ -26,6 +26,7 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
+    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u

@@ -31,7 +31,7 @@ static void init_memory(struct stack_conf *c)
     c->pools.app[2] = 64;
     c->max_sockets = 262144;
     c->max_connections = 262144;
-    c->max_timewait = 65536;
+    c->max_timewait = 262144;
     c->fd_reserve = 1024;
     c->loan_quota_bytes = 4 * MIB;
     stack_conf_shares(c);
@@ -101,7 +101,7 @@ static void init_tcp(struct stack_conf *c)
     c->somaxconn = 4096;
     c->reass_blocks = 256;
     c->sent_records = 4096;
-    c->challenge_ack_rate = 1000;
+    c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
     c->mss_default = 0;
     c->mtu_probing = 1; /* when timeouts look like a black hole */

@@ -13,7 +13,7 @@ struct stack_conf {
     struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */
     uint32_t max_sockets;        /* max_sockets: descriptors */
     uint32_t max_connections;    /* max_connections: connection blocks */
-    uint32_t max_timewait;       /* max_timewait: of those in TIME-WAIT */
+    uint32_t max_timewait;       /* max_timewait: records of TIME-WAIT */
     uint32_t fd_reserve;         /* first descriptor number */
     uint32_t loan_quota_bytes;   /* loan_quota: loans of one connection by reference; beyond it reads copy */
     uint64_t loan_limit_bytes;   /* loan_limit: loans of the whole stack; beyond it windows close */
@@ -60,7 +60,7 @@ struct stack_conf {
     uint32_t keepcnt;
     uint64_t finwait2_ns;                      /* after close(2) */
     uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
-    uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
+    uint32_t challenge_ack_rate;               /* per second and connection (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
     uint16_t mss_default;                      /* 0: from the MTU */
     uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */

@@ -128,4 +128,7 @@ void ip_pmtu_timer(struct z_stack *s);
 
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
 
+/* Memory that incomplete datagrams hold, of the share of received data (rcv_limit). */
+uint64_t ip_frag_bytes(const struct z_stack *s);
+
 #endif

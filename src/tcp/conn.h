@@ -111,7 +111,7 @@ struct tcp_conn {
 
     /* identity and life */
     uint8_t state;
-    bool in_dirty, in_timewait;
+    bool in_dirty;
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -157,6 +157,7 @@ struct tcp_conn {
     /* acknowledgements owed */
     bool ack_now;         /* send one with the next output of this connection */
     bool ack_delayed;     /* the delay timer runs */
+    uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
 
@@ -199,7 +200,6 @@ struct tcp_conn {
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
-    TAILQ_ENTRY(tcp_conn) timewait_link;
     TAILQ_ENTRY(tcp_conn) accept_link; /* accept or SYN queue of the listener */
     bool in_syn_q;
     struct tcp_conn *listener;         /* of which the connection waits in a queue; NULL otherwise */
@@ -212,12 +212,32 @@ static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
     return container_of_ptr(e, struct tcp_conn, ent);
 }
 
+/* What TIME-WAIT must know (timewait.c). */
+struct tcp_tw {
+    struct tcp_entry ent;
+    TAILQ_ENTRY(tcp_tw) link;
+    uint64_t ends_ns;
+    uint64_t ack_tat_ns; /* as in tcp_conn */
+    uint32_t snd_nxt, rcv_nxt;
+    uint32_t ts_recent, ts_offset;
+    uint16_t wnd; /* as on the wire */
+    uint8_t wscale, tos, ttl;
+    bool ts_on;
+};
+
+static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
+{
+    return container_of_ptr(e, struct tcp_tw, ent);
+}
+
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
     struct tcp_hdr h;
     struct tcp_opts o;
     uint32_t len; /* payload bytes */
     uint32_t wnd; /* scaled */
+    bool reopens; /* a SYN that ended TIME-WAIT: the new initial sequence number must be beyond */
+    uint32_t iss_floor;
 };
 
 static inline bool tcp_synchronized(const struct tcp_conn *tc)
@@ -277,11 +297,14 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
 bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
-bool tcp_timewait_reuse(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g); /* may a SYN replace it? */
+bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m); /* false: a new SYN, tw is gone */
+void tcp_timewait_end(struct z_stack *s, struct tcp_tw *tw);
+void tcp_timewait_fini(struct z_stack *s);
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
 
 /* conn.c: what both ways of opening share: sequence numbers, timestamps' offset, window scale, estimators */
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
+void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor); /* after it: of a new incarnation, numbers that the old one did not use */
 
 /* opts.c */
 void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
@@ -327,6 +350,7 @@ uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, op
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
+bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);   /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */

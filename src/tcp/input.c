@@ -43,27 +43,14 @@ static struct rte_mbuf *parse(struct z_stack *s, const struct ip_in *in, struct 
     return m;
 }
 
-/* False: the connection was in TIME-WAIT and ends here; the segment opens a new one. */
-static bool conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+static void conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if ((g->h.flags & TH_SYN) == 0)
         g->wnd <<= tc->snd_wscale;
-    switch (tc->state) {
-    case TCPS_SYN_SENT:
+    if (tc->state == TCPS_SYN_SENT)
         tcp_synsent_input(s, tc, in, g, m);
-        return true;
-    case TCPS_TIME_WAIT:
-        if (tcp_timewait_reuse(s, tc, g)) {
-            stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
-            tcp_release(s, tc);
-            return false;
-        }
-        break;
-    default:
-        break;
-    }
-    tcp_slow_input(s, tc, in, g, m);
-    return true;
+    else
+        tcp_slow_input(s, tc, in, g, m);
 }
 
 /* To what the entry is part of. False: the segment is for whoever listens. */
@@ -71,11 +58,12 @@ static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_
 {
     switch (e->kind) {
     case TCP_ENT_CONN:
-        return conn_input(s, tcp_conn_of(e), in, g, m);
+        conn_input(s, tcp_conn_of(e), in, g, m);
+        return true;
     case TCP_ENT_SYN:
         return false;
     case TCP_ENT_TW:
-        return false;
+        return tcp_timewait_input(s, tcp_tw_of(e), g, m);
     default:
         return false;
     }
@@ -106,6 +94,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         stack_count(s, DROP_TCP_OPTION);
     g.len = m->pkt_len;
     g.wnd = g.h.wnd;
+    g.reopens = false;
     if (e != NULL && entry_input(s, e, in, &g, m))
         return;
     lc = tcp_listen_find(s, &in->dst, g.h.dport);

@@ -252,6 +252,8 @@ void tcp_output_pending(struct z_stack *s)
         }
         tcp_output(s, tc);
         put_off += tc->in_dirty;
+        if (tc->state == TCPS_TIME_WAIT && tc->sk == NULL && !tc->in_dirty)
+            tcp_free(s, tc); /* its record goes on */
     }
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
     TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);

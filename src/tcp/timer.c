@@ -244,7 +244,7 @@ static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
     case TT_KEEP:
         keep_timeout(s, tc);
         break;
-    case TT_2MSL: /* TIME-WAIT, or FIN-WAIT-2 of a closed socket */
+    case TT_2MSL: /* TIME-WAIT as a descriptor sees it, or FIN-WAIT-2 of a closed socket */
         tcp_release(s, tc);
         break;
     default:

@@ -198,8 +198,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
         tcp_drop_conn(s, tc, 0);
         return;
     case TCPS_TIME_WAIT:
-        rcvq_clear(&tc->rcvq);
-        tcp_rcv_charge(s, tc);
+        tcp_release(s, tc); /* its record stays */
         return;
     default:
         break;
