@@ -28,7 +28,7 @@ struct ip_in {
     bool l2_group;      /* came in a broadcast or multicast frame */
     bool dst_group;     /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
-    bool fragmented;    /* IPv6: came with a fragment header (RFC 6980) */
+    bool fragmented;    /* was reassembled, or came with a fragment header: neighbour discovery does not believe it (RFC 6980) */
     bool router_alert;  /* IPv6: the hop-by-hop option of that name was there (RFC 2711) */
     uint16_t ip_hlen;   /* bytes of the IP header and its extensions, which stand in the headroom in front of the mbuf's data */
     uint16_t next_off;  /* IPv6: where in these bytes the number proto stands */

@@ -13,7 +13,7 @@
 #include "ip/pmtu.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
-#define IP_HEADERS_BYTES 54u
+#define IP_HEADERS_BYTES 58u
 /* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
 #define IP_LOOPBACK_MTU 16384u
 

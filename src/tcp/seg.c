@@ -11,8 +11,8 @@
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv6 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 40u + TCP_HLEN_MAX)
+/* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
@@ -157,7 +157,7 @@ static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const s
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
+static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
@@ -168,6 +168,7 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
             tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
         o.flow = tc->flow;
     }
+    o.tos |= ecn;
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
@@ -190,6 +191,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
     struct tcp_opts o;
     struct rte_mbuf *m;
+    uint8_t ecn = 0;
 
     if (!path_ready(s, tc))
         return -EHOSTUNREACH;
@@ -209,16 +211,18 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         add_sack(tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
+    if (unlikely(tc->ecn_echo_ok))
+        ecn = tcp_ecn_mark(s, tc, &h, len);
     push_header(m, &h, &o);
     ack_sent(tc);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, ecn);
     return 0;
 }
 
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
 {
     bool reply = tc->state == TCPS_SYN_RCVD;
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
         .mss = tcp_mss_to_announce(s, tc),
@@ -235,6 +239,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
     o.ts_val = tcp_ts_now(s, tc);
+    h.flags = TH_SYN | tcp_ecn_syn_flags(s, tc);
     if (reply) {
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
@@ -246,7 +251,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
     return 0;
 }
 
@@ -307,5 +312,5 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
 }

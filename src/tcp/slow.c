@@ -223,5 +223,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     }
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);
+    if (unlikely(tc->ecn_echo_ok) && g->len > 0)
+        tcp_ecn_data(s, tc, g, in->tos);
     tcp_data_input(s, tc, g, m); /* seventh and eighth: text and FIN */
 }

@@ -81,6 +81,7 @@ struct seg {
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
     uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
+    bool no_df;       /* of out(): may be fragmented */
 };
 
 /* The addresses of a script are written as those of IPv4; over IPv6 they are the last bits of fd00::/64, or what corresponds. */

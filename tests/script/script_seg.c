@@ -351,6 +351,7 @@ static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why
     g.urp = h.urp;
     g.ttl = ip.ttl;
     g.tos = ip.tos;
+    g.no_df = !ip.df;
     err = parse_sent_opts(t + TCP_HLEN, h.hlen - TCP_HLEN, f, &g);
     if (err == NULL && (h.flags & TH_URG) == 0 && h.urp != 0)
         err = "urgent pointer without URG";
@@ -456,7 +457,7 @@ void script_out(const char *file, int line, struct seg want)
     if (want.port == 0)
         want.port = PEER_PORT;
     if (parse_flags(want.flags) != parse_flags(got.flags) || want.seq != got.seq || want.ack != got.ack || want.len != got.len ||
-        want.port != got.port || want.urp != got.urp || got.ttl != (want.ttl != 0 ? want.ttl : 64) || want.tos != got.tos ||
+        want.port != got.port || want.urp != got.urp || want.no_df != got.no_df || got.ttl != (want.ttl != 0 ? want.ttl : 64) || want.tos != got.tos ||
         !opts_equal(script_flow(got.port), &want, &got) || (want.win == WIN0 && got.win != 0) || (want.win > 0 && want.win != got.win))
         script_fail(file, line, "expected %s", print_seg(text, sizeof(text), &want));
 }

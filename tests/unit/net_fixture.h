@@ -20,14 +20,14 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip_frag.h"
-#include "ip/mcast.h"
-#include "ip/nd.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/arp.h"
-#include "link/resolve.h"
 #include "link/eth.h"
 #include "link/neigh.h"
+#include "link/resolve.h"
 #include "sock/sock.h"
 #include "wire/arp.h"
 #include "wire/cksum.h"
@@ -212,16 +212,25 @@ static inline void net_advance(uint64_t ns)
 
     S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
     while ((n = wheel_expire(&S->wheel, S->now_ns))) {
-        if (n->kind == TIMER_FRAG)
-            ip_frag_timer(S, n);
-        else if (n->kind == TIMER_ROUTE)
-            ip_route_timer(S, n);
-        else if (n->kind == TIMER_NEIGH)
+        switch (n->kind) {
+        case TIMER_NEIGH:
             neigh_timer(S, n);
-        else if (n->kind == TIMER_ND)
+            break;
+        case TIMER_FRAG:
+            ip_frag_timer(S, n);
+            break;
+        case TIMER_ROUTE:
+            ip_route_timer(S, n);
+            break;
+        case TIMER_ND:
             nd_timer(S, n);
-        else if (n->kind == TIMER_MCAST)
+            break;
+        case TIMER_MCAST:
             mcast_timer(S, n);
+            break;
+        default:
+            break;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "tcp/cc.h"
 #include "core/conf_priv.h"
 
 #define MAX_LINES 64
@@ -277,8 +278,8 @@ static void test_warnings(void **state)
                    "config.ini:8: warning: [dpdk] pkt_tx_delay: ignored, packets are sent without delay");
     expect_warning(BASE "[port1]\naddr=10.0.0.300\n", "config.ini:7: warning: [port1] is not in [dpdk] port_list; ignored");
     expect_warning(BASE "[kni]\nenable=1\n", "config.ini:8: warning: [kni] enable: not there yet; ignored");
-    expect_warning(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubic\n",
-                   "config.ini:8: warning: [freebsd.sysctl] net.inet.tcp.cc.algorithm: cubic is not there yet, newreno is used");
+    expect_warning(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=htcp\n",
+                   "config.ini:8: warning: [freebsd.sysctl] net.inet.tcp.cc.algorithm: there is no htcp here, cubic is used");
     expect_silence(BASE "[kni]\nenable=0\nmethod=reject\n[pcap]\nenable=0\nsnaplen=96\n[dpdk]\ntso=1\nsymmetric_rss=1\npkt_tx_delay=0\n");
 }
 
@@ -294,7 +295,7 @@ static void test_freebsd(void **state)
                                     "net.inet.tcp.sack.enable=0\nnet.inet.tcp.rfc1323=2\nnet.inet.tcp.keepidle=600000\n"
                                     "net.inet.tcp.keepintvl=1000\nnet.inet.tcp.keepcnt=3\nnet.inet.ip.ttl=32\n"
                                     "net.inet.ip.portrange.first=20000\nnet.inet.ip.portrange.last=30000\n"
-                                    "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.functions_default=freebsd\n"),
+                                    "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.ecn.enable=1\nnet.inet.tcp.functions_default=freebsd\n"),
                      0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.fd_reserve, 0);
@@ -317,11 +318,12 @@ static void test_freebsd(void **state)
     assert_int_equal(c.stack.ttl, 32);
     assert_int_equal(c.stack.port_first, 20000);
     assert_int_equal(c.stack.port_last, 30000);
+    assert_string_equal(c.stack.cc->name, "reno");
+    assert_int_equal(c.stack.ecn, 2);
     conf_free(&c);
     expect_error(
         BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubik\n",
-        "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected newreno (cubic and others are accepted, and "
-        "newreno is used)");
+        "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected cubic, reno (newreno), bbr or dctcp");
     expect_error(
         BASE "[freebsd.sysctl]\nnet.inet.tcp.rfc1323=10\n",
         "config.ini:8: [freebsd.sysctl] net.inet.tcp.rfc1323: found \"10\", expected 0 (off), 1 (window scaling and timestamps), 2 "
