@@ -209,7 +209,7 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(BOOT, TCP "syncache.bucketlimit"),
     NO_EFFECT(BOOT, TCP "syncache.cachelimit"),
     NO_EFFECT(BOOT, TCP "syncache.rexmtlimit"),
-    IPV6(BOOT, "kern.features.inet6"),
+    BOOL(BOOT, "kern.features.inet6", stack.ipv6),
     NUM(CTL, "kern.ipc.somaxconn", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.soacceptqueue", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.maxsockets", stack.max_sockets, 16, 16777216),
@@ -299,7 +299,7 @@ static bool starts(const char *s, const char *prefix)
 }
 
 /* The IPv6 settings of FreeBSD are many and start alike. */
-static const struct conf_key ipv6_sysctl = IPV6(CTL, "net.inet6.*");
+static const struct conf_key ipv6_sysctl = NO_EFFECT(CTL, "net.inet6.*");
 
 const struct conf_key *conf_key_find(const char *section, const char *key)
 {
@@ -391,9 +391,6 @@ int conf_key_apply(struct conf_build *b, const struct conf_key *k, const struct 
     case CONF_NOT_YET:
         if (e->value[0] != '\0' && strcmp(e->value, "0") != 0)
             conf_warn(&b->out, e->line, "[%s] %s: not there yet; ignored", e->section, e->key);
-        return 0;
-    case CONF_IPV6:
-        conf_warn(&b->out, e->line, "[%s] %s: IPv6 is not there yet; ignored", e->section, e->key);
         return 0;
     case CONF_NUM:
     case CONF_SIZE:
