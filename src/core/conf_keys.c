@@ -78,6 +78,27 @@ static int set_functions_default(struct conf_build *b, const struct ini_entry *e
     return 0;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int set_ip6_secret(struct conf_build *b, const struct ini_entry *e)
+{
+    uint8_t *secret = b->c->stack.ip6_secret;
+    size_t n = strlen(e->value);
+
+    for (size_t i = 0; i < n && n == 2 * sizeof(b->c->stack.ip6_secret); i++) {
+        int d = hex_digit(e->value[i]);
+
+        if (d < 0)
+            n = 0;
+        else
+            secret[i / 2] = (uint8_t)(secret[i / 2] << 4 | d);
+    }
+    return n == 2 * sizeof(b->c->stack.ip6_secret) ? 0 : conf_bad(&b->out, e, "32 hexadecimal digits");
+}
+
 const struct conf_key conf_keys_zstack[] = {
     SIZE(Z, "conn_memory", stack.conn_memory_bytes, 16 * MIB, TIB),
     NUM(Z, "rx_buffers", stack.pools.rx, 256, 16777216),
@@ -102,6 +123,21 @@ const struct conf_key conf_keys_zstack[] = {
     MSEC(Z, "arp_reachable_ms", stack.arp_reachable_ns, 100, 86400000),
     MSEC(Z, "arp_retry_ms", stack.arp_retry_ns, 10, 60000),
     NUM(Z, "arp_max_tries", stack.arp_max_tries, 1, 100),
+    NUM(Z, "arp_reply_rate", stack.arp_reply_rate, 1, 1000000),
+    BOOL(Z, "arp_probe", stack.arp_probe),
+    NUM(Z, "nd_reply_rate", stack.nd_reply_rate, 1, 1000000),
+    MSEC(Z, "nd_delay_ms", stack.nd_delay_ns, 1, 60000),
+    NUM(Z, "dad_transmits", stack.dad_transmits, 0, 16),
+    NUM(Z, "accept_ra", stack.accept_ra, 0, 2),
+    BOOL(Z, "accept_redirects", stack.accept_redirects),
+    BOOL(Z, "ip6_eui64", stack.ip6_eui64),
+    SPECIAL(Z, "ip6_secret", set_ip6_secret),
+    NUM(Z, "nd_router_limit", stack.nd_router_limit, 1, 64),
+    NUM(Z, "nd_prefix_limit", stack.nd_prefix_limit, 1, 64),
+    NUM(Z, "nd_redirect_limit", stack.nd_redirect_limit, 0, 64),
+    NUM(Z, "slaac_limit", stack.slaac_limit, 0, 14),
+    NUM(Z, "mcast_group_limit", stack.mcast_group_limit, 0, 65536),
+    NUM(Z, "mcast_source_limit", stack.mcast_source_limit, 0, 64),
     NUM(Z, "icmp_error_rate", stack.icmp_error_rate, 0, 1000000),
     NUM(Z, "ttl", stack.ttl, 1, 255),
     NUM(Z, "route_limit", stack.route_limit, 8, 65536),
@@ -141,6 +177,9 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "ecn", stack.ecn, 0, 2),
     BOOL(Z, "pacing", stack.pacing),
     NUM(Z, "mss", stack.mss_default, 0, 65000),
+    MSEC(Z, "orphan_ms", stack.orphan_ns, 0, 86400000),
+    NUM(Z, "max_orphans", stack.max_orphans, 0, 16777216),
+    SIZE(Z, "notsent_lowat", stack.notsent_lowat_bytes, 0, GIB),
     BOOL(Z, "mss_clamp", stack.mss_clamp),
     NUM(Z, "mtu_probing", stack.mtu_probing, 0, 2),
     BOOL(Z, "sack", stack.sack),

@@ -1,4 +1,5 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
+#include "link/neigh.h"
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
@@ -116,6 +117,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (unlikely(tc->mtup != NULL))
         tcp_mtup_acked(s, tc);
+    if (likely(!tc->path.local)) /* forward progress: RFC 4861 7.3.1 */
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, s->now_ns);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);
@@ -123,6 +126,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->rexmt_count = 0;
     tc->orphan_probes = 0;
     tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
@@ -141,7 +145,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    struct sent_ack sa = {0};
+    struct sent_ack sa = {.rtx_latest_ns = s->now_ns, .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
     struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};

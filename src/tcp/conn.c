@@ -58,9 +58,9 @@ int tcp_state_init(struct z_stack *s)
     t->id_mask = (uint32_t)(n * 2 - 1);
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
-    t->ack_tokens = s->conf.challenge_ack_rate;
-    t->ack_tokens_at_ns = s->now_ns;
-    t->port_counter = (uint32_t)rng_next(&s->rng);
+    t->timewait_timer.kind = TIMER_TW;
+    for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
+        t->port_counter[i] = (uint32_t)rng_next(&s->rng);
     return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
@@ -72,6 +72,8 @@ void tcp_state_fini(struct z_stack *s)
     for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
         if (t->id_tab[i] != NULL)
             tcp_free(s, t->id_tab[i]);
+    if (t->bucket != NULL)
+        tcp_timewait_fini(s);
     bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
@@ -92,6 +94,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .sndbuf_bytes = c->sndbuf_bytes,
         .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,
+        .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,
         .keepintvl_ns = c->keepintvl_ns,
         .keepcnt = c->keepcnt,
@@ -161,11 +164,8 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
     tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
-    if (tc->in_timewait) {
-        TAILQ_REMOVE(&s->tcp.timewait, tc, timewait_link);
-        tc->in_timewait = false;
-        s->tcp.n_timewait--;
-    }
+    s->tcp.n_orphans -= tc->orphan;
+    tc->orphan = false;
     sent_clear(&tc->sent, &s->arena);
     tcp_cc_free(s, tc);
     sndq_clear(&tc->sndq, &s->arena);
@@ -260,17 +260,29 @@ static uint8_t choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
     return scale;
 }
 
+static void start_at(struct tcp_conn *tc, uint32_t iss)
+{
+    tc->iss = iss;
+    tc->snd_una = iss;
+    tc->snd_nxt = iss + 1;
+    sndq_init(&tc->sndq, iss + 1);
+    tc->recover = iss;
+    tc->snd_sml = iss;
+}
+
+/* A window's worth beyond: what the old one may have been told to send is past as well. */
+void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor)
+{
+    if (seq_leq(tc->iss, floor))
+        start_at(tc, floor + UINT16_MAX);
+}
+
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
 {
     struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 3};
     struct rtt_conf rc;
 
-    tc->iss = tcp_new_iss(s, tc);
-    tc->snd_una = tc->iss;
-    tc->snd_nxt = tc->iss + 1;
-    sndq_init(&tc->sndq, tc->iss + 1);
-    tc->recover = tc->iss;
-    tc->snd_sml = tc->iss;
+    start_at(tc, tcp_new_iss(s, tc));
     /* per connection and peer, so that one's clock says nothing of another's (RFC 7323 section 5.4) */
     tc->ts_offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
     tc->rcv_wscale = s->conf.window_scaling ? choose_wscale(s, tc) : 0;

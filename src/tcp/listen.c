@@ -38,6 +38,8 @@ static void start_syn_rcvd(struct z_stack *s, struct tcp_conn *tc, const struct 
     tc->rcv_nxt = g->h.seq + 1;
     tc->rcv_adv = tc->rcv_nxt;
     tcp_handshake_init(s, tc);
+    if (g->reopens)
+        tcp_iss_beyond(tc, g->iss_floor);
     tcp_opts_accept(s, tc, &g->o);
     tcp_ecn_accept(s, tc, g->h.flags);
     tcp_mss_update(s, tc);

@@ -1,6 +1,7 @@
 /* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
 #include <errno.h>
 
+#include "sock/sock.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -142,35 +143,41 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     return 0;
 }
 
-static int output_new(struct z_stack *s, struct tcp_conn *tc)
+/* A larger segment, to see whether the path takes it. 0: whatever else there is may go; or -errno. */
+static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin;
-    int ret = 0;
+    uint32_t len;
+    int ret;
 
-    if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
+    switch (tcp_mtup_next(s, tc, &len)) {
+    case TCP_MTUP_PROBE:
         ret = send_new(s, tc, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
+        return ret;
+    case TCP_MTUP_WAIT:
+        return -EAGAIN;
+    default:
+        return 0;
     }
+}
+
+static int output_new(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t mss = tcp_eff_mss(tc), len;
+    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    int ret = 0;
+
+    if (unlikely(tc->mtup != NULL))
+        ret = output_probe(s, tc);
     while (ret == 0 && next_new(tc, mss, &len, &fin)) {
         ret = send_new(s, tc, len, fin);
         if (unlikely(tc->paced) && ret == 0 && tcp_pace_spent(s, tc, len))
             ret = -EAGAIN;
     }
+    if (full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
     return ret;
-}
-
-/* RFC 6675 NextSeg (3): in recovery, with nothing lost and nothing new, repeat the oldest hole that was not repeated. */
-static void output_rescue(struct z_stack *s, struct tcp_conn *tc)
-{
-    struct sent_rec *r;
-
-    if (tc->ca != TCP_CA_RECOVERY || !tc->sack_on || tcp_pipe(tc) + tcp_eff_mss(tc) > tc->cc.cwnd)
-        return;
-    r = sent_next_rescue(&tc->sent);
-    if (r != NULL)
-        retransmit(s, tc, r);
 }
 
 /* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
@@ -226,9 +233,7 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     ret = output_lost(s, tc);
     if (ret == 0)
         ret = output_new(s, tc);
-    if (ret == 0)
-        output_rescue(s, tc);
-    else if (ret != -EAGAIN)
+    if (ret != 0 && ret != -EAGAIN)
         send_failed(s, tc, ret);
     if (unlikely(tc->paced) && ret == -EAGAIN && tcp_pace_wait(s, tc) && !tc->cwnd_limited)
         tc->cwnd_limited = was_limited;
@@ -281,6 +286,8 @@ void tcp_output_pending(struct z_stack *s)
         }
         tcp_output(s, tc);
         put_off += tc->in_dirty;
+        if (tc->state == TCPS_TIME_WAIT && tc->sk == NULL && !tc->in_dirty)
+            tcp_free(s, tc); /* its record goes on */
     }
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
     TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);

@@ -6,12 +6,13 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv4 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
@@ -163,6 +164,9 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
     if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
+        if (tc->flow == 0)
+            tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
+        o.flow = tc->flow;
     }
     o.tos |= ecn;
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
@@ -276,22 +280,26 @@ int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
     return ret;
 }
 
-/* RFC 5961 section 7: a bound on what a stranger can make us send, in tokens per second of the whole stack. */
+/*
+ * RFC 5961 section 7: a bound on what a stranger can make us send. Each connection has its own and nothing is shared, or who owns
+ * one connection could count what is left and learn of segments that another one has accepted (CVE-2016-5696). tat: the theoretical
+ * arrival time of the next one at the full rate; a second's worth may come at once.
+ */
+bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns)
+{
+    if (*tat_ns > s->now_ns + NS_PER_SEC - NS_PER_SEC / s->conf.challenge_ack_rate) {
+        stack_count(s, CTR_TCP_ACK_LIMIT);
+        return false;
+    }
+    *tat_ns = MAX(*tat_ns, s->now_ns) + NS_PER_SEC / s->conf.challenge_ack_rate;
+    stack_count(s, CTR_TCP_CHALLENGE);
+    return true;
+}
+
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct tcp_state *t = &s->tcp;
-
-    if (s->now_ns - t->ack_tokens_at_ns >= NS_PER_SEC) {
-        t->ack_tokens_at_ns = s->now_ns;
-        t->ack_tokens = s->conf.challenge_ack_rate;
-    }
-    if (t->ack_tokens == 0) {
-        stack_count(s, CTR_TCP_ACK_LIMIT);
-        return;
-    }
-    t->ack_tokens--;
-    stack_count(s, CTR_TCP_CHALLENGE);
-    tcp_send_ack(s, tc);
+    if (tcp_ack_allowed(s, &tc->ack_tat_ns))
+        tcp_send_ack(s, tc);
 }
 
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)

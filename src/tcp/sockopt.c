@@ -124,6 +124,10 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
             return -EINVAL;
         o->syncnt = (uint32_t)v;
         return 0;
+    case TCP_NOTSENT_LOWAT:
+        o->notsent_lowat_bytes = (uint32_t)v;
+        sock_on_writable(s, tc->sk);
+        return 0;
     case TCP_USER_TIMEOUT:
         if (v < 0)
             return -EINVAL;
@@ -220,6 +224,8 @@ static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int n
         return o->keepcnt;
     case TCP_SYNCNT:
         return o->syncnt != 0 ? o->syncnt : s->conf.syn_retries;
+    case TCP_NOTSENT_LOWAT:
+        return o->notsent_lowat_bytes;
     case TCP_USER_TIMEOUT:
         return (int64_t)(o->user_timeout_ns / NS_PER_MS);
     case TCP_LINGER2:

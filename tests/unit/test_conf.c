@@ -337,7 +337,7 @@ static void test_zstack(void **state)
     (void)state;
     assert_int_equal(parse(&c, BASE
                            "[zstack]\nconn_memory=64m\nrx_buffers=1024\nloan_quota=1M\nttl=9\nsack=0\nrto_min_ms=50\nrto_max_ms=60000\n"
-                           "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nport_first=1\ncopy_break=0\n"),
+                           "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nmax_timewait=600\nport_first=1\ncopy_break=0\n"),
                      0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.conn_memory_bytes, 64 * MIB);
@@ -350,7 +350,7 @@ static void test_zstack(void **state)
     assert_true(c.poll_thread);
     assert_true(c.stack.wait_in_run);
     assert_true(c.stack.seed == UINT64_MAX);
-    assert_int_equal(c.stack.max_timewait, 500);
+    assert_int_equal(c.stack.max_timewait, 600);
     assert_int_equal(c.stack.copy_break_bytes, 0);
     /* the shares follow the pool: 1024 buffers of 128 + 128 + 2048 bytes */
     assert_int_equal(c.stack.loan_limit_bytes, 1024 * 2304 / 2);
