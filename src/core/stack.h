@@ -17,7 +17,7 @@
 #include "udp/udp.h"
 
 /* Kinds of wheel nodes: which struct a timer is part of. */
-enum timer_kind { TIMER_TCP, TIMER_NEIGH, TIMER_KEVENT, TIMER_ROUTE };
+enum timer_kind { TIMER_TCP, TIMER_SYN, TIMER_NEIGH, TIMER_KEVENT, TIMER_ROUTE };
 
 #define LOOPBACK_SLOTS 256u
 

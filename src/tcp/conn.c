@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/siphash.h"
 #include "sock/sock.h"
+#include "tcp/syncache.h"
 
 #include "base/poison.h"
 
@@ -61,6 +62,7 @@ int tcp_state_init(struct z_stack *s)
     t->ack_tokens = s->conf.challenge_ack_rate;
     t->ack_tokens_at_ns = s->now_ns;
     t->port_counter = (uint32_t)rng_next(&s->rng);
+    tcp_syn_init(s);
     return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
@@ -121,7 +123,7 @@ struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tc->sk = sk;
     tc->timer.kind = TIMER_TCP;
-    tc->rcv_ratio = 128;
+    tc->rcv_ratio = TCP_RCV_RATIO_START;
     default_opts(&s->conf, &tc->opt);
     tc->ent.laddr = INADDR_ANY_V4;
     return tc;
@@ -201,7 +203,7 @@ static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
 {
-    bool waits_for_accept = tc->listener != NULL && tc->state != TCPS_SYN_RCVD;
+    bool waits_for_accept = tc->listener != NULL;
 
     if (tc->state != TCPS_CLOSED)
         tcp_set_state(s, tc, TCPS_CLOSED);
@@ -228,28 +230,36 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc)
     TAILQ_INSERT_TAIL(&s->tcp.dirty, tc, dirty_link);
 }
 
+uint32_t tcp_ts_clock(const struct z_stack *s)
+{
+    return (uint32_t)(s->now_ns / NS_PER_MS);
+}
+
 uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return (uint32_t)(s->now_ns / NS_PER_MS) + tc->ts_offset;
+    return tcp_ts_clock(s) + tc->ts_offset;
 }
 
-struct iss_input {
-    struct inaddr laddr, raddr;
-    uint16_t lport, rport;
-    uint32_t purpose;
-};
-
-/* RFC 6528: ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 us clock (MUST-8, SHLD-1, MUST-9). */
-uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc)
+/*
+ * RFC 6528: ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 us clock (MUST-8, SHLD-1, MUST-9). The other
+ * half of F moves the timestamp clock, so that one connection's says nothing of another's (RFC 7323 section 5.4).
+ */
+void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset)
 {
-    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 1};
+    struct {
+        struct inaddr laddr, raddr;
+        uint16_t lport, rport;
+        uint32_t purpose;
+    } in = {e->laddr, e->raddr, e->lport, e->rport, 1};
+    uint64_t f = siphash24(s->secret_key, &in, sizeof(in));
 
-    return (uint32_t)(s->now_ns / 4000) + (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+    *iss = (uint32_t)(s->now_ns / 4000) + (uint32_t)f;
+    *ts_offset = (uint32_t)(f >> 32);
 }
 
-static uint8_t choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o)
 {
-    uint32_t space = tc->opt.rcvbuf_locked ? tc->opt.rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, tc->opt.rcvbuf_bytes);
+    uint32_t space = o->rcvbuf_locked ? o->rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, o->rcvbuf_bytes);
     uint8_t scale = 0;
 
     while (scale < 14 && (UINT16_MAX << scale) < (int64_t)space)
@@ -257,20 +267,34 @@ static uint8_t choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
     return scale;
 }
 
-void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
+/* The window of a SYN, which is never scaled. */
+uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio)
 {
-    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 3};
+    uint64_t wnd = (uint64_t)o->rcvbuf_bytes * rcv_ratio / 256;
+
+    return (uint16_t)MIN(wnd, (uint64_t)UINT16_MAX);
+}
+
+void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset)
+{
     struct rtt_conf rc;
 
-    tc->iss = tcp_new_iss(s, tc);
+    tc->iss = iss;
     tc->snd_una = tc->iss;
     tc->snd_nxt = tc->iss + 1;
     sndq_init(&tc->sndq, tc->iss + 1);
     tc->recover = tc->iss;
     tc->snd_sml = tc->iss;
-    /* per connection and peer, so that one's clock says nothing of another's (RFC 7323 section 5.4) */
-    tc->ts_offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
-    tc->rcv_wscale = s->conf.window_scaling ? choose_wscale(s, tc) : 0;
+    tc->ts_offset = ts_offset;
     tcp_rtt_conf(s, &rc);
     rtt_init(&tc->rtt, &rc);
+}
+
+void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t iss, ts_offset;
+
+    tcp_isn(s, &tc->ent, &iss, &ts_offset);
+    tcp_handshake_start(s, tc, iss, ts_offset);
+    tc->rcv_wscale = s->conf.window_scaling ? tcp_choose_wscale(s, &tc->opt) : 0;
 }

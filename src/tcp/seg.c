@@ -151,7 +151,7 @@ static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
     h->urp = (uint16_t)MIN(tc->snd_up - h->seq, (uint32_t)UINT16_MAX);
 }
 
-static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
+void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
 {
     struct tcp_hdr h = *fixed;
     uint8_t *p;
@@ -164,19 +164,23 @@ static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const s
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
+void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, struct rte_mbuf *m)
+{
+    struct ip_out o = {.src = e->laddr, .dst = e->raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos};
+
+    if (unlikely(!inaddr_is_v4(&e->raddr))) {
+        o.ttl = uo->hops;
+        o.tos = uo->tclass;
+    }
+    o.df = path->mtu > TCP_PATH_MTU_MIN;
+    stack_count(s, CTR_TCP_SEG_TX);
+    ip_output(s, path, &o, m);
+}
+
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
-    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
-
-    if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
-        o.ttl = tc->opt.hops;
-        o.tos = tc->opt.tclass;
-    }
-
-    o.df = tc->path.mtu > TCP_PATH_MTU_MIN;
     tc->last_snd_ns = s->now_ns;
-    stack_count(s, CTR_TCP_SEG_TX);
-    ip_output(s, &tc->path, &o, m);
+    tcp_hand_down(s, &tc->path, &tc->ent, &tc->opt, m);
 }
 
 static void ack_sent(struct tcp_conn *tc)
@@ -214,7 +218,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         add_sack(tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     ack_sent(tc);
     hand_down(s, tc, m);
     return 0;
@@ -226,13 +230,12 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
     struct tcp_opts o = {
         .has_mss = true,
-        .mss = tcp_mss_to_announce(s, tc),
+        .mss = tcp_mss_to_announce(s, &tc->path, &tc->opt),
         .has_ws = reply ? tc->ws_on : s->conf.window_scaling,
         .ws = tc->rcv_wscale,
         .has_ts = reply ? tc->ts_on : s->conf.timestamps,
         .sack_ok = reply ? tc->sack_on : s->conf.sack,
     };
-    uint32_t wnd = (uint32_t)((uint64_t)tc->opt.rcvbuf_bytes * tc->rcv_ratio / 256);
     struct rte_mbuf *m;
 
     if (!path_ready(s, tc))
@@ -246,13 +249,20 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         o.ts_ecr = tc->ts_recent;
         tc->last_ack_sent = tc->rcv_nxt;
     }
-    h.wnd = (uint16_t)MIN(wnd, (uint32_t)UINT16_MAX); /* never scaled in a SYN */
+    h.wnd = tcp_syn_window(&tc->opt, tc->rcv_ratio);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m);
     return 0;
+}
+
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->syn_unsent = tcp_send_syn(s, tc) == -ENOBUFS;
+    if (tc->syn_unsent)
+        tcp_mark_dirty(s, tc);
 }
 
 /*
@@ -281,7 +291,7 @@ int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
 }
 
 /* RFC 5961 section 7: a bound on what a stranger can make us send, in tokens per second of the whole stack. */
-void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
+bool tcp_ack_allowed(struct z_stack *s)
 {
     struct tcp_state *t = &s->tcp;
 
@@ -291,11 +301,17 @@ void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
     }
     if (t->ack_tokens == 0) {
         stack_count(s, CTR_TCP_ACK_LIMIT);
-        return;
+        return false;
     }
     t->ack_tokens--;
     stack_count(s, CTR_TCP_CHALLENGE);
-    tcp_send_ack(s, tc);
+    return true;
+}
+
+void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tcp_ack_allowed(s))
+        tcp_send_ack(s, tc);
 }
 
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
@@ -307,6 +323,6 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m);
 }

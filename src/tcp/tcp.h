@@ -16,6 +16,7 @@
 #include <rte_mbuf.h>
 
 #include "base/inaddr.h"
+#include "base/wheel.h"
 #include "ip/icmp_err.h"
 #include "ip/ip.h"
 
@@ -23,10 +24,20 @@ struct z_stack;
 struct sock;
 struct tcp_conn;
 struct tcp_entry;
-struct wheel_node;
+struct tcp_synent;
 
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
 TAILQ_HEAD(tcp_timewait_list, tcp_conn);
+
+#define TCP_SYN_LISTS 32u /* more than retransmissions of a SYN,ACK */
+
+/* Connections of listeners before the handshake's last ACK (syncache.h). */
+struct tcp_syncache {
+    TAILQ_HEAD(tcp_syn_list, tcp_synent) rexmt[TCP_SYN_LISTS]; /* by retransmissions so far; in the order of deadlines */
+    struct tcp_syn_list unsent;                                /* their SYN,ACK found no buffer */
+    struct wheel_node timer;                                   /* not later than the earliest deadline */
+    uint32_t n;
+};
 
 /* Of one stack. */
 struct tcp_state {
@@ -42,6 +53,7 @@ struct tcp_state {
     uint64_t loan_bytes;               /* memory lent to the application */
     uint64_t ack_tokens_at_ns;         /* rate limit of challenge and out-of-window ACKs */
     uint32_t ack_tokens;
+    struct tcp_syncache syn;
     uint16_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
@@ -54,7 +66,9 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e);
 
 /* From the loop. */
 void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
+void tcp_syn_timer(struct z_stack *s);                   /* that of the SYN cache */
 void tcp_output_pending(struct z_stack *s);              /* one tcp_output per dirty connection */
+bool tcp_output_waits(const struct z_stack *s);          /* is there something for it to do? */
 
 /* Sends what the connection may send now, for a write outside the application's turn of the loop. */
 void tcp_push(struct z_stack *s, struct tcp_conn *tc);

@@ -88,9 +88,7 @@ uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *
 
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = tc->state == TCPS_SYN_RCVD && tc->passive ? s->conf.synack_retries
-                     : tc->opt.syncnt != 0                     ? tc->opt.syncnt
-                                                               : s->conf.syn_retries;
+    uint32_t limit = tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
     struct rtt_conf rc;
 
     if (r2_reached(s, tc, tc->rexmt_count, limit)) {
@@ -101,7 +99,7 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     stack_count(s, CTR_TCP_RTO);
     rtt_backoff(&tc->rtt);
     tcp_rtt_conf(s, &rc);
-    tcp_send_syn(s, tc);
+    tcp_open_send(s, tc);
     tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
 }
 

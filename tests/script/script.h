@@ -36,7 +36,7 @@
 
 #include "core/stack.h"
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 
 #define TEST(name) static void name(void **state_ __attribute__((unused)))
 #define T(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
@@ -185,6 +185,7 @@ void script_linger(int fd, int on, int seconds);
 unsigned script_poll(int fd);
 void script_state(const char *file, int line, uint16_t port, enum tcp_st st);
 struct tcp_conn *script_conn(int fd);
+struct tcp_synent *script_entry(uint16_t port); /* the SYN cache's entry of that peer port */
 int script_passive(const char *file, int line, struct hs h);
 int script_active(const char *file, int line, struct hs h);
 int script_active_on(const char *file, int line, int fd, struct hs h);

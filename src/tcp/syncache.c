@@ -1,0 +1,363 @@
+#include "tcp/syncache.h"
+
+#include <errno.h>
+
+#include "wire/icmp.h"
+
+#include "base/poison.h"
+
+static struct tcp_synent *syn_of(struct tcp_entry *e)
+{
+    return container_of_ptr(e, struct tcp_synent, ent);
+}
+
+/* One segment of the entry. 0; -ENOBUFS: nothing was sent, it is worth trying again; -EHOSTUNREACH. */
+static int emit(struct z_stack *s, const struct tcp_synent *e, uint8_t flags)
+{
+    bool syn = (flags & TH_SYN) != 0;
+    struct tcp_hdr h = {.sport = e->ent.lport, .dport = e->ent.rport, .seq = e->iss + !syn, .ack = e->irs + 1, .flags = flags};
+    struct tcp_opts o = {.has_ts = e->opt.ts_on, .ts_ecr = e->opt.ts_recent};
+    struct ip_path path = {0};
+    struct rte_mbuf *m;
+
+    if (ip_path_lookup(s, &path, &e->ent.laddr, &e->ent.raddr, false) != 0)
+        return -EHOSTUNREACH;
+    if ((!path.local && txq_room(&path.nif->txq) == 0) || (m = pkt_alloc_hdr(s)) == NULL)
+        return -ENOBUFS;
+    o.ts_val = tcp_ts_clock(s) + e->ts_offset;
+    h.wnd = e->rcv_wnd;
+    if (syn) {
+        o.has_mss = true;
+        o.mss = tcp_mss_to_announce(s, &path, &e->lc->opt);
+        o.has_ws = e->opt.ws_on;
+        o.ws = e->rcv_wscale;
+        o.sack_ok = e->opt.sack_on;
+    } else {
+        h.wnd = (uint16_t)(e->rcv_wnd >> e->rcv_wscale);
+    }
+    tcp_push_header(m, &h, &o);
+    tcp_hand_down(s, &path, &e->ent, &e->lc->opt, m);
+    return 0;
+}
+
+/* Lists and the timer ------------------------------------------------------------------------------------------ */
+
+static uint64_t wait_ns(const struct z_stack *s, unsigned retries)
+{
+    uint64_t ns = s->conf.rto_initial_ns;
+
+    while (retries-- > 0 && ns < s->conf.rto_max_ns) /* RFC 6298 5.5 */
+        ns *= 2;
+    return MIN(ns, s->conf.rto_max_ns);
+}
+
+static void arm(struct z_stack *s, uint64_t at_ns)
+{
+    struct wheel_node *t = &s->tcp.syn.timer;
+
+    if (!wheel_is_armed(t) || at_ns < t->deadline_ns)
+        wheel_arm(&s->wheel, t, at_ns);
+}
+
+static void wait_for_ack(struct z_stack *s, struct tcp_synent *e)
+{
+    e->unsent = false;
+    e->deadline_ns = s->now_ns + wait_ns(s, e->retries);
+    TAILQ_INSERT_TAIL(&s->tcp.syn.rexmt[e->retries], e, link);
+    arm(s, e->deadline_ns);
+}
+
+static void off_list(struct z_stack *s, struct tcp_synent *e)
+{
+    if (e->unsent)
+        TAILQ_REMOVE(&s->tcp.syn.unsent, e, link);
+    else
+        TAILQ_REMOVE(&s->tcp.syn.rexmt[e->retries], e, link);
+}
+
+static void forget(struct z_stack *s, struct tcp_synent *e)
+{
+    off_list(s, e);
+    tcp_table_remove(s, &e->ent);
+    e->lc->lis->n_syn--;
+    s->tcp.syn.n--;
+    s->ctr.v[CTR_TCP_SYN_CACHE] = s->tcp.syn.n;
+    arena_free(&s->arena, e, sizeof(*e));
+}
+
+/* Sends the SYN,ACK of an entry that is on no list, and puts it on one. */
+static void send_synack(struct z_stack *s, struct tcp_synent *e)
+{
+    if (emit(s, e, TH_SYN | TH_ACK) != -ENOBUFS) {
+        wait_for_ack(s, e);
+        return;
+    }
+    e->unsent = true;
+    TAILQ_INSERT_TAIL(&s->tcp.syn.unsent, e, link);
+}
+
+void tcp_syn_output(struct z_stack *s)
+{
+    struct tcp_synent *e;
+
+    while ((e = TAILQ_FIRST(&s->tcp.syn.unsent)) != NULL && emit(s, e, TH_SYN | TH_ACK) != -ENOBUFS) {
+        TAILQ_REMOVE(&s->tcp.syn.unsent, e, link);
+        wait_for_ack(s, e);
+    }
+}
+
+/*
+ * No ACK, or with TCP_DEFER_ACCEPT no data. While that waits for data nothing is repeated but the last SYN,ACK, whose answer completes
+ * the connection without (as Linux).
+ */
+static void expire(struct z_stack *s, struct tcp_synent *e)
+{
+    unsigned defer = e->lc->opt.defer_accept;
+    bool silent = e->acked && e->retries + 1u < defer;
+
+    if (e->retries >= s->conf.synack_retries && (!e->acked || e->retries >= defer)) {
+        stack_count(s, CTR_TCP_TIMEOUT);
+        forget(s, e);
+        return;
+    }
+    off_list(s, e);
+    e->retries++;
+    if (silent) {
+        wait_for_ack(s, e);
+        return;
+    }
+    stack_count(s, CTR_TCP_SYNACK_RETRANS);
+    send_synack(s, e);
+}
+
+void tcp_syn_timer(struct z_stack *s)
+{
+    struct tcp_syncache *c = &s->tcp.syn;
+    struct tcp_synent *e;
+
+    for (unsigned i = TCP_SYN_LISTS; i-- > 0;) {
+        while ((e = TAILQ_FIRST(&c->rexmt[i])) != NULL && e->deadline_ns <= s->now_ns)
+            expire(s, e);
+        if (e != NULL)
+            arm(s, e->deadline_ns);
+    }
+}
+
+void tcp_syn_init(struct z_stack *s)
+{
+    struct tcp_syncache *c = &s->tcp.syn;
+
+    for (unsigned i = 0; i < TCP_SYN_LISTS; i++)
+        TAILQ_INIT(&c->rexmt[i]);
+    TAILQ_INIT(&c->unsent);
+    c->timer.kind = TIMER_SYN;
+}
+
+/* Entries ------------------------------------------------------------------------------------------------------ */
+
+/* What the SYN says and what we answer. */
+static void fill(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
+{
+    e->ent.laddr = in->dst;
+    e->ent.raddr = in->src;
+    e->ent.lport = g->h.dport;
+    e->ent.rport = g->h.sport;
+    e->lc = lc;
+    e->irs = g->h.seq;
+    e->snd_wnd = g->h.wnd;
+    e->rcv_wnd = tcp_syn_window(&lc->opt, TCP_RCV_RATIO_START);
+    e->ecn = (g->h.flags & (TH_ECE | TH_CWR)) == (TH_ECE | TH_CWR);
+    tcp_opts_agree(s, inaddr_is_v4(&in->src), &g->o, &e->opt);
+    e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
+    tcp_isn(s, &e->ent, &e->iss, &e->ts_offset);
+}
+
+static bool cache_full(const struct z_stack *s, const struct tcp_listener *l)
+{
+    return l->n_syn >= MAX(s->conf.somaxconn, l->backlog) || s->tcp.syn.n >= s->conf.syn_cache_limit;
+}
+
+void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    struct tcp_synent *e;
+
+    if (!tcp_conn_limit_ok(s)) {
+        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
+        return;
+    }
+    if (cache_full(s, lc->lis)) {
+        stack_count(s, CTR_TCP_SYN_CACHE_FULL);
+        pkt_drop(s, m, DROP_TCP_BACKLOG);
+        return;
+    }
+    e = arena_alloc(&s->arena, sizeof(*e));
+    if (e == NULL) {
+        stack_count(s, CTR_TCP_NOMEM);
+        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
+        return;
+    }
+    fill(s, e, lc, in, g);
+    tcp_table_insert(s, &e->ent, TCP_ENT_SYN);
+    lc->lis->n_syn++;
+    s->tcp.syn.n++;
+    s->ctr.v[CTR_TCP_SYN_CACHE] = s->tcp.syn.n;
+    send_synack(s, e);
+    pkt_drop(s, m, DROP_TCP_PURE_ACK); /* text that comes with a SYN is not acknowledged: the peer sends it again */
+}
+
+void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
+{
+    struct tcp_syncache *c = &s->tcp.syn;
+    struct tcp_synent *e, *next;
+
+    for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
+        for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
+            next = TAILQ_NEXT(e, link);
+            if (e->lc != lc)
+                continue;
+            if (emit(s, e, TH_RST | TH_ACK) == 0)
+                stack_count(s, CTR_TCP_RST_TX);
+            forget(s, e);
+        }
+}
+
+/* Only an error about the SYN,ACK counts (RFC 5927 section 4); one that says unreachable ends the attempt. */
+void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e)
+{
+    struct tcp_synent *syn = syn_of(ent);
+
+    if (e->seq != syn->iss || e->err == EMSGSIZE || e->type != ICMP_UNREACH)
+        return;
+    stack_count(s, CTR_TCP_ICMP_ABORT);
+    forget(s, syn);
+}
+
+/* Segments ----------------------------------------------------------------------------------------------------- */
+
+struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
+{
+    struct tcp_conn *tc = tcp_create(s, NULL), *lc = e->lc;
+
+    if (tc == NULL)
+        return NULL;
+    if (ip_path_lookup(s, &tc->path, &e->ent.laddr, &e->ent.raddr, false) != 0) {
+        tcp_free(s, tc);
+        return NULL;
+    }
+    tc->opt = lc->opt;
+    tc->passive = true;
+    tc->irs = e->irs;
+    tc->rcv_nxt = e->irs + 1;
+    tc->rcv_adv = tc->rcv_nxt + e->rcv_wnd;
+    tc->last_ack_sent = tc->rcv_nxt;
+    tcp_handshake_start(s, tc, e->iss, e->ts_offset);
+    tcp_opts_apply(s, tc, &e->opt);
+    tc->rcv_wscale = e->rcv_wscale;
+    tc->snd_wnd = tc->max_snd_wnd = e->snd_wnd;
+    tc->snd_wl1 = e->irs;
+    tc->rexmt_count = e->retries;
+    if (e->cookie) {
+        tc->ent.laddr = e->ent.laddr;
+        tc->ent.raddr = e->ent.raddr;
+        tc->ent.rport = e->ent.rport;
+        tcp_port_hold(s, tc, e->ent.lport);
+        tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
+    } else {
+        tc->last_snd_ns = e->deadline_ns - wait_ns(s, e->retries);
+        tcp_port_hold(s, tc, e->ent.lport);
+        tcp_table_replace(s, &e->ent, &tc->ent, TCP_ENT_CONN);
+        forget(s, e);
+    }
+    tcp_mss_update(s, tc);
+    tcp_set_state(s, tc, TCPS_SYN_RCVD);
+    stack_count(s, CTR_TCP_OPENS_PASSIVE);
+    tcp_listen_queue(s, lc, tc);
+    return tc;
+}
+
+static void ack_limited(struct z_stack *s, const struct tcp_synent *e)
+{
+    if (tcp_ack_allowed(s))
+        emit(s, e, TH_ACK);
+}
+
+/* Steps one to four, before the ACK is looked at. False: the segment was consumed. */
+static bool first_steps(struct z_stack *s, struct tcp_synent *e, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    uint32_t rel = g->h.seq - (e->irs + 1), len = g->len + ((g->h.flags & TH_SYN) != 0) + ((g->h.flags & TH_FIN) != 0);
+
+    if (e->opt.ts_on && (g->h.flags & TH_RST) == 0 && (!g->o.has_ts || seq_lt(g->o.ts_val, e->opt.ts_recent))) { /* RFC 7323 3.2, 5.3 */
+        if (g->o.has_ts)
+            ack_limited(s, e);
+        pkt_drop(s, m, DROP_TCP_PAWS);
+        return false;
+    }
+    if (rel >= e->rcv_wnd && (len == 0 || rel + len - 1 >= e->rcv_wnd)) { /* table 6 of RFC 9293 3.10.7.4 */
+        if ((g->h.flags & TH_RST) == 0) {
+            if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
+                emit(s, e, TH_ACK);
+            else
+                ack_limited(s, e);
+        }
+        pkt_drop(s, m, DROP_TCP_SEQ);
+        return false;
+    }
+    if (g->h.flags & TH_RST) { /* RFC 5961 3.2: only one at rcv_nxt counts */
+        bool exact = rel == 0;
+
+        if (exact) {
+            stack_count(s, CTR_TCP_RST_RX);
+            forget(s, e);
+        } else {
+            ack_limited(s, e);
+        }
+        pkt_drop(s, m, exact ? DROP_TCP_RST : DROP_TCP_RST_BAD);
+        return false;
+    }
+    if (g->h.flags & TH_SYN) { /* MUST-11: back to LISTEN */
+        forget(s, e);
+        pkt_drop(s, m, DROP_TCP_SYN_BAD);
+        return false;
+    }
+    return true;
+}
+
+bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    struct tcp_synent *e = syn_of(ent);
+    struct tcp_conn *tc;
+
+    if ((g->h.flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN && g->h.seq == e->irs) { /* the peer has not seen our SYN,ACK */
+        emit(s, e, TH_SYN | TH_ACK);
+        pkt_drop(s, m, DROP_TCP_STATE);
+        return true;
+    }
+    if (!first_steps(s, e, g, m))
+        return true;
+    if ((g->h.flags & TH_ACK) == 0) {
+        pkt_drop(s, m, DROP_TCP_NO_ACK);
+        return true;
+    }
+    if (g->h.ack != e->iss + 1) {
+        tcp_reset_reply(s, in, g);
+        pkt_drop(s, m, DROP_TCP_ACK);
+        return true;
+    }
+    if (g->len == 0 && (g->h.flags & TH_FIN) == 0 && e->retries < e->lc->opt.defer_accept) {
+        e->acked = true;
+        pkt_drop(s, m, DROP_TCP_DEFERRED);
+        return true;
+    }
+    if (tcp_accept_queue_full(e->lc->lis)) { /* as Linux: the peer's data, or the ACK of another SYN,ACK, completes it later */
+        pkt_drop(s, m, DROP_TCP_ACCEPTQ);
+        return true;
+    }
+    tc = tcp_syn_promote(s, e);
+    if (tc == NULL) {
+        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
+        return true;
+    }
+    g->wnd <<= tc->snd_wscale;
+    tcp_slow_input(s, tc, in, g, m); /* the fifth step and what follows, as in every state */
+    return true;
+}
