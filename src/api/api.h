@@ -45,6 +45,7 @@ struct api_runtime {
     bool has_thread;   /* poll_thread=1 and ff_run did not take over */
     bool thread_stop;  /* atomic: the background thread shall hand the stack over */
     pthread_t thread;
+    uint64_t hints_at_ns; /* api_hints is due */
     struct conf conf;
     cpu_set_t cores; /* of the process before ff_init bound a thread to its polling core */
 };
@@ -124,7 +125,7 @@ struct api_idle {
 };
 void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns);
 
-/* Tells the operator once, on standard error, what is wrong with the network around us. */
+/* Tells the operator, on standard error, what is wrong with the network around us, and which limits were reached. */
 void api_hints(const struct z_stack *s);
 void api_thread_run(void); /* the calling thread polls until ff_stop_run, or until ff_run takes over */
 void api_own_here(void);   /* the calling thread is the owner from here on */

@@ -1,13 +1,23 @@
-/* What the counters say about the network around us and an operator should hear: one sentence each, once. */
+/* What the counters say and an operator should hear: about the network around us one sentence each, once; about limits which key to raise.
+ */
 #include <stdio.h>
 
 #include "api/api.h"
+#include "mon/mon.h"
 
 #include "base/poison.h"
 
 #define BAD_CKSUMS 16u /* a few are noise on the wire; a peer with offload on makes nothing else */
 
-void api_hints(const struct z_stack *s)
+static struct mon_limits limits;
+
+static void say(void *arg, const char *line)
+{
+    (void)arg;
+    fprintf(stderr, "zstack: %s\n", line);
+}
+
+static void network(const struct z_stack *s)
 {
     static bool conflict, cksum;
 
@@ -24,4 +34,11 @@ void api_hints(const struct z_stack *s)
               "the link\n",
               stderr);
     }
+}
+
+void api_hints(const struct z_stack *s)
+{
+    network(s);
+    mon_limits_check(&limits, s, say, NULL);
+    api.hints_at_ns = limits.next_ns;
 }

@@ -27,6 +27,8 @@ static unsigned turn_output(struct z_stack *s, uint64_t now_ns)
 
     api.in_turn = true;
     n = stack_output(s, now_ns);
+    if (unlikely(s->now_ns >= api.hints_at_ns))
+        api_hints(s);
     api.in_turn = false;
     return n;
 }
@@ -66,8 +68,6 @@ void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t
     }
     if (++idle->turns < IDLE_SPIN)
         return;
-    if (idle->turns == IDLE_SPIN)
-        api_hints(s);
     if (nap_ns == 0 || idle->turns < IDLE_NAP) {
         port_pause();
         return;

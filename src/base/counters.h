@@ -64,10 +64,35 @@
     X(DROP_IP_SRC, "drop.ip_src", "source address that no host may use")                         \
     X(DROP_IP_NOT_US, "drop.ip_not_us", "destination is not ours")                               \
     X(DROP_IP_TTL, "drop.ip_ttl", "time to live is zero")                                        \
-    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments, which are not reassembled yet")          \
+    X(DROP_FRAG_BAD, "drop.frag_bad", "fragment that is empty, or no multiple of 8 bytes and not the last one") \
+    X(DROP_FRAG_TINY, "drop.frag_tiny", "first fragment without a whole transport header (RFC 1858)") \
+    X(DROP_FRAG_TOO_BIG, "drop.frag_too_big", "fragment beyond the largest packet there can be") \
+    X(DROP_FRAG_DUP, "drop.frag_dup", "fragment received before")                                \
+    X(DROP_FRAG_OVERLAP, "drop.frag_overlap", "fragments that overlap, with all of their datagram (RFC 5722)") \
+    X(DROP_FRAG_ECN, "drop.frag_ecn", "datagram of fragments marked CE and not ECN-capable (RFC 3168 section 5.3)") \
+    X(DROP_FRAG_MANY, "drop.frag_many", "datagram of too many fragments (frag_pieces)")          \
+    X(DROP_FRAG_EVICTED, "drop.frag_evicted", "fragments given up for newer ones (frag_memory, frag_limit), or without room") \
+    X(DROP_FRAG_TIMEOUT, "drop.frag_timeout", "fragments of datagrams that stayed incomplete")   \
+    X(CTR_FRAG_RX, "ip.frag_rx", "fragments received")                                           \
+    X(CTR_FRAG_REASSEMBLED, "ip.reassembled", "datagrams put together")                          \
+    X(CTR_FRAG_GIVEN_UP, "ip.reass_given_up", "incomplete datagrams given up, for any reason")   \
+    X(CTR_FRAG_TX, "ip.frag_tx", "fragments sent")                                               \
+    X(CTR_FRAG_TX_DATAGRAMS, "ip.fragmented", "packets of ours that were cut")                   \
+    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments of IPv6")          \
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
+    X(DROP_IP6_SHORT, "drop.ip6_short", "IPv6 header or an extension header truncated")          \
+    X(DROP_IP6_VERSION, "drop.ip6_version", "version is not 6")                                  \
+    X(DROP_IP6_LEN, "drop.ip6_len", "payload length does not fit the frame")                     \
+    X(DROP_IP6_SRC, "drop.ip6_src", "source or destination address that no host may use on a link") \
+    X(DROP_IP6_NOT_US, "drop.ip6_not_us", "destination is not ours")                             \
+    X(DROP_IP6_OFF, "drop.ip6_off", "IPv6 on an interface that does not speak it (ipv6)")        \
+    X(DROP_IP6_EXT, "drop.ip6_ext", "extension header or option that is malformed or must be known") \
+    X(DROP_IP6_EXT_LIMIT, "drop.ip6_ext_limit", "more extension headers or options than ip6_ext_headers, ip6_ext_bytes, ip6_ext_options allow") \
+    X(DROP_IP6_NONE, "drop.ip6_none", "packets without a next header")                           \
+    X(CTR_PMTU_LOWERED, "pmtu.lowered", "path MTUs that an ICMP message made smaller")           \
+    X(CTR_PMTU_EVICTED, "pmtu.evicted", "path MTUs forgotten for another destination (pmtu_limit)") \
     X(DROP_ICMP_SHORT, "drop.icmp_short", "ICMP message truncated")                              \
     X(DROP_ICMP_CKSUM, "drop.icmp_cksum", "bad ICMP checksum")                                   \
     X(DROP_ICMP_TYPE, "drop.icmp_type", "ICMP type that nobody here speaks")                     \
@@ -143,6 +168,9 @@
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_ICMP_ABORT, "tcp.icmp_aborts", "connection attempts ended by an ICMP error")       \
+    X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
+    X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
+    X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

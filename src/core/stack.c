@@ -9,6 +9,8 @@
 #include "base/bigtab.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/arp.h"
@@ -130,6 +132,8 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
     nif->index = (uint8_t)s->n_netifs;
     snprintf(nif->name, sizeof(nif->name), "%s", name);
     s->netif[s->n_netifs++] = nif;
+    if (s->conf.ipv6)
+        (void)ip6_netif_up(s, nif); /* an empty table takes the address, a full routing table is the user's (route_limit) */
     return nif;
 }
 
@@ -222,8 +226,14 @@ static void timers(struct z_stack *s)
         case TIMER_NEIGH:
             arp_timer(s, n);
             break;
+        case TIMER_PMTU:
+            ip_pmtu_timer(s);
+            break;
         case TIMER_KEVENT:
             event_timer(s, n);
+            break;
+        case TIMER_FRAG:
+            ip_frag_timer(s, n);
             break;
         case TIMER_ROUTE:
             ip_route_timer(s, n);

@@ -17,7 +17,15 @@
 #include "udp/udp.h"
 
 /* Kinds of wheel nodes: which struct a timer is part of. */
-enum timer_kind { TIMER_TCP, TIMER_SYN, TIMER_NEIGH, TIMER_KEVENT, TIMER_ROUTE };
+enum timer_kind {
+    TIMER_TCP,
+    TIMER_SYN,
+    TIMER_NEIGH,
+    TIMER_KEVENT,
+    TIMER_ROUTE,
+    TIMER_PMTU,
+    TIMER_FRAG,
+};
 
 #define LOOPBACK_SLOTS 256u
 

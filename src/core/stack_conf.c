@@ -48,6 +48,15 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
+    c->ipv6 = true;
+    c->ip6_ext_headers = 8;
+    c->ip6_ext_bytes = 128; /* with the transport's header they fit where headers are pulled together (PKT_HDR_ROOM) */
+    c->ip6_ext_options = 8; /* RFC 8504 section 5.3 */
+    c->frag_limit = 256;
+    c->frag_pieces = 128; /* 64 KB over a path of 576 */
+    c->frag_memory_bytes = 2 * MIB;
+    c->pmtu_limit = 1024;
+    c->pmtu_expire_ns = 600 * NS_PER_SEC; /* RFC 8201 section 4: 10 minutes */
 }
 
 static void init_tcp_timers(struct stack_conf *c)
@@ -84,6 +93,7 @@ static void init_tcp(struct stack_conf *c)
     c->challenge_ack_rate = 1000;
     c->init_cwnd_segs = 10;
     c->mss_default = 0;
+    c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;
     c->window_scaling = true;

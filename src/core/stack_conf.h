@@ -27,6 +27,12 @@ struct stack_conf {
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
+    bool ipv6;                /* interfaces speak IPv6 and have a link-local address */
+    uint32_t ip6_ext_headers, ip6_ext_bytes, ip6_ext_options; /* of a received packet (RFC 8504 section 5.3) */
+    uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
+    uint64_t frag_memory_bytes;       /* of all their fragments */
+    uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
+    uint64_t pmtu_expire_ns;
 
     /* TCP */
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
@@ -46,6 +52,8 @@ struct stack_conf {
     uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
+    bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;
     bool fast_path;                            /* off: every segment takes the slow path (differential tests) */
     uint16_t port_first, port_last;            /* ephemeral ports */

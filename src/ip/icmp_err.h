@@ -1,18 +1,39 @@
-/* An ICMP error as the transports see it: which of their packets it is about, and what it says. */
+/* An ICMP error as the transports see it: which of their packets it is about, and what it says. The same for both families. */
 #ifndef IP_ICMP_ERR_H
 #define IP_ICMP_ERR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/inaddr.h"
 
+/* Unreachable in one way or another, then the others. */
+enum icmp_kind {
+    ICMP_KIND_NET_UNREACH,  /* no route, or a source route failed */
+    ICMP_KIND_HOST_UNREACH, /* the last link does not reach it */
+    ICMP_KIND_UNKNOWN,      /* the network or the host is unknown or isolated */
+    ICMP_KIND_PROTO,
+    ICMP_KIND_PORT,
+    ICMP_KIND_ADMIN,   /* forbidden */
+    ICMP_KIND_TOO_BIG, /* .mtu says what would fit */
+    ICMP_KIND_TIME_EXCEEDED,
+    ICMP_KIND_PARAM_PROBLEM,
+};
+
 struct icmp_err {
     struct inaddr laddr, raddr; /* of the packet that we sent */
     uint16_t lport, rport;
-    uint32_t seq;       /* of TCP */
-    uint8_t type, code; /* ICMP's */
-    uint16_t mtu;       /* of "fragmentation needed" */
-    int err;            /* the Linux errno that this error means to a socket (ECONNREFUSED, EHOSTUNREACH, …) */
+    uint32_t seq; /* of TCP */
+    uint32_t len; /* of the packet, with its IP header; 0: unknown */
+    enum icmp_kind kind;
+    uint32_t mtu; /* of TOO_BIG; 0: it does not say */
+    int err;      /* the Linux errno that this error means to a socket (ECONNREFUSED, EHOSTUNREACH, …) */
 };
+
+/* Does it say that the packet was not delivered to a host or port (RFC 792 type 3, RFC 4443 type 1; not that it was too big)? */
+static inline bool icmp_kind_is_unreach(enum icmp_kind k)
+{
+    return k < ICMP_KIND_TOO_BIG;
+}
 
 #endif

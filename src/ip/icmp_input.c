@@ -16,28 +16,38 @@
 /* A quoted IP header with options and the 8 bytes that identify the connection. */
 #define ICMP_QUOTE_MAX (IPV4_HLEN_MAX + 8u)
 
-/* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv4/icmp.c), which icmp(7) describes. */
-static const int icmp_unreach_errno[] = {
-    ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
-    ENONET,      ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,  EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
+struct icmp_meaning {
+    enum icmp_kind kind;
+    int err;
 };
 
-static int icmp_errno(uint8_t type, uint8_t code)
+/* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv4/icmp.c), which icmp(7) describes. */
+static const struct icmp_meaning icmp_unreach_meaning[] = {
+    {ICMP_KIND_NET_UNREACH, ENETUNREACH}, {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH}, {ICMP_KIND_PROTO, ENOPROTOOPT},
+    {ICMP_KIND_PORT, ECONNREFUSED},       {ICMP_KIND_TOO_BIG, EMSGSIZE},          {ICMP_KIND_NET_UNREACH, EOPNOTSUPP},
+    {ICMP_KIND_UNKNOWN, ENETUNREACH},     {ICMP_KIND_UNKNOWN, EHOSTDOWN},         {ICMP_KIND_UNKNOWN, ENONET},
+    {ICMP_KIND_ADMIN, ENETUNREACH},       {ICMP_KIND_ADMIN, EHOSTUNREACH},        {ICMP_KIND_NET_UNREACH, ENETUNREACH},
+    {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH}, {ICMP_KIND_ADMIN, EHOSTUNREACH},      {ICMP_KIND_ADMIN, EHOSTUNREACH},
+    {ICMP_KIND_ADMIN, EHOSTUNREACH},
+};
+
+static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
 {
     switch (type) {
     case ICMP_UNREACH:
-        return code < ARRAY_LEN(icmp_unreach_errno) ? icmp_unreach_errno[code] : EHOSTUNREACH;
+        return code < ARRAY_LEN(icmp_unreach_meaning) ? icmp_unreach_meaning[code] : (struct icmp_meaning){ICMP_KIND_ADMIN, EHOSTUNREACH};
     case ICMP_PARAM_PROBLEM:
-        return EPROTO;
+        return (struct icmp_meaning){ICMP_KIND_PARAM_PROBLEM, EPROTO};
     default:
-        return EHOSTUNREACH;
+        return (struct icmp_meaning){ICMP_KIND_TIME_EXCEEDED, EHOSTUNREACH};
     }
 }
 
 /* false when the quoted packet is not one that a transport of ours can have sent */
 static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, const struct icmp_hdr *h)
 {
-    struct icmp_err e = {.type = h->type, .code = h->code, .err = icmp_errno(h->type, h->code)};
+    const struct icmp_meaning what = icmp_meaning(h->type, h->code);
+    struct icmp_err e = {.kind = what.kind, .err = what.err};
     struct icmp_quote q;
 
     if (!icmp_parse_quote(quote, len, &q))
@@ -47,7 +57,8 @@ static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, c
     e.lport = q.sport;
     e.rport = q.dport;
     e.seq = q.seq;
-    if (h->type == ICMP_UNREACH && h->code == ICMP_UNREACH_NEEDFRAG)
+    e.len = q.total_len;
+    if (e.kind == ICMP_KIND_TOO_BIG)
         e.mtu = h->seq;
     if (!ip_is_local(s, &e.laddr))
         return false;

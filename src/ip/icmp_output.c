@@ -2,9 +2,11 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_state.h"
 #include "wire/cksum.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ipv4.h"
 
 #include "base/poison.h"
@@ -37,8 +39,7 @@ void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inadd
         ip_output(s, &path, &o, m);
 }
 
-/* A copy that may be written, for a request that somebody else holds too. NULL after a drop. */
-static struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m)
+struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m)
 {
     struct rte_mbuf *c = pkt_alloc_app(s, m->pkt_len);
     uint8_t *to;
@@ -91,7 +92,7 @@ void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
  * The rate limit, as a virtual schedule (GCRA): errors are due one every 1/rate seconds, and up to a second's worth of
  * them may come early.
  */
-static bool icmp_error_allowed(struct z_stack *s)
+bool icmp_error_allowed(struct z_stack *s)
 {
     uint64_t due = MAX(s->ip->icmp_error_tat_ns, s->now_ns), step;
 
@@ -104,6 +105,20 @@ static bool icmp_error_allowed(struct z_stack *s)
     }
     s->ip->icmp_error_tat_ns = due + step;
     return true;
+}
+
+uint32_t icmp_quote_copy(const struct ip_in *in, const struct rte_mbuf *m, uint8_t *to, uint32_t len)
+{
+    uint32_t done = MIN((uint32_t)in->ip_hlen + m->data_len, len);
+
+    memcpy(to, rte_pktmbuf_mtod(m, const uint8_t *) - in->ip_hlen, done);
+    for (m = m->next; m && done < len; m = m->next) {
+        uint32_t n = MIN((uint32_t)m->data_len, len - done);
+
+        memcpy(to + done, rte_pktmbuf_mtod(m, const uint8_t *), n);
+        done += n;
+    }
+    return done;
 }
 
 void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t type, uint8_t code)
@@ -121,18 +136,19 @@ void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, u
         return;
     p = pkt_data(e);
     icmp_build(p, &h);
-    done = MIN((uint32_t)in->ip_hlen + m->data_len, quote);
-    memcpy(p + ICMP_HLEN, pkt_data(m) - in->ip_hlen, done);
-    for (const struct rte_mbuf *seg = m->next; seg && done < quote; seg = seg->next) {
-        uint32_t n = MIN((uint32_t)seg->data_len, quote - done);
-
-        memcpy(p + ICMP_HLEN + done, rte_pktmbuf_mtod(seg, const uint8_t *), n);
-        done += n;
-    }
+    done = icmp_quote_copy(in, m, p + ICMP_HLEN, quote);
     e->data_len = (uint16_t)(ICMP_HLEN + done);
     e->pkt_len = e->data_len;
     sum = cksum_finish(cksum_add(0, p, e->data_len));
     memcpy(p + ICMP_CKSUM_OFFSET, &sum, 2);
     stack_count(s, CTR_ICMP_ERR_TX);
     icmp_output(s, &in->dst, &in->src, ICMP_ERROR_TOS, e);
+}
+
+void icmp_port_unreachable(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
+{
+    if (in->v6)
+        icmp6_error(s, in, m, ICMP6_UNREACH, ICMP6_UNREACH_PORT, 0);
+    else
+        icmp_error(s, in, m, ICMP_UNREACH, ICMP_UNREACH_PORT);
 }

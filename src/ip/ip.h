@@ -23,12 +23,16 @@ struct neigh;
 struct ip_in {
     struct netif *nif;
     struct inaddr src, dst;
-    uint8_t proto, ttl, tos;
-    uint8_t ip_hlen;    /* bytes of the IP header, which stands in the headroom in front of the mbuf's data */
+    uint8_t proto, ttl, tos; /* of IPv6: hop limit, traffic class */
+    bool v6;
     bool l2_group;      /* came in a broadcast or multicast frame */
     bool dst_group;     /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
-    uint32_t l4_len;    /* bytes behind the IP header (the mbuf starts there) */
+    bool router_alert;  /* IPv6: the hop-by-hop option of that name was there (RFC 2711) */
+    bool fragmented;    /* was reassembled: neighbour discovery does not believe it (RFC 6980) */
+    uint16_t ip_hlen;   /* bytes of the IP header and its extensions, which stand in the headroom in front of the mbuf's data */
+    uint16_t next_off;  /* IPv6: where in these bytes the number proto stands */
+    uint32_t l4_len;    /* bytes behind them (the mbuf starts there) */
 };
 
 struct ip_path {
@@ -38,13 +42,21 @@ struct ip_path {
     struct inaddr next_hop, src;
     uint16_t mtu;
     bool local; /* to an address of this stack: the packet turns round without a port */
+    bool v6;
 };
 
 struct ip_out {
     struct inaddr src, dst;
-    uint8_t proto, ttl, tos;
+    uint8_t proto, ttl, tos; /* of IPv6: the first next header, hop limit, traffic class */
     bool df;
+    uint32_t flow; /* IPv6: flow label (RFC 6437) */
 };
+
+/* Bytes of the fixed IP header in front of a packet to this address. */
+static inline uint32_t ip_hdr_bytes(const struct inaddr *dst)
+{
+    return inaddr_is_v4(dst) ? 20u : 40u;
+}
 
 /* Memory from s->arena; routes and addresses are added afterwards. 0 or -ENOMEM. */
 int ip_init(struct z_stack *s);
@@ -76,7 +88,7 @@ bool ip_path_valid(const struct z_stack *s, const struct ip_path *path);
 
 /*
  * Prepends the IP header to a transport segment and sends it: resolves the neighbour (parks the packet meanwhile),
- * turns packets to own addresses round. Packets above the path's MTU with df are dropped (DROP_IP_TOO_BIG).
+ * turns packets to own addresses round. Packets above the path's MTU are cut, with df dropped (DROP_IP_TOO_BIG).
  * L4 checksum flags (RTE_MBUF_F_TX_TCP_CKSUM…) and l4_len are set by the caller, l2_len and l3_len here.
  */
 void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m /* consumed */);
@@ -84,7 +96,7 @@ void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, 
 /* Is a an address of ours? */
 bool ip_is_local(const struct z_stack *s, const struct inaddr *a);
 
-/* Is a a broadcast address of one of our subnets, 255.255.255.255 or a multicast address? */
+/* Is a a broadcast address of one of our subnets, 255.255.255.255 or a multicast address (of either family)? */
 bool ip_is_group(const struct z_stack *s, const struct inaddr *a);
 
 /*
@@ -94,8 +106,25 @@ bool ip_is_group(const struct z_stack *s, const struct inaddr *a);
  */
 void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t type, uint8_t code);
 
+/* No socket of a datagram protocol wants the packet: the error of its family that says so. m is only read, as above. */
+void icmp_port_unreachable(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m);
+
 /* A packet of ours (IP header first) whose next hop did not answer: its transport learns EHOSTUNREACH. m is only read. */
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m);
+
+/*
+ * No ICMP message makes IPv4 packets smaller than this: anybody can forge one, and a connection of tiny segments crawls (RFC 5927
+ * section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
+ */
+#define IP_PMTU_MIN_V4 552u
+
+/*
+ * A router reported that packets to dst may be mtu bytes long (0: it did not say, which old routers do), about one of ours that was
+ * quoted_len bytes long (0: unknown). To be called by the transport whose packet it was, after it has found the report credible.
+ * Returns the MTU that this means, 0 when it means nothing.
+ */
+uint16_t ip_pmtu_learn(struct z_stack *s, const struct inaddr *dst, uint32_t mtu, uint32_t quoted_len);
+void ip_pmtu_timer(struct z_stack *s);
 
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
 

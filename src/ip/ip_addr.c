@@ -3,6 +3,8 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/arp.h"
@@ -21,8 +23,10 @@ int ip_init(struct z_stack *s)
         return -ENOMEM;
     }
     s->ip->route_timer.kind = TIMER_ROUTE;
-    s->ip->next_id = (uint16_t)rng_next(&s->rng);
-    return 0;
+    if (ip_frag_init(s) == 0 && ip_pmtu_init(s) == 0)
+        return 0;
+    ip_fini(s);
+    return -ENOMEM;
 }
 
 void ip_fini(struct z_stack *s)
@@ -31,7 +35,9 @@ void ip_fini(struct z_stack *s)
         return;
     while (s->ip->lo_head != s->ip->lo_tail)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
+    ip_frag_fini(s);
     wheel_cancel(&s->wheel, &s->ip->route_timer);
+    ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));
     arena_free(&s->arena, s->ip, sizeof(*s->ip));
@@ -62,15 +68,18 @@ bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a)
 bool ip_is_local(const struct z_stack *s, const struct inaddr *a)
 {
     uint32_t v4 = inaddr_to_v4(a);
+    struct ifaddr6 *x;
 
-    return inaddr_is_v4(a) && (ip_v4_is_loopback(v4) || ip_v4_owner(s, v4));
+    if (!inaddr_is_v4(a))
+        return inaddr_is_v6_loopback(a) || (ip6_addr_owner(s, a, &x) && ip6_addr_usable(x));
+    return ip_v4_is_loopback(v4) || ip_v4_owner(s, v4);
 }
 
 bool ip_is_group(const struct z_stack *s, const struct inaddr *a)
 {
     uint32_t v4 = inaddr_to_v4(a);
 
-    return inaddr_is_v4(a) && (ip_v4_is_multicast(v4) || ip_v4_is_broadcast(s, v4));
+    return inaddr_is_v4(a) ? ip_v4_is_multicast(v4) || ip_v4_is_broadcast(s, v4) : inaddr_is_v6_multicast(a);
 }
 
 static int add_connected(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask)

@@ -2,6 +2,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
@@ -19,12 +20,12 @@ static const enum ctr ip_drop_reason[] = {
     [IPV4_ELEN] = DROP_IP_LEN,     [IPV4_ECKSUM] = DROP_IP_CKSUM,     [IPV4_EOPTIONS] = DROP_IP_OPTIONS,
 };
 
-/* Makes the IP header and the transport header with its options contiguous. Returns the packet; NULL after a drop. */
-static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, const struct ipv4_hdr *h)
+/* Makes the transport header at off with its options contiguous with what is before. Returns the packet; NULL after a drop. */
+static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t l4_len, uint8_t proto)
 {
-    uint32_t l4_len = (uint32_t)h->total_len - h->hlen, want;
+    uint32_t want;
 
-    switch (h->proto) {
+    switch (proto) {
     case IPPROTO_TCP_:
         want = TCP_HLEN;
         break;
@@ -35,14 +36,14 @@ static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, cons
         want = ICMP_HLEN;
     }
     want = MIN(want, l4_len);
-    if (m->data_len < h->hlen + want && !(m = pkt_pullup(s, m, h->hlen + want)))
+    if (m->data_len < off + want && !(m = pkt_pullup(s, m, off + want)))
         return NULL;
-    if (h->proto != IPPROTO_TCP_ || want < TCP_HLEN)
+    if (proto != IPPROTO_TCP_ || want < TCP_HLEN)
         return m;
-    want = (uint32_t)(pkt_data(m)[h->hlen + 12] >> 4) * 4;
+    want = (uint32_t)(pkt_data(m)[off + 12] >> 4) * 4;
     want = MIN(want, l4_len);
-    if (unlikely(m->data_len < h->hlen + want))
-        m = pkt_pullup(s, m, h->hlen + want);
+    if (unlikely(m->data_len < off + want))
+        m = pkt_pullup(s, m, off + want);
     return m;
 }
 
@@ -91,6 +92,16 @@ static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
     }
 }
 
+/* A part of a datagram, without its header. The last one delivers all. */
+static void ip_input_fragment(struct z_stack *s, struct ip_in *in, const struct ipv4_hdr *h, struct rte_mbuf *m)
+{
+    const struct ip_frag f = {.id = h->id, .off = h->frag_off, .mf = h->mf};
+
+    m = ip_frag_input(s, in, &f, m);
+    if (m && (m = ip_pullup_l4(s, m, 0, in->l4_len, in->proto)))
+        ip_demux(s, in, m);
+}
+
 /* What is wrong with a parsed header; 0 (no drop reason) when nothing is. */
 static enum ctr ip_check(const struct z_stack *s, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
 {
@@ -100,8 +111,6 @@ static enum ctr ip_check(const struct z_stack *s, const struct ipv4_hdr *h, bool
         return why;
     if (unlikely(h->ttl == 0))
         return DROP_IP_TTL;
-    if (unlikely(h->mf || h->frag_off))
-        return DROP_IP_FRAGMENT;
     return 0;
 }
 
@@ -112,6 +121,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     struct ip_in in = {.nif = nif, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good};
     struct ipv4_hdr h;
     enum ipv4_err err;
+    bool fragment;
     uint32_t hlen;
     enum ctr why;
 
@@ -132,8 +142,8 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     }
     if (m->pkt_len > h.total_len)
         m = pkt_trim_to(m, h.total_len);
-    m = ip_pullup_l4(s, m, &h);
-    if (!m)
+    fragment = h.mf || h.frag_off;
+    if (likely(!fragment) && !(m = ip_pullup_l4(s, m, h.hlen, (uint32_t)h.total_len - h.hlen, h.proto)))
         return;
     pkt_pull(m, h.hlen);
     in.src = inaddr_v4(h.src);
@@ -143,7 +153,10 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     in.tos = h.tos;
     in.ip_hlen = h.hlen;
     in.l4_len = (uint32_t)h.total_len - h.hlen;
-    ip_demux(s, &in, m);
+    if (unlikely(fragment))
+        ip_input_fragment(s, &in, &h, m);
+    else
+        ip_demux(s, &in, m);
 }
 
 void ip_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group)
@@ -157,7 +170,13 @@ unsigned ip_loopback_poll(struct z_stack *s)
     unsigned n = ip->lo_tail - ip->lo_head;
 
     /* only what waits now: answers to ourselves wait for the next poll */
-    for (unsigned i = 0; i < n; i++)
-        ip_input_from(s, s->netif[0], ip->lo[ip->lo_head++ % LOOPBACK_SLOTS], false, true);
+    for (unsigned i = 0; i < n; i++) {
+        struct rte_mbuf *m = ip->lo[ip->lo_head++ % LOOPBACK_SLOTS];
+
+        if (pkt_data(m)[0] >> 4 == 6)
+            ip6_input_from(s, s->netif[m->port], m, false, true);
+        else
+            ip_input_from(s, s->netif[m->port], m, false, true);
+    }
     return n;
 }

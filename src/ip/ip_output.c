@@ -2,6 +2,8 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "ip/route.h"
 #include "link/arp.h"
@@ -40,7 +42,7 @@ static struct rte_mbuf *ip_loopback_detach(struct z_stack *s, struct rte_mbuf *m
     return m;
 }
 
-static void ip_loopback_output(struct z_stack *s, struct rte_mbuf *m)
+void ip_loopback_output(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
     struct ip_state *ip = s->ip;
 
@@ -55,6 +57,7 @@ static void ip_loopback_output(struct z_stack *s, struct rte_mbuf *m)
     m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     m->tx_offload = 0;
+    m->port = nif->index;
     ip->lo[ip->lo_tail++ % LOOPBACK_SLOTS] = m;
 }
 
@@ -76,31 +79,18 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
     eth_output(s, path->nif, mac, ETH_TYPE_IPV4, m);
 }
 
-void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
+/* The header, and to the next hop. */
+static inline void ip_send(struct z_stack *s, struct ip_path *path, struct ipv4_hdr *h, const struct ip_out *o, struct rte_mbuf *m)
 {
-    struct ipv4_hdr h;
-
-    if (unlikely(path->gen != s->routes->gen) && ip_path_lookup(s, path, &o->src, &o->dst, true) != 0) {
-        pkt_drop(s, m, DROP_IP_NO_ROUTE);
-        return;
-    }
-    /* a frame for segmentation offload is cut to the MTU by the port */
-    if (unlikely(m->pkt_len + IPV4_HLEN > path->mtu && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))) {
-        pkt_drop(s, m, DROP_IP_TOO_BIG);
-        return;
-    }
-    h = (struct ipv4_hdr){.tos = o->tos,
-                          .ttl = o->ttl,
-                          .proto = o->proto,
-                          .total_len = (uint16_t)(m->pkt_len + IPV4_HLEN),
-                          /* an atomic datagram needs no identification (RFC 6864 section 4.1) */
-                          .id = o->df ? 0 : s->ip->next_id++,
-                          .df = o->df,
-                          .src = inaddr_to_v4(&o->src),
-                          .dst = inaddr_to_v4(&o->dst)};
-    ipv4_build(pkt_push(m, IPV4_HLEN), &h, false);
+    h->tos = o->tos;
+    h->ttl = o->ttl;
+    h->proto = o->proto;
+    h->total_len = (uint16_t)(m->pkt_len + IPV4_HLEN);
+    h->src = inaddr_to_v4(&o->src);
+    h->dst = inaddr_to_v4(&o->dst);
+    ipv4_build(pkt_push(m, IPV4_HLEN), h, false);
     if (unlikely(path->local)) {
-        ip_loopback_output(s, m);
+        ip_loopback_output(s, path->nif, m);
         return;
     }
     m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
@@ -110,4 +100,37 @@ void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, 
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV4, m);
     else
         ip_output_slow(s, path, m);
+}
+
+void ip_output_fragment(struct z_stack *s, struct ip_path *path, const struct ip_out *o, const struct ip_frag *f, struct rte_mbuf *m)
+{
+    struct ipv4_hdr h = {.id = (uint16_t)f->id, .frag_off = (uint16_t)f->off, .mf = f->mf};
+
+    ip_send(s, path, &h, o, m);
+}
+
+void ip_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
+{
+    struct ipv4_hdr h = {.df = o->df};
+
+    if (unlikely(!inaddr_is_v4(&o->dst))) {
+        ip6_output(s, path, o, m);
+        return;
+    }
+    if (unlikely(path->gen != s->routes->gen) && ip_path_lookup(s, path, &o->src, &o->dst, true) != 0) {
+        pkt_drop(s, m, DROP_IP_NO_ROUTE);
+        return;
+    }
+    /* a frame for segmentation offload is cut to the MTU by the port */
+    if (unlikely(m->pkt_len + IPV4_HLEN > path->mtu && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))) {
+        if (o->df)
+            pkt_drop(s, m, DROP_IP_TOO_BIG);
+        else
+            ip_frag_output(s, path, o, m);
+        return;
+    }
+    /* an atomic datagram needs no identification (RFC 6864 section 4.1) */
+    if (!o->df)
+        h.id = (uint16_t)ip_frag_id(s, &o->src, &o->dst, o->proto);
+    ip_send(s, path, &h, o, m);
 }

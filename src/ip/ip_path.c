@@ -3,6 +3,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "link/neigh.h"
@@ -57,8 +58,11 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     const struct route *r;
     bool group;
 
+    if (!inaddr_is_v4(to))
+        return ip6_path_lookup(s, path, want_src, to);
     path->gen = 0;
-    if (!inaddr_is_v4(to) || dst >> 24 == 0 || s->n_netifs == 0)
+    path->v6 = false;
+    if (dst >> 24 == 0 || s->n_netifs == 0)
         return -ENETUNREACH;
     if (src && !ip_v4_is_loopback(src) && !ip_v4_owner(s, src))
         return -EADDRNOTAVAIL;
@@ -84,7 +88,7 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     path->next_hop = inaddr_v4(hop);
     path->src = inaddr_v4(src);
     path->neigh = group ? NULL : neigh_find(s->neigh, path->nif->index, &path->next_hop);
-    path->mtu = path->nif->mtu;
+    path->mtu = ip_pmtu(s, to, path->nif->mtu);
     path->local = false;
     path->gen = s->routes->gen;
     return 0;

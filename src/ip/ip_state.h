@@ -9,16 +9,22 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/pmtu.h"
+#include "ip/ip_reass.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
-#define IP_HEADERS_BYTES 34u
+#define IP_HEADERS_BYTES 54u
 /* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
 #define IP_LOOPBACK_MTU 16384u
 
 struct ip_state {
-    uint16_t next_id;                    /* identification of datagrams that may be fragmented (RFC 6864 section 4.3) */
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
     struct wheel_node route_timer;       /* the next route that expires */
+    struct pmtu_table pmtu;
+    struct wheel_node pmtu_timer;
+    struct wheel_node frag_timer;        /* the next datagram that stays incomplete */
+    struct reass_table reass;
+    uint32_t *frag_id;                   /* FRAG_ID_SLOTS counters of identifications */
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
@@ -37,11 +43,33 @@ static inline bool ip_v4_is_multicast(uint32_t a)
     return a >> 28 == 14;
 }
 
+/* A finished packet to an address of ours on nif: the next poll takes it in. */
+void ip_loopback_output(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m /* consumed */);
+
+/* Takes a packet in as if it had come through nif; from_self: it comes from ip_loopback_output. */
+void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed */, bool l2_group, bool from_self);
+
+/* May one more ICMP error be sent (icmp_error_rate)? */
+bool icmp_error_allowed(struct z_stack *s);
+
+/* A copy of a message that may be written, for one that somebody else holds too. NULL after a drop. */
+struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m /* consumed */);
+
+/* Copies the first len bytes from the IP header on of a received packet that begins behind it; returns how many there were. */
+uint32_t icmp_quote_copy(const struct ip_in *in, const struct rte_mbuf *m, uint8_t *to, uint32_t len);
+
 /* The interface that has this address, or NULL. */
 struct netif *ip_v4_owner(const struct z_stack *s, uint32_t a);
 
 /* 255.255.255.255 or a subnet's broadcast address? */
 bool ip_v4_is_broadcast(const struct z_stack *s, uint32_t a);
+
+/* Path MTUs (ip_pmtu.c). 0 or -ENOMEM; s->ip exists. */
+int ip_pmtu_init(struct z_stack *s);
+void ip_pmtu_fini(struct z_stack *s);
+
+/* The MTU of the path to dst over a link with link_mtu. */
+uint16_t ip_pmtu(const struct z_stack *s, const struct inaddr *dst, uint16_t link_mtu);
 
 /* Sends an ICMP message; the path is looked up for this one packet. */
 void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m /* consumed */);

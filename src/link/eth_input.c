@@ -2,6 +2,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "wire/eth.h"
@@ -36,6 +37,9 @@ void eth_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
     switch (h.type) {
     case ETH_TYPE_IPV4:
         ip_input(s, nif, m, group);
+        break;
+    case ETH_TYPE_IPV6:
+        ip6_input(s, nif, m, group);
         break;
     case ETH_TYPE_ARP:
         arp_input(s, nif, m);

@@ -9,6 +9,10 @@
 
 #include "base/poison.h"
 
+/* RFC 4861 section 10: REACHABLE_TIME, RETRANS_TIMER */
+#define NEIGH_REACHABLE_NS (30 * NS_PER_SEC)
+#define NEIGH_RETRANS_NS NS_PER_SEC
+
 static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, const struct inaddr *addr)
 {
     uint8_t key[17];
@@ -16,6 +20,11 @@ static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, con
     memcpy(key, addr->b, 16);
     key[16] = nif;
     return &t->bucket[siphash13(t->conf.key, key, sizeof(key)) & (t->n_buckets - 1)];
+}
+
+static const struct neigh_timing *neigh_timing(const struct neigh_table *t, const struct neigh *n)
+{
+    return inaddr_is_v4(&n->addr) ? &t->v4 : &t->v6[n->nif % NEIGH_NETIFS];
 }
 
 int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, const struct neigh_conf *conf)
@@ -27,6 +36,9 @@ int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, co
     t->conf.limit = limit;
     t->conf.queue_limit = MIN(MAX(conf->queue_limit, 1u), NEIGH_PARK_MAX);
     t->conf.max_tries = MIN(MAX(conf->max_tries, 1u), 255u);
+    t->v4 = (struct neigh_timing){.reachable_ns = conf->reachable_ns, .retry_ns = conf->retry_ns};
+    for (unsigned i = 0; i < NEIGH_NETIFS; i++)
+        t->v6[i] = (struct neigh_timing){.reachable_ns = NEIGH_REACHABLE_NS, .retry_ns = NEIGH_RETRANS_NS, .delay_ns = conf->delay_ns};
     t->wheel = w;
     TAILQ_INIT(&t->lru);
     for (t->n_buckets = 16; t->n_buckets < limit; t->n_buckets *= 2)
@@ -157,7 +169,7 @@ struct neigh *neigh_get(struct neigh_table *t, uint8_t nif, const struct inaddr 
 static void neigh_ask_again_later(struct neigh_table *t, struct neigh *n, uint64_t now_ns)
 {
     n->tries++;
-    wheel_arm(t->wheel, &n->timer, now_ns + t->conf.retry_ns);
+    wheel_arm(t->wheel, &n->timer, now_ns + neigh_timing(t, n)->retry_ns);
 }
 
 static void neigh_touch(struct neigh_table *t, struct neigh *n)
@@ -166,20 +178,36 @@ static void neigh_touch(struct neigh_table *t, struct neigh *n)
     TAILQ_INSERT_TAIL(&t->lru, n, lru);
 }
 
+/* The first use of a neighbour that was not heard of for long. */
+static enum neigh_verdict neigh_use_stale(struct neigh_table *t, struct neigh *n, uint64_t now_ns)
+{
+    uint64_t delay_ns = neigh_timing(t, n)->delay_ns;
+
+    n->tries = 0;
+    n->check_at_ns = 0;
+    neigh_touch(t, n);
+    if (delay_ns) {
+        n->state = NEIGH_DELAY;
+        wheel_arm(t->wheel, &n->timer, now_ns + delay_ns);
+        return NEIGH_SEND;
+    }
+    n->state = NEIGH_PROBE;
+    neigh_ask_again_later(t, n, now_ns);
+    return NEIGH_SEND_PROBE;
+}
+
 enum neigh_verdict neigh_use(struct neigh_table *t, struct neigh *n, uint64_t now_ns)
 {
     switch (n->state) {
     case NEIGH_REACHABLE:
+        if (now_ns >= n->stale_at_ns)
+            return neigh_use_stale(t, n, now_ns);
         neigh_touch(t, n);
-        if (now_ns < n->stale_at_ns) {
-            n->check_at_ns = MIN(n->stale_at_ns, now_ns + NEIGH_USE_GRAIN_NS);
-            return NEIGH_SEND;
-        }
-        n->state = NEIGH_PROBE;
-        n->tries = 0;
-        n->check_at_ns = 0;
-        neigh_ask_again_later(t, n, now_ns);
-        return NEIGH_SEND_PROBE;
+        n->check_at_ns = MIN(n->stale_at_ns, now_ns + NEIGH_USE_GRAIN_NS);
+        return NEIGH_SEND;
+    case NEIGH_STALE:
+        return neigh_use_stale(t, n, now_ns);
+    case NEIGH_DELAY:
     case NEIGH_PROBE:
         return NEIGH_SEND;
     case NEIGH_INCOMPLETE:
@@ -213,36 +241,119 @@ struct rte_mbuf *neigh_unpark(struct neigh *n)
     return m;
 }
 
-struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create, uint64_t now_ns)
+/* The entry has a link address now, in whatever state it was. */
+static void neigh_set_known(struct neigh_table *t, struct neigh *n, enum neigh_state state, uint64_t now_ns)
 {
-    struct neigh *n = neigh_find(t, nif, addr);
-
-    if (!n) {
-        n = create ? neigh_new(t, nif, addr) : NULL;
-        if (!n)
-            return NULL;
-        TAILQ_INSERT_HEAD(&t->lru, n, lru);
-    } else if (n->state == NEIGH_INCOMPLETE) {
+    if (n->state == NEIGH_INCOMPLETE) {
         t->n_incomplete--;
         TAILQ_INSERT_TAIL(&t->lru, n, lru);
     }
     wheel_cancel(t->wheel, &n->timer);
-    memcpy(n->mac, mac, 6);
-    n->state = NEIGH_REACHABLE;
-    n->stale_at_ns = now_ns + t->conf.reachable_ns;
+    n->state = state;
+    n->stale_at_ns = state == NEIGH_REACHABLE ? now_ns + neigh_timing(t, n)->reachable_ns : 0;
     n->check_at_ns = 0;
+}
+
+/* An entry that nobody has asked for: the first to be recycled until a packet uses it. */
+static struct neigh *neigh_new_unasked(struct neigh_table *t, uint8_t nif, const struct inaddr *addr)
+{
+    struct neigh *n = neigh_new(t, nif, addr);
+
+    if (n)
+        TAILQ_INSERT_HEAD(&t->lru, n, lru);
     return n;
+}
+
+struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create, uint64_t now_ns)
+{
+    struct neigh *n = neigh_find(t, nif, addr);
+
+    if (!n && create)
+        n = neigh_new_unasked(t, nif, addr);
+    if (!n)
+        return NULL;
+    memcpy(n->mac, mac, 6);
+    neigh_set_known(t, n, NEIGH_REACHABLE, now_ns);
+    return n;
+}
+
+static bool neigh_has_mac(const struct neigh *n)
+{
+    return n->state != NEIGH_FREE && n->state != NEIGH_INCOMPLETE && n->state != NEIGH_FAILED;
+}
+
+struct neigh *neigh_hear(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], uint64_t now_ns)
+{
+    struct neigh *n = neigh_find(t, nif, addr);
+
+    if (!n)
+        n = neigh_new_unasked(t, nif, addr);
+    else if (neigh_has_mac(n) && memcmp(n->mac, mac, 6) == 0)
+        return n;
+    if (!n)
+        return NULL;
+    memcpy(n->mac, mac, 6);
+    neigh_set_known(t, n, NEIGH_STALE, now_ns);
+    return n;
+}
+
+bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh_advert *a, uint64_t now_ns)
+{
+    bool changed = a->mac && memcmp(n->mac, a->mac, 6) != 0, was_router = n->router;
+
+    if (!neigh_has_mac(n)) {
+        if (!a->mac)
+            return false;
+        memcpy(n->mac, a->mac, 6);
+        n->router = a->router;
+        neigh_set_known(t, n, a->solicited ? NEIGH_REACHABLE : NEIGH_STALE, now_ns);
+        return false;
+    }
+    if (changed && !a->override) {
+        if (n->state == NEIGH_REACHABLE)
+            neigh_set_known(t, n, NEIGH_STALE, now_ns);
+        return false;
+    }
+    if (changed)
+        memcpy(n->mac, a->mac, 6);
+    if (a->solicited)
+        neigh_set_known(t, n, NEIGH_REACHABLE, now_ns);
+    else if (changed)
+        neigh_set_known(t, n, NEIGH_STALE, now_ns);
+    n->router = a->router;
+    return was_router && !n->router;
+}
+
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns)
+{
+    uint64_t reachable_ns;
+
+    if (!n)
+        return;
+    reachable_ns = neigh_timing(t, n)->reachable_ns;
+    if (likely(n->state == NEIGH_REACHABLE && now_ns + reachable_ns / 2 < n->stale_at_ns))
+        return; /* nothing to gain */
+    if (n->nif != nif || !inaddr_eq(&n->addr, addr) || !neigh_has_mac(n))
+        return;
+    if (n->state == NEIGH_REACHABLE)
+        n->stale_at_ns = now_ns + reachable_ns;
+    else
+        neigh_set_known(t, n, NEIGH_REACHABLE, now_ns);
 }
 
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns)
 {
     switch (n->state) {
+    case NEIGH_DELAY:
+        n->state = NEIGH_PROBE;
+        neigh_ask_again_later(t, n, now_ns);
+        return NEIGH_DUE_PROBE;
     case NEIGH_PROBE:
         if (n->tries < t->conf.max_tries) {
             neigh_ask_again_later(t, n, now_ns);
             return NEIGH_DUE_PROBE;
         }
-        /* its link address may have changed (RFC 1122 2.3.2.1): ask everybody */
+        /* its link address may have changed (RFC 1122 2.3.2.1, RFC 7048): ask everybody */
         TAILQ_REMOVE(&t->lru, n, lru);
         neigh_set_incomplete(t, n);
         neigh_ask_again_later(t, n, now_ns);
@@ -256,7 +367,7 @@ enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now
         n->state = NEIGH_FAILED;
         TAILQ_INSERT_HEAD(&t->lru, n, lru);
         /* held as long as the asking took */
-        wheel_arm(t->wheel, &n->timer, now_ns + t->conf.max_tries * t->conf.retry_ns);
+        wheel_arm(t->wheel, &n->timer, now_ns + t->conf.max_tries * neigh_timing(t, n)->retry_ns);
         return NEIGH_DUE_FAILED;
     case NEIGH_FAILED:
         neigh_release(t, n);

@@ -2,13 +2,15 @@
  * The neighbour table: which link address an on-link IP address has (RFC 826, with the states of RFC 4861 section 7.3.2).
  * A mechanism: it keeps entries, timers and parked packets, and tells its caller what to send.
  *
- *     (new) -> INCOMPLETE -> REACHABLE -> STALE -> PROBE -> REACHABLE
- *                  |  ^                              |
- *                  |  +------ unicast unanswered ----+
+ *     (new) -> INCOMPLETE -> REACHABLE -> STALE -> DELAY -> PROBE -> REACHABLE
+ *                  |  ^                                       |
+ *                  |  +--------- unicast unanswered ----------+
  *                  +-> FAILED (held, so that every new packet does not ask again) -> (gone)
  *
- * REACHABLE becomes STALE by time alone, without a timer: the next use finds out. Entries never move; whoever keeps a pointer
- * asks neigh_is_fresh(), which compares the key, before each use.
+ * REACHABLE becomes STALE by time alone, without a timer: the next use finds out. DELAY waits for news from above (neigh_confirm)
+ * before it asks; IPv4 has none. After unanswered unicast questions everybody is asked: for IPv4 as RFC 1122 2.3.2.1 wants it, for
+ * IPv6 as RFC 7048 allows instead of forgetting the entry. Entries never move; whoever keeps a pointer asks neigh_is_fresh(),
+ * which compares the key, before each use.
  */
 #ifndef LINK_NEIGH_H
 #define LINK_NEIGH_H
@@ -28,7 +30,9 @@ struct rte_mbuf;
 /* The order of use is kept to this precision, so that not every packet moves its entry in a list. */
 #define NEIGH_USE_GRAIN_NS NS_PER_SEC
 
-enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_PROBE, NEIGH_FAILED };
+#define NEIGH_NETIFS 8u
+
+enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE, NEIGH_FAILED };
 
 struct neigh {
     struct inaddr addr;   /* the key, with nif */
@@ -37,11 +41,12 @@ struct neigh {
     uint8_t nif; /* index of the interface */
     uint8_t state;
     uint8_t tries; /* requests sent in this state */
+    bool router;   /* IPv6: it said so in its last advertisement */
     uint8_t n_parked, park_head;
     uint64_t stale_at_ns;    /* end of REACHABLE */
     struct neigh *hash_next; /* or of the free list */
     TAILQ_ENTRY(neigh) lru;  /* every entry that may be recycled */
-    struct wheel_node timer; /* requests of INCOMPLETE and PROBE, hold of FAILED */
+    struct wheel_node timer; /* requests of INCOMPLETE and PROBE, end of DELAY, hold of FAILED */
     struct rte_mbuf *parked[NEIGH_PARK_MAX];
 };
 
@@ -49,9 +54,10 @@ struct neigh_conf {
     uint32_t limit;       /* entries */
     uint32_t queue_limit; /* packets parked per entry, at most NEIGH_PARK_MAX */
     uint32_t max_tries;
-    uint64_t reachable_ns, retry_ns;
-    uint8_t timer_kind; /* of the entries' wheel nodes */
-    uint8_t key[16];    /* of the hash */
+    uint64_t reachable_ns, retry_ns; /* IPv4 */
+    uint64_t delay_ns;               /* IPv6: how long DELAY lasts */
+    uint8_t timer_kind;              /* of the entries' wheel nodes */
+    uint8_t key[16];                 /* of the hash */
 };
 
 #define NEIGH_CHUNK_ENTRIES 2048u
@@ -60,8 +66,14 @@ _Static_assert(sizeof(struct neigh) * NEIGH_CHUNK_ENTRIES <= ARENA_MAX_BLOCK, "a
 
 TAILQ_HEAD(neigh_list, neigh);
 
+/* How long a neighbour is believed, and how long an answer may take. */
+struct neigh_timing {
+    uint64_t reachable_ns, retry_ns, delay_ns;
+};
+
 struct neigh_table {
     struct neigh_conf conf;
+    struct neigh_timing v4, v6[NEIGH_NETIFS]; /* routers set those of IPv6 (RFC 4861 section 6.3.4) */
     struct wheel *wheel;
     struct neigh **bucket;
     uint32_t n_buckets; /* power of two */
@@ -119,6 +131,27 @@ struct rte_mbuf *neigh_unpark(struct neigh *n);
  */
 struct neigh *neigh_learn(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], bool create,
                           uint64_t now_ns);
+
+/*
+ * The same for a link address that came with a message of another purpose: it says nothing about whether the neighbour hears us
+ * (RFC 4861 7.2.3, 6.2.6, 6.3.4, 8.3). A new entry, or one whose link address changes, is STALE; else nothing changes.
+ */
+struct neigh *neigh_hear(struct neigh_table *t, uint8_t nif, const struct inaddr *addr, const uint8_t mac[6], uint64_t now_ns);
+
+/* A neighbour advertisement, as the rules of RFC 4861 section 7.2.5 see it. */
+struct neigh_advert {
+    const uint8_t *mac; /* NULL: it has no link address */
+    bool router, solicited, override;
+};
+
+/* Applies the rules to an entry. True: it was a router and says that it is none any more. */
+bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh_advert *a, uint64_t now_ns);
+
+/*
+ * A layer above knows that packets arrive at the neighbour: they are answered (RFC 4861 section 7.3.1). n is what ip_output has
+ * left in a path, or NULL; nothing happens unless it is still the entry of addr. Cheap enough for every new acknowledgement.
+ */
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns);
 
 /* The timer of n expired. */
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns);

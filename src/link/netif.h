@@ -2,16 +2,29 @@
 #ifndef LINK_NETIF_H
 #define LINK_NETIF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/inaddr.h"
 #include "pkt/txq.h"
 #include "port/port.h"
 
 #define NETIF_MAX_ADDRS 64
+#define NETIF_MAX_ADDRS6 16
 #define STACK_MAX_NETIFS 8
 
 struct ifaddr {
     uint32_t addr, mask, broadcast; /* IPv4, host order */
+};
+
+/* States of an IPv6 address (RFC 4862 section 2): whether it is ours is unknown; use it; do not choose it any more; another host has it. */
+enum addr6_state { ADDR6_TENTATIVE, ADDR6_PREFERRED, ADDR6_DEPRECATED, ADDR6_DUPLICATED };
+enum addr6_origin { ADDR6_LINKLOCAL, ADDR6_STATIC, ADDR6_SLAAC };
+
+struct ifaddr6 {
+    struct inaddr addr;                           /* with its zone when it is link-local */
+    uint64_t preferred_until_ns, valid_until_ns; /* NS_NEVER: for ever */
+    uint8_t plen, state, origin;
 };
 
 struct netif {
@@ -21,6 +34,11 @@ struct netif {
     uint16_t mtu;
     uint16_t n_addrs;
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* the first one is the primary */
+    uint16_t n_addrs6;
+    bool ip6;                                /* speaks IPv6 */
+    uint8_t hop_limit6;                      /* of packets whose sender has no wish (RFC 4861 6.3.2: CurHopLimit) */
+    uint16_t mtu6;                           /* what a router said (RFC 4861 4.6.4), at most mtu; 0: mtu */
+    struct ifaddr6 addr6[NETIF_MAX_ADDRS6];
     char name[16];
     struct txq txq;
 };

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/counters.h"
+#include "base/units.h"
+
 struct z_stack;
 
 /*
@@ -17,6 +20,28 @@ void mon_counters_print(const struct z_stack *s, FILE *out, bool all);
 /* The totals that zero copy is measured by: unwanted copies of payload, and deliberate ones. */
 uint64_t mon_copied_bytes(const struct z_stack *s);
 uint64_t mon_copied_deliberate_bytes(const struct z_stack *s);
+
+#define MON_LIMITS_MAX 64u
+#define MON_LIMITS_LOOK_NS NS_PER_SEC         /* how often the counters of limits are looked at */
+#define MON_LIMITS_QUIET_NS (60 * NS_PER_SEC) /* between two lines about one limit */
+
+/* A counter that grows when a limit is reached, and what to raise. */
+struct mon_limit {
+    enum ctr ctr;
+    const char *key;
+};
+
+extern const struct mon_limit mon_limit_table[];
+extern const unsigned mon_n_limits;
+
+/* What was seen and said; starts as zeroes. */
+struct mon_limits {
+    uint64_t next_ns; /* mon_limits_check has nothing to do before */
+    uint64_t seen[MON_LIMITS_MAX], quiet_until_ns[MON_LIMITS_MAX];
+};
+
+/* One line per limit that was reached since it was last said, naming the key to raise; at most one a minute for each. */
+void mon_limits_check(struct mon_limits *ml, const struct z_stack *s, void (*say)(void *arg, const char *line), void *arg);
 
 /*
  * Shows the stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N the stack's index.

@@ -44,6 +44,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     rtt_reset_backoff(&tc->rtt);
     tc->snd_wl2 = g->h.ack;
     tc->drs_start_ns = s->now_ns;
+    tcp_mtup_established(s, tc);
     tcp_keepalive_restart(s, tc);
     if (tc->fin_queued) /* closed while the handshake was under way */
         tcp_set_state(s, tc, TCPS_FIN_WAIT_1);
@@ -113,6 +114,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
     sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
     sndq_ack(&tc->sndq, &s->arena, data_ack);
+    if (unlikely(tc->mtup != NULL))
+        tcp_mtup_acked(s, tc);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);

@@ -45,12 +45,6 @@ enum tcp_st {
     TCPS_COUNT
 };
 
-/*
- * No ICMP message makes segments smaller than for this MTU: anybody can forge one, and a connection of tiny segments crawls (RFC
- * 5927 section 7.4). A path that is really narrower may fragment them: DF is not set then. Linux does the same.
- */
-#define TCP_PATH_MTU_MIN 552u
-
 extern const char *const tcp_state_names[TCPS_COUNT];
 
 /* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
@@ -71,6 +65,19 @@ enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT 
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* Values of the key mtu_probing. */
+enum tcp_mtu_probing { TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_PROBING_ALWAYS };
+
+/* The search for the largest packet that a path takes (mtu.c); sizes are those of IP packets. Only while there is one. */
+struct tcp_mtup {
+    uint16_t low, high;              /* known to pass; not known to be too large */
+    uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
+    uint8_t tries;                   /* probes of this size that were lost */
+    bool high_failed, done;
+    uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint64_t next_ns;                /* no probe before this */
+};
 
 /* Of a listener. */
 struct tcp_listener {
@@ -195,6 +202,7 @@ struct tcp_conn {
     uint64_t rcv_rtt_ns;
 
     struct ip_path path;
+    struct tcp_mtup *mtup; /* NULL: no search */
     struct tcp_user_opts opt;
 
     /* timers */
@@ -296,10 +304,24 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset); /* with numbers chosen before */
 
 /* opts.c */
-void tcp_opts_agree(const struct z_stack *s, bool v4, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
 void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a);
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo);
+uint16_t tcp_mss_default(const struct inaddr *peer); /* of a peer that announces none */
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
+
+/* mtu.c */
+bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
+uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
+void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
+void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
+uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
+void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
+bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
+void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc); /* after rexmt_count timeouts */
+void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc);
 
 /* ack.c */
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
@@ -330,7 +352,7 @@ int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now 
 bool tcp_ack_allowed(struct z_stack *s);                           /* takes a token of the rate limit: challenge, out of window */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within that limit */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
-void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, struct rte_mbuf *m);
+void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, bool df, struct rte_mbuf *m);
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 

@@ -4,13 +4,12 @@
 #include "sock/sock.h"
 #include "tcp/syncache.h"
 #include "wire/cksum.h"
-#include "wire/icmp.h"
 
 #include "base/poison.h"
 
 static bool cksum_ok(const struct ip_in *in, const struct rte_mbuf *m)
 {
-    uint64_t sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, m->pkt_len);
+    uint64_t sum = cksum_pseudo(&in->src, &in->dst, in->proto, m->pkt_len);
     size_t off = 0;
 
     for (; m != NULL; m = m->next) {
@@ -137,18 +136,11 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
         return;
     if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
         return;
-    if (e->err == EMSGSIZE) {
-        uint16_t mtu = MAX(e->mtu, TCP_PATH_MTU_MIN);
-
-        if (e->mtu >= 68 && mtu < tc->path.mtu) {
-            tc->path.mtu = mtu;
-            tcp_mss_update(s, tc);
-            sent_mark_all_lost(&tc->sent);
-            tcp_mark_dirty(s, tc);
-        }
+    if (e->kind == ICMP_KIND_TOO_BIG) {
+        tcp_too_big(s, tc, e);
         return;
     }
-    if (e->type != ICMP_UNREACH) { /* time exceeded, parameter problem: MUST-56 */
+    if (!icmp_kind_is_unreach(e->kind)) { /* time exceeded, parameter problem: MUST-56 */
         tc->soft_error = e->err;
         return;
     }

@@ -3,17 +3,30 @@
 
 #include "base/poison.h"
 
-#define IPV4_TCP_HEADERS (20u + TCP_HLEN)
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6 1220u
 #define MSS_MIN 64u         /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
 #define WSCALE_MAX 14u      /* RFC 7323 2.3 */
 
+/* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
+static uint32_t mss_of_mtu(const struct inaddr *peer, uint32_t mtu)
+{
+    uint32_t headers = ip_hdr_bytes(peer) + TCP_HLEN;
+
+    return mtu > headers + MSS_MIN ? mtu - headers : MSS_MIN;
+}
+
+/* What a peer that announces nothing takes. */
+uint16_t tcp_mss_default(const struct inaddr *peer)
+{
+    return inaddr_is_v4(peer) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+}
+
 /* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo)
 {
-    uint32_t mtu = path->nif != NULL ? path->nif->mtu : path->mtu;
-    uint32_t mss = mtu > IPV4_TCP_HEADERS + MSS_MIN ? mtu - IPV4_TCP_HEADERS : MSS_MIN;
+    uint32_t mtu = path->nif != NULL && !s->conf.mss_clamp ? path->nif->mtu : path->mtu;
+    uint32_t mss = mss_of_mtu(&path->src, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
@@ -23,22 +36,28 @@ uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path
 }
 
 /* Eff.snd.MSS before options: RFC 9293 3.7.1 (MUST-16). */
-void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
+uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu)
 {
-    uint32_t mss = tc->path.mtu > IPV4_TCP_HEADERS + MSS_MIN ? tc->path.mtu - IPV4_TCP_HEADERS : MSS_MIN;
+    uint32_t mss = mss_of_mtu(&tc->ent.raddr, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
     if (tc->opt.maxseg != 0)
         mss = MIN(mss, (uint32_t)tc->opt.maxseg);
-    mss = MIN(mss, (uint32_t)tc->peer_mss);
-    tc->smss = (uint16_t)mss;
-    tc->cc.smss = tcp_eff_mss(tc);
+    return MIN(mss, (uint32_t)tc->peer_mss);
 }
 
-void tcp_opts_agree(const struct z_stack *s, bool v4, const struct tcp_opts *o, struct tcp_agreed *a)
+void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
 {
-    a->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+    tc->smss = (uint16_t)tcp_mss_for(s, tc, tcp_path_mtu(tc));
+    tc->cc.smss = tcp_eff_mss(tc);
+    if (tc->cc.cwnd != 0 && tc->cc.cwnd < tc->cc.smss)
+        tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
+}
+
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a)
+{
+    a->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : tcp_mss_default(peer);
     a->ws_on = o->has_ws && s->conf.window_scaling;
     a->snd_wscale = a->ws_on ? (uint8_t)MIN((uint32_t)o->ws, WSCALE_MAX) : 0;
     a->ts_on = o->has_ts && s->conf.timestamps;

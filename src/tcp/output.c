@@ -142,6 +142,11 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
     bool fin;
     int ret = 0;
 
+    if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
+        ret = send_new(s, tc, len, false);
+        if (ret == 0)
+            tcp_mtup_probe_sent(s, tc, len);
+    }
     while (ret == 0 && next_new(tc, mss, &len, &fin))
         ret = send_new(s, tc, len, fin);
     return ret;
@@ -190,6 +195,8 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     tc->cwnd_limited = false;
     if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent))
         return;
+    if (unlikely(!ip_path_valid(s, &tc->path)))
+        tcp_path_refresh(s, tc); /* its MTU may have changed */
     restart_after_idle(s, tc);
     ret = output_lost(s, tc);
     if (ret == 0)

@@ -20,6 +20,8 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
 
 static void enter_recovery(struct z_stack *s, struct tcp_conn *tc)
 {
+    if (unlikely(tcp_mtup_lost(s, tc)))
+        return;
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
         sent_mark_first_lost(&tc->sent);

@@ -17,15 +17,7 @@
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t mtu = tc->path.mtu;
-
-    if (likely(ip_path_valid(s, &tc->path)))
-        return true;
-    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
-        return false;
-    if (mtu != 0 && mtu < tc->path.mtu)
-        tc->path.mtu = mtu; /* what ICMP taught us stays */
-    return true;
+    return likely(ip_path_valid(s, &tc->path)) || tcp_path_refresh(s, tc);
 }
 
 static bool txq_ready(const struct tcp_conn *tc)
@@ -164,23 +156,25 @@ void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const stru
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, struct rte_mbuf *m)
+void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, bool df,
+                   struct rte_mbuf *m)
 {
-    struct ip_out o = {.src = e->laddr, .dst = e->raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos};
+    struct ip_out o = {.src = e->laddr, .dst = e->raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos, .df = df};
 
     if (unlikely(!inaddr_is_v4(&e->raddr))) {
         o.ttl = uo->hops;
         o.tos = uo->tclass;
     }
-    o.df = path->mtu > TCP_PATH_MTU_MIN;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, path, &o, m);
 }
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
+    bool df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
+
     tc->last_snd_ns = s->now_ns;
-    tcp_hand_down(s, &tc->path, &tc->ent, &tc->opt, m);
+    tcp_hand_down(s, &tc->path, &tc->ent, &tc->opt, df, m);
 }
 
 static void ack_sent(struct tcp_conn *tc)

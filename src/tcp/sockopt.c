@@ -259,7 +259,7 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_retrans = tc->sent.rtx_bytes / mss;
     i->tcpi_last_data_sent = (uint32_t)((s->now_ns - tc->last_snd_ns) / NS_PER_MS);
     i->tcpi_last_data_recv = (uint32_t)((s->now_ns - tc->last_rcv_ns) / NS_PER_MS);
-    i->tcpi_pmtu = tc->path.mtu;
+    i->tcpi_pmtu = tcp_path_mtu(tc);
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
     i->tcpi_snd_ssthresh = tc->cc.ssthresh / mss;

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "wire/icmp.h"
-
 #include "base/poison.h"
 
 static struct tcp_synent *syn_of(struct tcp_entry *e)
@@ -36,7 +34,7 @@ static int emit(struct z_stack *s, const struct tcp_synent *e, uint8_t flags)
         h.wnd = (uint16_t)(e->rcv_wnd >> e->rcv_wscale);
     }
     tcp_push_header(m, &h, &o);
-    tcp_hand_down(s, &path, &e->ent, &e->lc->opt, m);
+    tcp_hand_down(s, &path, &e->ent, &e->lc->opt, path.mtu > IP_PMTU_MIN_V4, m);
     return 0;
 }
 
@@ -167,7 +165,7 @@ static void fill(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, c
     e->snd_wnd = g->h.wnd;
     e->rcv_wnd = tcp_syn_window(&lc->opt, TCP_RCV_RATIO_START);
     e->ecn = (g->h.flags & (TH_ECE | TH_CWR)) == (TH_ECE | TH_CWR);
-    tcp_opts_agree(s, inaddr_is_v4(&in->src), &g->o, &e->opt);
+    tcp_opts_agree(s, &in->src, &g->o, &e->opt);
     e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
     tcp_isn(s, &e->ent, &e->iss, &e->ts_offset);
 }
@@ -226,7 +224,7 @@ void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_er
 {
     struct tcp_synent *syn = syn_of(ent);
 
-    if (e->seq != syn->iss || e->err == EMSGSIZE || e->type != ICMP_UNREACH)
+    if (e->seq != syn->iss || !icmp_kind_is_unreach(e->kind))
         return;
     stack_count(s, CTR_TCP_ICMP_ABORT);
     forget(s, syn);

@@ -10,7 +10,7 @@ static void take_syn(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
 {
     struct tcp_agreed a;
 
-    tcp_opts_agree(s, inaddr_is_v4(&tc->ent.raddr), &g->o, &a);
+    tcp_opts_agree(s, &tc->ent.raddr, &g->o, &a);
     tc->irs = g->h.seq;
     tc->rcv_nxt = g->h.seq + 1;
     tc->rcv_adv = tc->rcv_nxt;

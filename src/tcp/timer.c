@@ -132,6 +132,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     }
     stack_count(s, CTR_TCP_RTO);
     tc->rexmt_count++;
+    tcp_mtup_timeout(s, tc);
     tcp_recovery_on_rto(s, tc);
     rtt_backoff(&tc->rtt);
     tcp_rtt_conf(s, &rc);

@@ -115,7 +115,7 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     ret = choose_local(s, tc, a, port);
     if (ret != 0)
         return ret;
-    tc->peer_mss = 536;
+    tc->peer_mss = tcp_mss_default(&tc->ent.raddr);
     tcp_mss_update(s, tc);
     tcp_handshake_init(s, tc);
     tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);

@@ -3,6 +3,7 @@
 #include "base/siphash.h"
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "sock/sock.h"
 #include "udp/udp.h"
@@ -93,7 +94,7 @@ static bool udp_has_room(const struct z_stack *s, const struct udp_pcb *u, uint3
 {
     if (u->q_n && u->rcv_bytes + truesize > u->rcvbuf_bytes)
         return false;
-    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + truesize <= s->conf.rcv_limit_bytes;
+    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + ip_frag_bytes(s) + truesize <= s->conf.rcv_limit_bytes;
 }
 
 static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_tuple *t, struct rte_mbuf *m /* consumed */)
@@ -169,10 +170,11 @@ static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, str
     }
     if (unlikely(h->len < in->l4_len))
         m = pkt_trim_to(m, h->len);
-    if (!h->has_cksum || in->l4_cksum_good)
+    if (in->l4_cksum_good || (!h->has_cksum && !in->v6))
         return m;
-    sum = cksum_pseudo_v4(inaddr_to_v4(&in->src), inaddr_to_v4(&in->dst), in->proto, h->len);
-    if (cksum_finish(ip_cksum_chain(sum, m, h->len)) == 0)
+    sum = cksum_pseudo(&in->src, &in->dst, in->proto, h->len);
+    /* IPv6 has no header checksum: a datagram without one is refused (RFC 8200 section 8.1; RFC 6935's exception is for tunnels) */
+    if (h->has_cksum && cksum_finish(ip_cksum_chain(sum, m, h->len)) == 0)
         return m;
     pkt_drop(s, m, DROP_UDP_CKSUM);
     return NULL;
@@ -196,7 +198,7 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     }
     u = udp_lookup(s, &t);
     if (!u) {
-        icmp_error(s, in, m, ICMP_UNREACH, ICMP_UNREACH_PORT); /* RFC 1122 4.1.3.1 */
+        icmp_port_unreachable(s, in, m); /* RFC 1122 4.1.3.1, RFC 4443 section 3.1 */
         pkt_drop(s, m, DROP_UDP_NO_PORT);
         return;
     }
@@ -210,20 +212,7 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
  */
 static bool udp_error_is_hard(const struct icmp_err *e)
 {
-    if (e->type == ICMP_PARAM_PROBLEM)
-        return true;
-    if (e->type != ICMP_UNREACH)
-        return false;
-    switch (e->code) {
-    case ICMP_UNREACH_NET:
-    case ICMP_UNREACH_HOST:
-    case ICMP_UNREACH_SRCFAIL:
-    case 11: /* network and host unreachable for this type of service */
-    case 12:
-        return false;
-    default:
-        return true;
-    }
+    return e->kind != ICMP_KIND_NET_UNREACH && e->kind != ICMP_KIND_HOST_UNREACH && e->kind != ICMP_KIND_TIME_EXCEEDED;
 }
 
 void udp_icmp_error(struct z_stack *s, const struct icmp_err *e)

@@ -113,3 +113,12 @@ uint64_t cksum_pseudo_v4(uint32_t src, uint32_t dst, uint8_t proto, uint32_t l4_
 {
     return (uint64_t)htobe32(src) + htobe32(dst) + htobe32(proto) + htobe32(l4_len);
 }
+
+uint64_t cksum_pseudo_v6(const struct inaddr *src, const struct inaddr *dst, uint8_t proto, uint32_t l4_len)
+{
+    struct inaddr a[2] = {*src, *dst};
+
+    inaddr_clear_zone(&a[0]);
+    inaddr_clear_zone(&a[1]);
+    return cksum_add((uint64_t)htobe32(proto) + htobe32(l4_len), a, sizeof(a));
+}

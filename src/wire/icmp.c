@@ -29,8 +29,8 @@ void icmp_build(uint8_t *p, const struct icmp_hdr *h)
 }
 
 /*
- * The quoted checksum and total length are not looked at: routers change the first (time to live) and some old ones
- * mangle both. What counts is checked against the connection by the caller.
+ * The quoted checksum is not looked at: routers change it (time to live). What counts is checked against the connection by
+ * the caller.
  */
 bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q)
 {
@@ -43,7 +43,7 @@ bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q)
     if ((get16(p + 6) & FRAG_OFFSET_MASK) != 0)
         return false;
 
-    *q = (struct icmp_quote){.src = get32(p + 12), .dst = get32(p + 16), .proto = p[9]};
+    *q = (struct icmp_quote){.src = get32(p + 12), .dst = get32(p + 16), .total_len = get16(p + 2), .proto = p[9]};
     const uint8_t *l4 = p + hlen;
     if (q->proto == IPPROTO_TCP_ || q->proto == IPPROTO_UDP_) {
         q->sport = get16(l4);

@@ -20,6 +20,8 @@
 #define ICMP_UNREACH_NEEDFRAG 4u
 #define ICMP_UNREACH_SRCFAIL 5u
 
+#define ICMP_TIME_EXCEEDED_REASS 1u
+
 struct icmp_hdr {
     uint8_t type, code;
     uint16_t id, seq; /* of echo messages; of NEEDFRAG: seq is the next-hop MTU (RFC 1191) */
@@ -31,6 +33,7 @@ void icmp_build(uint8_t *p, const struct icmp_hdr *h);               /* writes I
 /* The packet that an error message is about: as much of it as was quoted. */
 struct icmp_quote {
     uint32_t src, dst;
+    uint16_t total_len;
     uint8_t proto;
     uint16_t sport, dport;
     uint32_t seq; /* of TCP */

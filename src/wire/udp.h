@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define UDP_HLEN 8u
+#define UDP_CKSUM_OFFSET 6u
 
 struct udp_hdr {
     uint16_t sport, dport, len;

@@ -250,10 +250,10 @@ static void peer_good(struct conn *c)
 static void icmp(struct conn *c)
 {
     struct tcp_conn *tc = tc_of(c);
-    struct icmp_err e = {.laddr = inaddr_v4(WORLD_US), .raddr = inaddr_v4(WORLD_PEER), .lport = DPORT, .rport = SPORT, .type = 3};
+    struct icmp_err e = {.laddr = inaddr_v4(WORLD_US), .raddr = inaddr_v4(WORLD_PEER), .lport = DPORT, .rport = SPORT};
 
-    e.code = in_u8(&c->in) & 15;
-    e.err = e.code == 4 ? EMSGSIZE : EHOSTUNREACH;
+    e.kind = (enum icmp_kind)((in_u8(&c->in) & 15) % (ICMP_KIND_PARAM_PROBLEM + 1));
+    e.err = e.kind == ICMP_KIND_TOO_BIG ? EMSGSIZE : EHOSTUNREACH;
     e.mtu = in_u16(&c->in) % 1600;
     if (tc != NULL)
         e.seq = near(c, tc->snd_una, tc->snd_nxt, in_u8(&c->in));

@@ -126,6 +126,7 @@ static void start(struct world *w)
     Z_CHECK(sim_eal_init() == 0);
     stack_conf_init(&c);
     c.seed = 1;
+    c.ipv6 = false;
     c.pools = (struct pkt_pool_sizes){.rx = 512, .rx_room_bytes = 2048, .hdr = 512, .ind = 1024, .app = {256, 16, 4}};
     stack_conf_shares(&c);
     c.conn_memory_bytes = 16 * MIB;

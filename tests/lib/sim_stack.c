@@ -54,6 +54,7 @@ void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
         .app = {2048, 256, 32},
     };
     c->conn_memory_bytes = 64ull * MIB;
+    c->ipv6 = false;
 }
 
 static struct rte_mempool *linear_pool(const struct z_stack *s, uint16_t mtu)

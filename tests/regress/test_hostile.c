@@ -44,6 +44,7 @@ static void test_tiny_path_mtu(void **state)
     (void)state;
     write_bytes(3000);
     e.seq = T->snd_una;
+    e.kind = ICMP_KIND_TOO_BIG;
     e.err = EMSGSIZE;
     e.mtu = 68;
     n_payload = 0;

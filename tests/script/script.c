@@ -398,6 +398,7 @@ int script_setup(void **state)
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
+    S.conf.ipv6 = false;
     S.conf.fast_path = !variant("slow");
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;

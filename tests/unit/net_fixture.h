@@ -19,8 +19,9 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
-#include "ip/ip_state.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_route.h"
+#include "ip/ip_state.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
@@ -142,6 +143,9 @@ static inline int net_setup(void **state)
     c->icmp_error_rate = 10;
     c->ttl = 64;
     c->route_limit = 16;
+    c->frag_limit = 8;
+    c->frag_pieces = 16;
+    c->frag_memory_bytes = 256 * KIB;
     c->rcv_limit_bytes = 1024 * 1024;
     c->udp_rcvbuf_bytes = 64 * 1024;
     c->port_first = 40000;
@@ -199,8 +203,14 @@ static inline void net_advance(uint64_t ns)
     struct wheel_node *n;
 
     S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
-    while ((n = wheel_expire(&S->wheel, S->now_ns)))
-        arp_timer(S, n);
+    while ((n = wheel_expire(&S->wheel, S->now_ns))) {
+        if (n->kind == TIMER_FRAG)
+            ip_frag_timer(S, n);
+        else if (n->kind == TIMER_ROUTE)
+            ip_route_timer(S, n);
+        else
+            arp_timer(S, n);
+    }
 }
 
 /* A received buffer; split > 0: the first segment has that many bytes, the second the rest. */

@@ -164,12 +164,29 @@ static void errors_reach_tcp(void **state)
 {
     static const struct {
         uint8_t type, code;
+        enum icmp_kind kind;
         int err;
     } t[] = {
-        {3, 0, ENETUNREACH},   {3, 1, EHOSTUNREACH},  {3, 2, ENOPROTOOPT},   {3, 3, ECONNREFUSED},  {3, 4, EMSGSIZE},
-        {3, 5, EOPNOTSUPP},    {3, 6, ENETUNREACH},   {3, 7, EHOSTDOWN},     {3, 8, ENONET},        {3, 9, ENETUNREACH},
-        {3, 10, EHOSTUNREACH}, {3, 11, ENETUNREACH},  {3, 12, EHOSTUNREACH}, {3, 13, EHOSTUNREACH}, {3, 14, EHOSTUNREACH},
-        {3, 15, EHOSTUNREACH}, {3, 99, EHOSTUNREACH}, {11, 0, EHOSTUNREACH}, {11, 1, EHOSTUNREACH}, {12, 0, EPROTO},
+        {3, 0, ICMP_KIND_NET_UNREACH, ENETUNREACH},
+        {3, 1, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+        {3, 2, ICMP_KIND_PROTO, ENOPROTOOPT},
+        {3, 3, ICMP_KIND_PORT, ECONNREFUSED},
+        {3, 4, ICMP_KIND_TOO_BIG, EMSGSIZE},
+        {3, 5, ICMP_KIND_NET_UNREACH, EOPNOTSUPP},
+        {3, 6, ICMP_KIND_UNKNOWN, ENETUNREACH},
+        {3, 7, ICMP_KIND_UNKNOWN, EHOSTDOWN},
+        {3, 8, ICMP_KIND_UNKNOWN, ENONET},
+        {3, 9, ICMP_KIND_ADMIN, ENETUNREACH},
+        {3, 10, ICMP_KIND_ADMIN, EHOSTUNREACH},
+        {3, 11, ICMP_KIND_NET_UNREACH, ENETUNREACH},
+        {3, 12, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+        {3, 13, ICMP_KIND_ADMIN, EHOSTUNREACH},
+        {3, 14, ICMP_KIND_ADMIN, EHOSTUNREACH},
+        {3, 15, ICMP_KIND_ADMIN, EHOSTUNREACH},
+        {3, 99, ICMP_KIND_ADMIN, EHOSTUNREACH},
+        {11, 0, ICMP_KIND_TIME_EXCEEDED, EHOSTUNREACH},
+        {11, 1, ICMP_KIND_TIME_EXCEEDED, EHOSTUNREACH},
+        {12, 0, ICMP_KIND_PARAM_PROBLEM, EPROTO},
     };
     struct net_out o;
 
@@ -177,8 +194,7 @@ static void errors_reach_tcp(void **state)
     for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
         inject_error(t[i].type, t[i].code, 1280, IPPROTO_TCP_, NET_US, i % 2 ? 40 : 0);
         assert_int_equal(net_seen.tcp_errors, i + 1);
-        assert_int_equal(net_seen.err.type, t[i].type);
-        assert_int_equal(net_seen.err.code, t[i].code);
+        assert_int_equal(net_seen.err.kind, t[i].kind);
         assert_int_equal(net_seen.err.err, t[i].err);
         assert_int_equal(net_seen.err.mtu, t[i].type == 3 && t[i].code == 4 ? 1280 : 0);
         assert_int_equal(inaddr_to_v4(&net_seen.err.laddr), NET_US);

@@ -218,20 +218,14 @@ static void destinations(void **state)
     assert_false(net_seen.in.dst_group);
 }
 
-static void fragments_are_dropped(void **state)
+static void dont_fragment_is_no_fragment(void **state)
 {
     uint8_t *ip = tcp_frame(NET_PEER, NET_US);
 
     (void)state;
-    ip[6] = 0x20;
+    ip[6] = 0x40;
     inject();
-    ip[6] = 0;
-    ip[7] = 1;
-    inject();
-    assert_int_equal(net_ctr(DROP_IP_FRAGMENT), 2);
-    ip[6] = 0x40; /* DF is none */
-    ip[7] = 0;
-    inject();
+    assert_int_equal(net_ctr(CTR_FRAG_RX), 0);
     assert_int_equal(net_seen.tcp_inputs, 1);
 }
 
@@ -264,22 +258,31 @@ static void identification(void **state)
 {
     struct ip_path path = {0};
     struct net_out o;
-    uint16_t id;
+    struct inaddr us = inaddr_v4(NET_US), peer = inaddr_v4(NET_PEER), far = inaddr_v4(NET_FAR);
+    uint16_t first;
 
     (void)state;
     net_resolve();
-    S->ip->next_id = 0xffff;
     for (int i = 0; i < 3; i++)
         assert_int_equal(net_send(&path, NET_PEER, 253, "x", 1, false), 0);
     assert_int_equal(net_send(&path, NET_PEER, 253, "x", 1, true), 0);
-    for (int i = 0; i < 3; i++) {
-        id = (uint16_t)(0xffff + i);
+    assert_true(net_take(&o));
+    first = o.ip.id;
+    assert_int_not_equal(first, 0);
+    for (int i = 1; i < 3; i++) { /* never the same in short order (RFC 6864 section 4.3), and never 0 */
         assert_true(net_take(&o));
         assert_false(o.ip.df);
-        assert_int_equal(o.ip.id, id);
+        assert_int_equal(o.ip.id, (uint16_t)(first + i) < first ? (uint16_t)(first + i + 1) : first + i);
     }
     assert_true(net_take(&o));
     assert_int_equal(o.ip.id, 0);
+    /* places of their own (RFC 7739 section 5.3): to another host, back, of another protocol */
+    first = (uint16_t)ip_frag_id(S, &us, &peer, 253);
+    assert_int_not_equal((uint16_t)ip_frag_id(S, &us, &far, 253), (uint16_t)(first + 1));
+    assert_int_not_equal((uint16_t)ip_frag_id(S, &peer, &us, 253), (uint16_t)(first + 1));
+    assert_int_not_equal((uint16_t)ip_frag_id(S, &us, &peer, 252), (uint16_t)(first + 1));
+    for (uint32_t i = 0; i < 70000; i++)
+        assert_int_not_equal((uint16_t)ip_frag_id(S, &us, &peer, 253), 0);
 }
 
 static void paths(void **state)
@@ -413,6 +416,48 @@ static void the_mtu(void **state)
     ip_output(S, &path, &out, m);
     assert_true(net_take(&o));
     assert_int_equal(o.l4_bytes, 1600);
+}
+
+static void another_gateway_takes_over(void **state)
+{
+    struct inaddr far = inaddr_v4(NET_FAR), us1 = inaddr_v4(NET_US1);
+    struct route r = {.prefix = net_default,
+                      .plen = ROUTE_PLEN_V4,
+                      .gateway = inaddr_v4(NET_PEER),
+                      .metric = 1,
+                      .origin = ROUTE_STATIC,
+                      .expires_ns = NS_NEVER};
+    struct ip_path path = {0};
+
+    (void)state;
+    assert_int_equal(ip_route_set(S, &r, true), 0);
+    assert_ptr_equal(ip_route_choose(S, &far, NULL), route_lookup(S->routes, &far));
+    assert_int_equal(net_send(&path, NET_FAR, 253, "x", 1, true), 0);
+    assert_int_equal(inaddr_to_v4(&path.next_hop), NET_GW);
+    for (int i = 0; i < 4; i++) /* it does not answer */
+        net_advance(NS_PER_SEC);
+    net_discard_tx();
+    assert_false(ip_path_valid(S, &path));
+    assert_int_equal(net_send(&path, NET_FAR, 253, "x", 1, true), 0);
+    assert_int_equal(inaddr_to_v4(&path.next_hop), NET_PEER);
+    /* a source on another interface goes out there, when there is a way */
+    r.gateway = inaddr_v4(NET_US1 + 1);
+    r.nif = NULL;
+    assert_int_equal(ip_route_set(S, &r, true), 0);
+    assert_int_equal(ip_path_lookup(S, &path, &us1, &far, false), 0);
+    assert_ptr_equal(path.nif, &net_nif[1]);
+    assert_int_equal(inaddr_to_v4(&path.next_hop), NET_US1 + 1);
+    /* a lifetime */
+    r.expires_ns = S->now_ns + NS_PER_SEC;
+    assert_int_equal(ip_route_set(S, &r, true), -EEXIST);
+    assert_int_equal(ip_route_set(S, &r, false), 0);
+    assert_true(ip_path_valid(S, &path));
+    net_advance(NS_PER_SEC);
+    assert_false(ip_path_valid(S, &path));
+    assert_int_equal(ip_path_lookup(S, &path, &us1, &far, false), 0);
+    assert_ptr_equal(path.nif, &net_nif[0]);
+    r.gateway = inaddr_v4(NET_FAR);
+    assert_int_equal(ip_route_set(S, &r, true), -ENETUNREACH);
 }
 
 static void packets_to_ourselves_turn_round(void **state)
@@ -612,13 +657,14 @@ int main(void)
         NET_TEST(options),
         NET_TEST(martian_sources),
         NET_TEST(destinations),
-        NET_TEST(fragments_are_dropped),
+        NET_TEST(dont_fragment_is_no_fragment),
         NET_TEST(a_packet_goes_out),
         NET_TEST(identification),
         NET_TEST(paths),
         NET_TEST(broadcast_paths),
         NET_TEST(packets_go_to_the_gateway),
         NET_TEST(a_changed_route_is_followed),
+        NET_TEST(another_gateway_takes_over),
         NET_TEST(the_mtu),
         NET_TEST(packets_to_ourselves_turn_round),
         NET_TEST(loopback_leaves_a_kept_buffer_alone),

@@ -30,8 +30,14 @@ static struct rte_mbuf *packet(uintptr_t n)
 
 static int setup(void **state)
 {
-    const struct neigh_conf c = {
-        .limit = 4, .queue_limit = 3, .max_tries = 3, .reachable_ns = 30 * SEC, .retry_ns = SEC, .timer_kind = KIND, .key = {1, 2, 3}};
+    const struct neigh_conf c = {.limit = 4,
+                                 .queue_limit = 3,
+                                 .max_tries = 3,
+                                 .reachable_ns = 30 * SEC,
+                                 .retry_ns = SEC,
+                                 .delay_ns = 5 * SEC,
+                                 .timer_kind = KIND,
+                                 .key = {1, 2, 3}};
 
     (void)state;
     now = 100 * SEC;
@@ -316,6 +322,195 @@ static void memory(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* IPv6: the states of RFC 4861 section 7.3.2. The fixture's delay is 5 s, the table's own times 30 s and 1 s. */
+
+static struct inaddr host6(uint8_t n)
+{
+    return (struct inaddr){.b = {0x20, 0x01, 0x0d, 0xb8, [15] = n}};
+}
+
+static struct neigh *ask6(uint8_t n, enum neigh_verdict want)
+{
+    struct inaddr a = host6(n);
+    struct neigh *e = neigh_get(&t, 0, &a);
+
+    assert_non_null(e);
+    assert_int_equal(neigh_use(&t, e, now), want);
+    return e;
+}
+
+static struct neigh *hear6(uint8_t n, const uint8_t *mac)
+{
+    struct inaddr a = host6(n);
+
+    return neigh_hear(&t, 0, &a, mac, now);
+}
+
+static void advertise(struct neigh *n, const uint8_t *mac, bool solicited, bool override)
+{
+    const struct neigh_advert a = {.mac = mac, .solicited = solicited, .override = override};
+
+    assert_false(neigh_advertised(&t, n, &a, now));
+}
+
+static void a_link_address_by_the_way_is_not_reachability(void **state)
+{
+    struct neigh *n = hear6(1, mac_a);
+
+    (void)state;
+    assert_int_equal(n->state, NEIGH_STALE);
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    hear6(1, mac_a); /* the same again: no change */
+    assert_int_equal(n->state, NEIGH_DELAY);
+    hear6(1, mac_b);
+    assert_int_equal(n->state, NEIGH_STALE);
+    assert_memory_equal(n->mac, mac_b, 6);
+    assert_int_equal(expire_after(6 * SEC), NEIGH_DUE_NOTHING); /* the delay ended with it */
+
+    ask6(2, NEIGH_PARK_ASK);
+    assert_null(neigh_park(&t, ask6(2, NEIGH_PARK), packet(1)));
+    n = hear6(2, mac_a);
+    assert_int_equal(n->state, NEIGH_STALE);
+    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_int_equal(t.n_incomplete, 0);
+}
+
+static void delay_then_probe_then_everybody(void **state)
+{
+    struct neigh *n = hear6(1, mac_a);
+
+    (void)state;
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(expire_after(5 * SEC - 2 * TICK), NEIGH_DUE_NOTHING);
+    assert_int_equal(expire_after(2 * TICK), NEIGH_DUE_PROBE); /* DELAY_FIRST_PROBE_TIME */
+    assert_int_equal(n->state, NEIGH_PROBE);
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE); /* MAX_UNICAST_SOLICIT */
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    assert_int_equal(n->state, NEIGH_INCOMPLETE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK); /* MAX_MULTICAST_SOLICIT */
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_FAILED);
+}
+
+/* RFC 4861 section 7.2.5, every combination of state, flags and link address. */
+static void advertisement_rules(void **state)
+{
+    static const struct {
+        uint8_t from;   /* a state; the entry has mac_a */
+        char mac;       /* of the advertisement: a, b, or none */
+        const char *so; /* flags solicited, override */
+        uint8_t to;
+        char known; /* the entry's link address afterwards */
+    } rule[] = {
+        {NEIGH_INCOMPLETE, '-', "so", NEIGH_INCOMPLETE, '-'}, {NEIGH_INCOMPLETE, 'b', "  ", NEIGH_STALE, 'b'},
+        {NEIGH_INCOMPLETE, 'b', "s ", NEIGH_REACHABLE, 'b'},  {NEIGH_INCOMPLETE, 'b', " o", NEIGH_STALE, 'b'},
+        {NEIGH_REACHABLE, 'b', "  ", NEIGH_STALE, 'a'},       {NEIGH_REACHABLE, 'b', "s ", NEIGH_STALE, 'a'},
+        {NEIGH_REACHABLE, 'b', " o", NEIGH_STALE, 'b'},       {NEIGH_REACHABLE, 'b', "so", NEIGH_REACHABLE, 'b'},
+        {NEIGH_REACHABLE, 'a', "  ", NEIGH_REACHABLE, 'a'},   {NEIGH_REACHABLE, '-', " o", NEIGH_REACHABLE, 'a'},
+        {NEIGH_STALE, 'b', "  ", NEIGH_STALE, 'a'},           {NEIGH_STALE, 'b', "s ", NEIGH_STALE, 'a'},
+        {NEIGH_STALE, 'b', " o", NEIGH_STALE, 'b'},           {NEIGH_STALE, 'b', "so", NEIGH_REACHABLE, 'b'},
+        {NEIGH_STALE, 'a', "  ", NEIGH_STALE, 'a'},           {NEIGH_STALE, 'a', "s ", NEIGH_REACHABLE, 'a'},
+        {NEIGH_STALE, '-', "s ", NEIGH_REACHABLE, 'a'},       {NEIGH_STALE, '-', "  ", NEIGH_STALE, 'a'},
+        {NEIGH_DELAY, 'b', "s ", NEIGH_DELAY, 'a'},           {NEIGH_DELAY, 'a', "  ", NEIGH_DELAY, 'a'},
+        {NEIGH_DELAY, 'a', "s ", NEIGH_REACHABLE, 'a'},       {NEIGH_DELAY, 'b', " o", NEIGH_STALE, 'b'},
+        {NEIGH_PROBE, 'b', "  ", NEIGH_PROBE, 'a'},           {NEIGH_PROBE, 'a', "s ", NEIGH_REACHABLE, 'a'},
+        {NEIGH_PROBE, '-', "so", NEIGH_REACHABLE, 'a'},       {NEIGH_PROBE, 'b', "so", NEIGH_REACHABLE, 'b'},
+        {NEIGH_PROBE, 'b', " o", NEIGH_STALE, 'b'},           {NEIGH_PROBE, 'a', " o", NEIGH_PROBE, 'a'},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rule); i++) {
+        uint8_t host_number = (uint8_t)(10 + i);
+        struct inaddr a = host6(host_number);
+        struct neigh *n;
+
+        if (rule[i].from == NEIGH_INCOMPLETE) {
+            n = ask6(host_number, NEIGH_PARK_ASK);
+        } else if (rule[i].from == NEIGH_REACHABLE) {
+            n = neigh_learn(&t, 0, &a, mac_a, true, now);
+        } else {
+            n = hear6(host_number, mac_a);
+            if (rule[i].from != NEIGH_STALE)
+                ask6(host_number, NEIGH_SEND);
+            if (rule[i].from == NEIGH_PROBE)
+                assert_int_equal(expire_after(5 * SEC), NEIGH_DUE_PROBE);
+        }
+        assert_int_equal(n->state, rule[i].from);
+        advertise(n, rule[i].mac == '-' ? NULL : rule[i].mac == 'a' ? mac_a : mac_b, rule[i].so[0] == 's', rule[i].so[1] == 'o');
+        assert_int_equal(n->state, rule[i].to);
+        if (rule[i].known != '-')
+            assert_memory_equal(n->mac, rule[i].known == 'a' ? mac_a : mac_b, 6);
+        if (n->state == NEIGH_INCOMPLETE || n->state == NEIGH_PROBE || n->state == NEIGH_DELAY)
+            advertise(n, mac_a, true, true); /* done with its timer */
+        assert_int_equal(wheel.armed, 0);
+    }
+}
+
+static void a_router_that_becomes_a_host(void **state)
+{
+    struct neigh_advert a = {.mac = mac_a, .router = true, .solicited = true};
+    struct neigh *n = ask6(1, NEIGH_PARK_ASK);
+
+    (void)state;
+    assert_false(neigh_advertised(&t, n, &a, now));
+    assert_true(n->router);
+    assert_false(neigh_advertised(&t, n, &a, now));
+    a.router = false;
+    a.mac = mac_b; /* ignored as a whole: another link address without override */
+    assert_false(neigh_advertised(&t, n, &a, now));
+    assert_true(n->router);
+    a.mac = mac_a;
+    assert_true(neigh_advertised(&t, n, &a, now));
+    assert_false(neigh_advertised(&t, n, &a, now));
+}
+
+static void progress_above_keeps_a_neighbour_reachable(void **state)
+{
+    struct inaddr a = host6(1), b = host6(2);
+    struct neigh *n = neigh_learn(&t, 0, &a, mac_a, true, now);
+
+    (void)state;
+    neigh_confirm(&t, NULL, 0, &a, now);
+    for (int i = 0; i < 10; i++) {
+        now += 20 * SEC;
+        ask6(1, NEIGH_SEND);
+        assert_int_equal(n->state, NEIGH_REACHABLE);
+        neigh_confirm(&t, n, 0, &a, now);
+    }
+    now += 40 * SEC;
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    neigh_confirm(&t, n, 0, &b, now); /* somebody else's */
+    neigh_confirm(&t, n, 1, &a, now);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    neigh_confirm(&t, n, 0, &a, now);
+    assert_int_equal(n->state, NEIGH_REACHABLE);
+    assert_int_equal(wheel.armed, 0);
+    n = ask6(2, NEIGH_PARK_ASK);
+    neigh_confirm(&t, n, 0, &b, now); /* without a link address nothing can have arrived there */
+    assert_int_equal(n->state, NEIGH_INCOMPLETE);
+}
+
+static void times_of_an_interface(void **state)
+{
+    struct inaddr a = host6(1);
+    struct neigh *n;
+
+    (void)state;
+    t.v6[0].reachable_ns = 3 * SEC;
+    t.v6[0].retry_ns = 2 * SEC;
+    n = neigh_learn(&t, 0, &a, mac_a, true, now);
+    now += 3 * SEC;
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    assert_int_equal(expire_after(5 * SEC), NEIGH_DUE_PROBE);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_NOTHING);
+    assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +526,12 @@ int main(void)
         T(claims_do_not_push_out_neighbours_in_use),
         T(parked_packets_are_never_recycled),
         T(memory),
+        T(a_link_address_by_the_way_is_not_reachability),
+        T(delay_then_probe_then_everybody),
+        T(advertisement_rules),
+        T(a_router_that_becomes_a_host),
+        T(progress_above_keeps_a_neighbour_reachable),
+        T(times_of_an_interface),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

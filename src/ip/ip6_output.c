@@ -1,0 +1,67 @@
+#include <string.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "ip/ip6.h"
+#include "ip/ip_state.h"
+#include "ip/route.h"
+#include "link/eth.h"
+#include "link/neigh.h"
+#include "wire/eth.h"
+#include "wire/ipv6.h"
+
+#include "base/poison.h"
+
+/* To a group, or to a neighbour that needs more than a look at its entry. */
+static void ip6_output_slow(struct z_stack *s, struct ip_path *path, struct rte_mbuf *m)
+{
+    const struct inaddr *hop = &path->next_hop;
+    struct neigh *n;
+
+    if (inaddr_is_v6_multicast(hop)) {
+        const uint8_t group[6] = {0x33, 0x33, hop->b[12], hop->b[13], hop->b[14], hop->b[15]}; /* RFC 2464 section 7 */
+
+        eth_output(s, path->nif, group, ETH_TYPE_IPV6, m);
+        return;
+    }
+    n = neigh_find(s->neigh, path->nif->index, hop);
+    path->neigh = n;
+    if (n == NULL || (n->state != NEIGH_REACHABLE && n->state != NEIGH_PROBE))
+        pkt_drop(s, m, DROP_NEIGH_FAILED);
+    else
+        eth_output(s, path->nif, n->mac, ETH_TYPE_IPV6, m);
+}
+
+void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
+{
+    struct ipv6_hdr h;
+
+    if (unlikely(path->gen != s->routes->gen) && ip6_path_lookup(s, path, &o->src, &o->dst) != 0) {
+        pkt_drop(s, m, DROP_IP_NO_ROUTE);
+        return;
+    }
+    /* a frame for segmentation offload is cut to the MTU by the port */
+    if (unlikely(m->pkt_len + IPV6_HLEN > path->mtu && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))) {
+        pkt_drop(s, m, DROP_IP_TOO_BIG);
+        return;
+    }
+    h = (struct ipv6_hdr){.tclass = o->tos,
+                          .hop_limit = o->ttl,
+                          .next = o->proto,
+                          .payload_len = (uint16_t)m->pkt_len,
+                          .flow = o->flow,
+                          .src = o->src,
+                          .dst = o->dst};
+    ipv6_build(pkt_push(m, IPV6_HLEN), &h);
+    if (unlikely(path->local)) {
+        ip_loopback_output(s, path->nif, m);
+        return;
+    }
+    m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+    m->l2_len = ETH_HLEN;
+    m->l3_len = IPV6_HLEN;
+    if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
+        eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV6, m);
+    else
+        ip6_output_slow(s, path, m);
+}

@@ -1,0 +1,209 @@
+#include <string.h>
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "ip/ip_frag.h"
+#include "ip/ip_state.h"
+#include "wire/bytes.h"
+#include "wire/cksum.h"
+#include "wire/icmp.h"
+#include "wire/ipv4.h"
+#include "wire/tcp_hdr.h"
+
+#include "base/poison.h"
+
+#define IPV6_FIXED_BYTES 40u
+#define IPV6_LEN_OFFSET 4u
+#define IPV4_LEN_OFFSET 2u
+#define IPV4_FRAG_OFFSET 6u
+#define IPV4_CKSUM_OFFSET 10u
+#define ECN_MASK 3u
+#define ECN_NOT_ECT 0u
+#define ECN_CE 3u
+
+/* Of the whole packet, of IPv6 but for the fixed header and the fragment header, which goes. */
+static uint32_t packet_bytes(const struct ip_in *in, uint32_t payload)
+{
+    return payload + in->ip_hlen - (inaddr_is_v4(&in->dst) ? 0 : IPV6_FIXED_BYTES + FRAG_HLEN);
+}
+
+/*
+ * A datagram that will never be whole. Its sender is told when that is for want of time and the beginning is there (RFC 792, RFC 1122
+ * 3.3.2, RFC 8200 section 4.5).
+ */
+static void give_up(struct z_stack *s, struct reass_dgram *d, enum ctr why)
+{
+    struct reass_table *t = &s->ip->reass;
+    struct rte_mbuf *m;
+
+    if (d->n)
+        stack_count(s, CTR_FRAG_GIVEN_UP);
+    if (why == DROP_FRAG_TIMEOUT && d->n && d->piece[0].off == 0)
+        icmp_error(s, &d->first, d->piece[0].m, ICMP_TIME_EXCEEDED, ICMP_TIME_EXCEEDED_REASS);
+    while ((m = reass_pop(t, d)))
+        pkt_drop(s, m, why);
+}
+
+static void give_up_all(struct z_stack *s, struct reass_dgram *d, enum ctr why)
+{
+    give_up(s, d, why);
+    reass_free(&s->ip->reass, d);
+}
+
+static void arm(struct z_stack *s)
+{
+    wheel_arm(&s->wheel, &s->ip->frag_timer, reass_deadline_ns(&s->ip->reass));
+}
+
+void ip_frag_timer(struct z_stack *s, struct wheel_node *w)
+{
+    struct reass_dgram *d;
+
+    (void)w;
+    while ((d = reass_expired(&s->ip->reass, s->now_ns)))
+        give_up_all(s, d, DROP_FRAG_TIMEOUT);
+    arm(s);
+}
+
+/* What is wrong with a fragment seen alone; 0 when nothing is. */
+static enum ctr check(const struct ip_in *in, const struct ip_frag *f)
+{
+    uint32_t hdr = in->proto == IPPROTO_TCP_ ? TCP_HLEN : ICMP_HLEN; /* UDP's is as long as ICMP's */
+
+    if (in->l4_len == 0 || (f->mf && in->l4_len % 8 != 0))
+        return DROP_FRAG_BAD;
+    if (packet_bytes(in, f->off + in->l4_len) > UINT16_MAX)
+        return DROP_FRAG_TOO_BIG;
+    /* every link carries more (RFC 791: 68 bytes): nobody but an attacker cuts so (RFC 1858, RFC 3128) */
+    if (inaddr_is_v4(&in->dst) && (f->off ? f->off : in->l4_len) < hdr)
+        return DROP_FRAG_TINY;
+    return 0;
+}
+
+static bool has_room(const struct z_stack *s, uint32_t truesize, bool create)
+{
+    const struct reass_table *t = &s->ip->reass;
+
+    return reass_has_room(t, truesize, create) &&
+           s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + t->bytes + truesize <= s->conf.rcv_limit_bytes;
+}
+
+/* Makes room, by giving up the oldest ones but for d. */
+static bool make_room(struct z_stack *s, const struct reass_dgram *d, uint32_t truesize)
+{
+    struct reass_dgram *old;
+
+    while (!has_room(s, truesize, d == NULL)) {
+        old = reass_oldest(&s->ip->reass, d);
+        if (!old)
+            return false;
+        give_up_all(s, old, DROP_FRAG_EVICTED);
+    }
+    return true;
+}
+
+/* The datagram of a fragment, with room for it. NULL when there is none to be had. */
+static struct reass_dgram *dgram_of(struct z_stack *s, const struct ip_in *in, uint32_t id, const struct rte_mbuf *m)
+{
+    const struct reass_key k = {.src = in->src, .dst = in->dst, .id = id, .proto = inaddr_is_v4(&in->dst) ? in->proto : 0};
+    struct reass_dgram *d = reass_find(&s->ip->reass, &k);
+
+    if (d && d->dead)
+        return d;
+    if (!make_room(s, d, reass_truesize(m)))
+        return NULL;
+    if (!d && (d = reass_new(&s->ip->reass, &k, s->now_ns)))
+        arm(s);
+    return d;
+}
+
+/* The header that stands in front of the whole payload speaks of the whole. */
+static void rewrite_header(struct rte_mbuf *m, const struct ip_in *in)
+{
+    uint8_t *ip = pkt_data(m) - in->ip_hlen;
+    uint16_t sum;
+
+    if (!inaddr_is_v4(&in->dst)) {
+        put16(ip + IPV6_LEN_OFFSET, (uint16_t)(in->ip_hlen - IPV6_FIXED_BYTES + in->l4_len));
+        put16(pkt_data(m) - FRAG_HLEN + 2, 0); /* an atomic fragment */
+        return;
+    }
+    put16(ip + IPV4_LEN_OFFSET, (uint16_t)(in->ip_hlen + in->l4_len));
+    put16(ip + IPV4_FRAG_OFFSET, 0);
+    put16(ip + IPV4_CKSUM_OFFSET, 0);
+    sum = cksum_finish(cksum_add(0, ip, in->ip_hlen));
+    memcpy(ip + IPV4_CKSUM_OFFSET, &sum, sizeof(sum));
+}
+
+static struct rte_mbuf *complete(struct z_stack *s, struct ip_in *in, struct reass_dgram *d)
+{
+    uint8_t ecn = d->ecn;
+    struct rte_mbuf *m;
+
+    *in = d->first;
+    m = reass_take(&s->ip->reass, d);
+    arm(s);
+    in->l4_len = m->pkt_len;
+    in->l4_cksum_good = false;
+    in->fragmented = true;
+    if (packet_bytes(in, m->pkt_len) > UINT16_MAX) { /* the first header is longer than the others */
+        pkt_drop(s, m, DROP_FRAG_TOO_BIG);
+        return NULL;
+    }
+    if ((ecn & (1u << ECN_CE)) && (ecn & (1u << ECN_NOT_ECT))) {
+        pkt_drop(s, m, DROP_FRAG_ECN);
+        return NULL;
+    }
+    if (ecn & (1u << ECN_CE))
+        in->tos |= ECN_CE;
+    if (!pkt_sole_owner(m)) {
+        pkt_drop(s, m, DROP_PULLUP);
+        return NULL;
+    }
+    rewrite_header(m, in);
+    m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+    stack_count(s, CTR_FRAG_REASSEMBLED);
+    return m;
+}
+
+struct rte_mbuf *ip_frag_input(struct z_stack *s, struct ip_in *in, const struct ip_frag *f, struct rte_mbuf *m)
+{
+    enum ctr why = check(in, f);
+    struct reass_dgram *d;
+
+    stack_count(s, CTR_FRAG_RX);
+    if (why) {
+        pkt_drop(s, m, why);
+        return NULL;
+    }
+    d = dgram_of(s, in, f->id, m);
+    if (!d || d->dead) {
+        pkt_drop(s, m, d ? DROP_FRAG_OVERLAP : DROP_FRAG_EVICTED);
+        return NULL;
+    }
+    switch (reass_add(&s->ip->reass, d, f->off, in->l4_len, f->mf, m)) {
+    case REASS_DUPLICATE: /* the network may repeat (RFC 5722 section 4 allows to ignore it) */
+        pkt_drop(s, m, DROP_FRAG_DUP);
+        return NULL;
+    case REASS_OVERLAP: /* and what comes later of it is refused too, until its time is over */
+        pkt_drop(s, m, DROP_FRAG_OVERLAP);
+        give_up(s, d, DROP_FRAG_OVERLAP);
+        d->dead = true;
+        return NULL;
+    case REASS_MANY:
+        pkt_drop(s, m, DROP_FRAG_MANY);
+        give_up(s, d, DROP_FRAG_MANY);
+        d->dead = true;
+        return NULL;
+    case REASS_NOMEM:
+        pkt_drop(s, m, DROP_FRAG_EVICTED);
+        return NULL;
+    case REASS_KEPT:
+    case REASS_COMPLETE:
+        break;
+    }
+    if (f->off == 0)
+        d->first = *in;
+    d->ecn |= (uint8_t)(1u << (in->tos & ECN_MASK));
+    return d->bytes == d->total ? complete(s, in, d) : NULL;
+}

@@ -1,0 +1,51 @@
+/*
+ * Limits that a person can raise: when their counters grow, one line names the key. The code that meets a limit only counts;
+ * this looks at the counters now and then.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/units.h"
+#include "core/stack.h"
+#include "mon/mon.h"
+
+#include "base/poison.h"
+
+const struct mon_limit mon_limit_table[] = {
+    {CTR_NO_MBUF, "rx_buffers, tx_headers, tx_indirect or app_buffers_*"},
+    {DROP_TXQ_FULL, "nothing here: the port takes frames more slowly than they are made"},
+    {DROP_NEIGH_FULL, "neigh_limit"},
+    {DROP_NEIGH_QUEUE, "neigh_queue_limit"},
+    {CTR_LOAN_LIMIT, "loan_limit, or rx_buffers: the application keeps received buffers"},
+    {CTR_LOAN_QUOTA, "loan_quota: one connection's reader keeps received buffers"},
+    {DROP_UDP_RCVBUF, "udp_rcvbuf, or read faster"},
+    {DROP_TCP_BACKLOG, "somaxconn and the backlog of listen, or accept faster"},
+    {DROP_TCP_ACCEPTQ, "somaxconn and the backlog of listen, or accept faster"},
+    {DROP_TCP_CONN_LIMIT, "max_connections"},
+    {DROP_TCP_RCVBUF, "rcv_limit, or rx_buffers"},
+    {DROP_TCP_REASS, "reass_blocks"},
+    {CTR_TCP_TIMEWAIT_LIMIT, "max_timewait"},
+    {CTR_TCP_NOMEM, "conn_memory"},
+    {CTR_SOCK_LIMIT, "max_sockets"},
+    {CTR_WATCH_LIMIT, "conn_memory"},
+};
+const unsigned mon_n_limits = ARRAY_LEN(mon_limit_table);
+
+_Static_assert(ARRAY_LEN(mon_limit_table) <= MON_LIMITS_MAX, "room for every limit");
+
+void mon_limits_check(struct mon_limits *ml, const struct z_stack *s, void (*say)(void *arg, const char *line), void *arg)
+{
+    ml->next_ns = s->now_ns + MON_LIMITS_LOOK_NS;
+    for (unsigned i = 0; i < mon_n_limits; i++) {
+        const struct mon_limit *l = &mon_limit_table[i];
+        uint64_t n = s->ctr.v[l->ctr], more = n - ml->seen[i];
+        char line[256];
+
+        if (more == 0 || s->now_ns < ml->quiet_until_ns[i])
+            continue;
+        snprintf(line, sizeof(line), "limit: %s: %" PRIu64 " (%s); raise %s", ctr_help[l->ctr], more, ctr_names[l->ctr], l->key);
+        say(arg, line);
+        ml->seen[i] = n;
+        ml->quiet_until_ns[i] = s->now_ns + MON_LIMITS_QUIET_NS;
+    }
+}

@@ -1,0 +1,203 @@
+/*
+ * How large segments may be on this path: what ICMP reports (RFC 1191, RFC 8201), and what the packets themselves tell when no
+ * report comes, packetization layer path MTU discovery (RFC 4821, RFC 8899).
+ *
+ *     low                  probe                high            mtu of the path as IP knows it
+ *      |-- known to pass --|-- not known yet ----|--- lost, or not allowed ---|
+ */
+#include "tcp/conn.h"
+
+#include "base/poison.h"
+
+#define TIMEOUTS_PER_STEP 2u                  /* between one reduction and the next */
+#define TIMEOUTS_BEFORE_BLACK_HOLE 3u         /* without any answer, before the size is blamed */
+#define MAX_PROBES 3u                         /* of one size (RFC 8899 5.1.2) */
+#define SEARCH_STEP 8u                        /* a smaller gain is not searched for */
+#define SEGMENTS_BEHIND 3u                    /* so that the loss of a probe is seen without a timeout (RFC 4821 7.3) */
+#define RAISE_NS (600 * NS_PER_SEC)           /* PMTU_RAISE_TIMER */
+#define MTU_BASE_V4 1064u                     /* an MSS of 1024 (RFC 4821 7.2) */
+#define MTU_BASE_V6 1280u
+
+uint16_t tcp_path_mtu(const struct tcp_conn *tc)
+{
+    return tc->mtup != NULL && tc->mtup->low < tc->path.mtu ? tc->mtup->low : tc->path.mtu;
+}
+
+/* Segments are smaller from now on: those in flight were too large, and go again at once. Their loss is no congestion. */
+static void use_mtu(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint16_t before = tc->smss;
+
+    tcp_mss_update(s, tc);
+    if (tc->smss >= before || tcp_in_flight(tc) == 0 || !tcp_synchronized(tc))
+        return;
+    sent_mark_all_lost(&tc->sent);
+    tcp_mark_dirty(s, tc);
+}
+
+bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint16_t before = tc->path.mtu;
+
+    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
+        return false;
+    if (tc->path.mtu == before)
+        return true;
+    if (tc->mtup != NULL) {
+        tc->mtup->high = tc->path.mtu;
+        tc->mtup->low = MIN(tc->mtup->low, tc->path.mtu);
+        tc->mtup->tries = 0;
+    }
+    use_mtu(s, tc);
+    return true;
+}
+
+/* The report was found to be about data in flight. */
+void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e)
+{
+    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+
+    if (mtu != 0 && mtu < tc->path.mtu)
+        tcp_path_refresh(s, tc);
+}
+
+/* Searching ----------------------------------------------------------------------------------------------------- */
+
+static bool start(struct z_stack *s, struct tcp_conn *tc, uint16_t low)
+{
+    if (tc->mtup == NULL)
+        tc->mtup = arena_alloc(&s->arena, sizeof(*tc->mtup));
+    if (tc->mtup == NULL) {
+        stack_count(s, CTR_TCP_NOMEM);
+        return false;
+    }
+    *tc->mtup = (struct tcp_mtup){.low = low, .high = tc->path.mtu};
+    return true;
+}
+
+void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc)
+{
+    arena_free(&s->arena, tc->mtup, sizeof(*tc->mtup));
+    tc->mtup = NULL;
+}
+
+void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint16_t base = inaddr_is_v4(&tc->ent.raddr) ? MTU_BASE_V4 : MTU_BASE_V6;
+
+    if (likely(s->conf.mtu_probing < TCP_MTU_PROBING_ALWAYS) || tc->path.local || tc->path.mtu <= base)
+        return;
+    if (start(s, tc, base))
+        tcp_mss_update(s, tc);
+}
+
+/* The size to try: the largest first, which ends the search at once where nothing was wrong with the path; then halves. */
+static uint16_t candidate(struct tcp_mtup *p)
+{
+    if (!p->high_failed)
+        return p->high;
+    return (uint16_t)(p->low + (p->high - p->low + 1) / 2);
+}
+
+uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_mtup *p = tc->mtup;
+    uint32_t mss = tcp_eff_mss(tc), avail = tc->sndq.end_seq - tc->snd_nxt, pipe = tcp_pipe(tc), len;
+
+    if (p->probe != 0 || s->now_ns < p->next_ns || tc->ca != TCP_CA_OPEN || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0)
+        return 0;
+    if (p->next_ns != 0 && p->done) { /* the raise timer: everything may have changed */
+        p->high = tc->path.mtu;
+        p->done = p->high_failed = false;
+    }
+    p->trying = candidate(p);
+    len = tcp_mss_for(s, tc, p->trying) - (tc->smss - mss);
+    if (len < mss + SEARCH_STEP) {
+        p->done = true;
+        p->next_ns = s->now_ns + RAISE_NS;
+        return 0;
+    }
+    if (tc->fin_sent || avail < len + SEGMENTS_BEHIND * mss || tc->snd_wnd < tcp_in_flight(tc) + len + SEGMENTS_BEHIND * mss ||
+        tc->cc.cwnd < pipe + len + SEGMENTS_BEHIND * mss || tcp_seg_fit(tc, tc->snd_nxt, len) < len)
+        return 0;
+    return len;
+}
+
+void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
+{
+    struct tcp_mtup *p = tc->mtup;
+
+    stack_count(s, CTR_TCP_MTU_PROBE);
+    p->probe = p->trying;
+    p->probe_end = tc->snd_nxt;
+    p->probe_start = tc->snd_nxt - len;
+}
+
+void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_mtup *p = tc->mtup;
+
+    if (p->probe == 0 || seq_lt(tc->snd_una, p->probe_end))
+        return;
+    p->low = p->probe;
+    p->probe = 0;
+    p->tries = 0;
+    tcp_mss_update(s, tc);
+}
+
+/* RFC 4821 7.5: the loss of a probe, and of nothing else, says nothing about congestion. */
+bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct tcp_mtup *p = tc->mtup;
+    bool alone;
+
+    if (p == NULL || p->probe == 0)
+        return false;
+    alone = tc->snd_una == p->probe_start && tc->sent.lost_bytes <= p->probe_end - p->probe_start;
+    if (alone && ++p->tries >= MAX_PROBES) {
+        p->high = (uint16_t)(p->probe - 1);
+        p->high_failed = true;
+        p->tries = 0;
+    }
+    p->probe = 0;
+    p->next_ns = s->now_ns + tc->rtt.rto_ns;
+    if (!alone)
+        return false;
+    stack_count(s, CTR_TCP_MTU_PROBE_LOST);
+    sent_mark_first_lost(&tc->sent);
+    tc->rtx_first = true;
+    return true;
+}
+
+/* The next size down: 0 when there is none. Below the smallest, DF is not set (RFC 4821 7.7, and RFC 1191 section 6). */
+static uint16_t step_down(const struct tcp_conn *tc)
+{
+    uint16_t now = tcp_path_mtu(tc);
+
+    if (!inaddr_is_v4(&tc->ent.raddr))
+        return now > MTU_BASE_V6 ? MTU_BASE_V6 : 0;
+    if (now > MTU_BASE_V4)
+        return MTU_BASE_V4;
+    return now > IP_PMTU_MIN_V4 ? IP_PMTU_MIN_V4 : 0;
+}
+
+/* Timeout after timeout of segments that a narrow path without ICMP would swallow: a black hole (RFC 4821 7.7, RFC 2923 2.1). */
+void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+    uint32_t n = tc->rexmt_count;
+    uint16_t mtu;
+
+    if (tc->mtup != NULL)
+        tc->mtup->probe = 0; /* inconclusive */
+    if (n < TIMEOUTS_BEFORE_BLACK_HOLE || (n - TIMEOUTS_BEFORE_BLACK_HOLE) % TIMEOUTS_PER_STEP != 0)
+        return;
+    mtu = step_down(tc);
+    if (s->conf.mtu_probing == TCP_MTU_PROBING_OFF || tc->path.local || mtu == 0 || r == NULL ||
+        r->end - r->start + (tc->smss - tcp_eff_mss(tc)) <= tcp_mss_for(s, tc, mtu))
+        return;
+    if (!start(s, tc, mtu))
+        return;
+    stack_count(s, CTR_TCP_BLACK_HOLE);
+    tcp_mss_update(s, tc);
+}
