@@ -23,8 +23,8 @@ enum timer_kind {
     TIMER_NEIGH,
     TIMER_KEVENT,
     TIMER_ROUTE,
-    TIMER_PMTU,
     TIMER_FRAG,
+    TIMER_PMTU,
 };
 
 #define LOOPBACK_SLOTS 256u

@@ -62,7 +62,4 @@ void ip_output_fragment(struct z_stack *s, struct ip_path *path, const struct ip
  */
 uint32_t ip_frag_id(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t proto);
 
-/* Memory that incomplete datagrams hold, of the share of received data (rcv_limit). */
-uint64_t ip_frag_bytes(const struct z_stack *s);
-
 #endif

@@ -3,7 +3,6 @@
 #include "base/siphash.h"
 #include "core/stack.h"
 #include "ip/ip.h"
-#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "sock/sock.h"
 #include "udp/udp.h"
@@ -94,7 +93,7 @@ static bool udp_has_room(const struct z_stack *s, const struct udp_pcb *u, uint3
 {
     if (u->q_n && u->rcv_bytes + truesize > u->rcvbuf_bytes)
         return false;
-    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + ip_frag_bytes(s) + truesize <= s->conf.rcv_limit_bytes;
+    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + s->ip->reass.bytes + truesize <= s->conf.rcv_limit_bytes;
 }
 
 static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_tuple *t, struct rte_mbuf *m /* consumed */)
