@@ -145,6 +145,9 @@
     X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
     X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
     X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \
+    X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie: SYN cache full (syn_cache_limit, somaxconn; syncookies)") \
+    X(CTR_TCP_COOKIE_RX, "tcp.syn_cookies_rx", "handshakes completed by a cookie")               \
+    X(CTR_TCP_COOKIE_BAD, "tcp.syn_cookies_bad", "ACKs without a connection and without a good cookie, while cookies are out") \
     X(CTR_TCP_ESTABLISHED, "tcp.established", "connections that reached ESTABLISHED")            \
     X(CTR_TCP_CONNS, "tcp.connections", "(level) connection blocks in use")                      \
     X(CTR_TCP_RST_TX, "tcp.rst_tx", "resets sent")                                               \

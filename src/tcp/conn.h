@@ -285,7 +285,7 @@ void tcp_closed_input(struct z_stack *s, const struct ip_in *in, const struct tc
 void tcp_reset_reply(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g); /* the RST that answers a segment */
 
 /* listen.c */
-void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
 bool tcp_accept_queue_full(const struct tcp_listener *l);
 void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
 void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */

@@ -12,8 +12,10 @@ bool tcp_accept_queue_full(const struct tcp_listener *l)
     return l->n_accept > l->backlog; /* as Linux: one more than the backlog */
 }
 
-void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
+    if ((g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK && tcp_syn_cookie_input(s, lc, in, g, m))
+        return;
     /* first: RST is ignored; second: ACK gets a reset; third: SYN; fourth: anything else is dropped */
     if ((g->h.flags & TH_RST) == 0 && (g->h.flags & TH_ACK) != 0)
         tcp_reset_reply(s, in, g);

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "tcp/syncookie.h"
+
 #include "base/poison.h"
 
 static struct tcp_synent *syn_of(struct tcp_entry *e)
@@ -22,7 +24,7 @@ static int emit(struct z_stack *s, const struct tcp_synent *e, uint8_t flags)
         return -EHOSTUNREACH;
     if ((!path.local && txq_room(&path.nif->txq) == 0) || (m = pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
-    o.ts_val = tcp_ts_clock(s) + e->ts_offset;
+    o.ts_val = (e->cookie ? syncookie_ts(tcp_ts_clock(s), &e->opt, e->ecn) : tcp_ts_clock(s)) + e->ts_offset;
     h.wnd = e->rcv_wnd;
     if (syn) {
         o.has_mss = true;
@@ -153,86 +155,34 @@ void tcp_syn_init(struct z_stack *s)
 
 /* Entries ------------------------------------------------------------------------------------------------------ */
 
-/* What the SYN says and what we answer. */
-static void fill(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
+/* What every segment says. */
+static void fill(struct tcp_synent *e, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
 {
     e->ent.laddr = in->dst;
     e->ent.raddr = in->src;
     e->ent.lport = g->h.dport;
     e->ent.rport = g->h.sport;
     e->lc = lc;
-    e->irs = g->h.seq;
     e->snd_wnd = g->h.wnd;
     e->rcv_wnd = tcp_syn_window(&lc->opt, TCP_RCV_RATIO_START);
+}
+
+/* What the SYN says and what we answer. */
+static void fill_from_syn(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
+{
+    fill(e, lc, in, g);
+    e->irs = g->h.seq;
     e->ecn = (g->h.flags & (TH_ECE | TH_CWR)) == (TH_ECE | TH_CWR);
     tcp_opts_agree(s, &in->src, &g->o, &e->opt);
     e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
     tcp_isn(s, &e->ent, &e->iss, &e->ts_offset);
 }
 
-static bool cache_full(const struct z_stack *s, const struct tcp_listener *l)
-{
-    return l->n_syn >= MAX(s->conf.somaxconn, l->backlog) || s->tcp.syn.n >= s->conf.syn_cache_limit;
-}
-
-void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
-{
-    struct tcp_synent *e;
-
-    if (!tcp_conn_limit_ok(s)) {
-        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
-        return;
-    }
-    if (cache_full(s, lc->lis)) {
-        stack_count(s, CTR_TCP_SYN_CACHE_FULL);
-        pkt_drop(s, m, DROP_TCP_BACKLOG);
-        return;
-    }
-    e = arena_alloc(&s->arena, sizeof(*e));
-    if (e == NULL) {
-        stack_count(s, CTR_TCP_NOMEM);
-        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
-        return;
-    }
-    fill(s, e, lc, in, g);
-    tcp_table_insert(s, &e->ent, TCP_ENT_SYN);
-    lc->lis->n_syn++;
-    s->tcp.syn.n++;
-    s->ctr.v[CTR_TCP_SYN_CACHE] = s->tcp.syn.n;
-    send_synack(s, e);
-    pkt_drop(s, m, DROP_TCP_PURE_ACK); /* text that comes with a SYN is not acknowledged: the peer sends it again */
-}
-
-void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
-{
-    struct tcp_syncache *c = &s->tcp.syn;
-    struct tcp_synent *e, *next;
-
-    for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
-        for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
-            next = TAILQ_NEXT(e, link);
-            if (e->lc != lc)
-                continue;
-            if (emit(s, e, TH_RST | TH_ACK) == 0)
-                stack_count(s, CTR_TCP_RST_TX);
-            forget(s, e);
-        }
-}
-
-/* Only an error about the SYN,ACK counts (RFC 5927 section 4); one that says unreachable ends the attempt. */
-void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e)
-{
-    struct tcp_synent *syn = syn_of(ent);
-
-    if (e->seq != syn->iss || !icmp_kind_is_unreach(e->kind))
-        return;
-    stack_count(s, CTR_TCP_ICMP_ABORT);
-    forget(s, syn);
-}
-
-/* Segments ----------------------------------------------------------------------------------------------------- */
-
-struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
+/*
+ * The connection of an entry, with its listener's options, in SYN-RECEIVED and in the accept queue; the segment that completes the
+ * handshake is still to be processed. The entry is used up. NULL: limit or memory; the entry stays.
+ */
+static struct tcp_conn *promote(struct z_stack *s, struct tcp_synent *e)
 {
     struct tcp_conn *tc = tcp_create(s, NULL), *lc = e->lc;
 
@@ -272,6 +222,132 @@ struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
     tcp_listen_queue(s, lc, tc);
     return tc;
 }
+
+/* The handshake's last ACK, and what comes with it. False: there is no room; the entry stays. */
+static bool complete(struct z_stack *s, struct tcp_synent *e, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    struct tcp_conn *tc;
+
+    if (tcp_accept_queue_full(e->lc->lis)) { /* as Linux: the peer's data, or the ACK of another SYN,ACK, completes it later */
+        pkt_drop(s, m, DROP_TCP_ACCEPTQ);
+        return false;
+    }
+    tc = promote(s, e);
+    if (tc == NULL) {
+        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
+        return false;
+    }
+    g->wnd <<= tc->snd_wscale;
+    tcp_slow_input(s, tc, in, g, m); /* the fifth step and what follows, as in every state */
+    return true;
+}
+
+/* Answers with a cookie; nothing is kept. What the timestamp would carry is not agreed on without one. */
+static void send_cookie(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
+{
+    struct tcp_synent e = {.cookie = true};
+
+    fill_from_syn(s, &e, lc, in, g);
+    e.iss = syncookie_make(s->secret_key, &e.ent, e.irs, e.opt.peer_mss, s->now_ns);
+    if (!e.opt.ts_on) {
+        e.opt.ws_on = e.opt.sack_on = e.ecn = false;
+        e.rcv_wscale = 0;
+    }
+    s->tcp.syn.cookies_until_ns = s->now_ns + 2 * SYNCOOKIE_PERIOD_NS;
+    stack_count(s, CTR_TCP_COOKIE_TX);
+    emit(s, &e, TH_SYN | TH_ACK);
+}
+
+static bool cookie_ok(const struct z_stack *s, const struct tcp_entry *e, const struct tcp_seg *g, uint16_t *mss)
+{
+    return s->now_ns < s->tcp.syn.cookies_until_ns && (g->h.flags & (TH_SYN | TH_ACK | TH_RST)) == TH_ACK &&
+           syncookie_check(s->secret_key, e, g->h.seq - 1, g->h.ack - 1, s->now_ns, mss);
+}
+
+bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+{
+    struct tcp_synent e = {
+        .cookie = true, .irs = g->h.seq - 1, .opt = {.ts_on = g->o.has_ts && s->conf.timestamps, .ts_recent = g->o.ts_val}};
+    uint32_t unused;
+    bool ecn = false;
+
+    fill(&e, lc, in, g);
+    if (!cookie_ok(s, &e.ent, g, &e.opt.peer_mss)) {
+        if (s->now_ns < s->tcp.syn.cookies_until_ns)
+            stack_count(s, CTR_TCP_COOKIE_BAD);
+        return false;
+    }
+    tcp_isn(s, &e.ent, &unused, &e.ts_offset);
+    e.iss = g->h.ack - 1;
+    if (e.opt.ts_on)
+        syncookie_ts_options(g->o.ts_ecr - e.ts_offset, &e.opt, &ecn);
+    e.ecn = ecn;
+    e.rcv_wscale = e.opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
+    if (complete(s, &e, in, g, m))
+        stack_count(s, CTR_TCP_COOKIE_RX);
+    return true;
+}
+
+static bool cache_full(const struct z_stack *s, const struct tcp_listener *l)
+{
+    return l->n_syn >= MAX(s->conf.somaxconn, l->backlog) || s->tcp.syn.n >= s->conf.syn_cache_limit;
+}
+
+void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
+{
+    struct tcp_synent *e = NULL;
+
+    if (!tcp_conn_limit_ok(s)) {
+        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
+        return;
+    }
+    if (cache_full(s, lc->lis))
+        stack_count(s, CTR_TCP_SYN_CACHE_FULL);
+    else if (s->conf.syncookies != TCP_SYNCOOKIES_ALWAYS && (e = arena_alloc(&s->arena, sizeof(*e))) == NULL)
+        stack_count(s, CTR_TCP_NOMEM);
+    if (e == NULL) {
+        if (s->conf.syncookies != TCP_SYNCOOKIES_NEVER)
+            send_cookie(s, lc, in, g);
+        pkt_drop(s, m, s->conf.syncookies != TCP_SYNCOOKIES_NEVER ? DROP_TCP_PURE_ACK : DROP_TCP_BACKLOG);
+        return;
+    }
+    fill_from_syn(s, e, lc, in, g);
+    tcp_table_insert(s, &e->ent, TCP_ENT_SYN);
+    lc->lis->n_syn++;
+    s->tcp.syn.n++;
+    s->ctr.v[CTR_TCP_SYN_CACHE] = s->tcp.syn.n;
+    send_synack(s, e);
+    pkt_drop(s, m, DROP_TCP_PURE_ACK); /* text that comes with a SYN is not acknowledged: the peer sends it again */
+}
+
+void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
+{
+    struct tcp_syncache *c = &s->tcp.syn;
+    struct tcp_synent *e, *next;
+
+    for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
+        for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
+            next = TAILQ_NEXT(e, link);
+            if (e->lc != lc)
+                continue;
+            if (emit(s, e, TH_RST | TH_ACK) == 0)
+                stack_count(s, CTR_TCP_RST_TX);
+            forget(s, e);
+        }
+}
+
+/* Only an error about the SYN,ACK counts (RFC 5927 section 4); one that says unreachable ends the attempt. */
+void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e)
+{
+    struct tcp_synent *syn = syn_of(ent);
+
+    if (e->seq != syn->iss || !icmp_kind_is_unreach(e->kind))
+        return;
+    stack_count(s, CTR_TCP_ICMP_ABORT);
+    forget(s, syn);
+}
+
+/* Segments ----------------------------------------------------------------------------------------------------- */
 
 static void ack_limited(struct z_stack *s, const struct tcp_synent *e)
 {
@@ -323,7 +399,6 @@ static bool first_steps(struct z_stack *s, struct tcp_synent *e, const struct tc
 bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     struct tcp_synent *e = syn_of(ent);
-    struct tcp_conn *tc;
 
     if ((g->h.flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN && g->h.seq == e->irs) { /* the peer has not seen our SYN,ACK */
         emit(s, e, TH_SYN | TH_ACK);
@@ -337,6 +412,12 @@ bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in 
         return true;
     }
     if (g->h.ack != e->iss + 1) {
+        uint16_t mss;
+
+        if (cookie_ok(s, ent, g, &mss)) { /* of a SYN,ACK that left before there was room for this entry */
+            forget(s, e);
+            return false;
+        }
         tcp_reset_reply(s, in, g);
         pkt_drop(s, m, DROP_TCP_ACK);
         return true;
@@ -346,16 +427,6 @@ bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in 
         pkt_drop(s, m, DROP_TCP_DEFERRED);
         return true;
     }
-    if (tcp_accept_queue_full(e->lc->lis)) { /* as Linux: the peer's data, or the ACK of another SYN,ACK, completes it later */
-        pkt_drop(s, m, DROP_TCP_ACCEPTQ);
-        return true;
-    }
-    tc = tcp_syn_promote(s, e);
-    if (tc == NULL) {
-        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
-        return true;
-    }
-    g->wnd <<= tc->snd_wscale;
-    tcp_slow_input(s, tc, in, g, m); /* the fifth step and what follows, as in every state */
+    complete(s, e, in, g, m);
     return true;
 }

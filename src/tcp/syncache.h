@@ -32,15 +32,12 @@ void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in
 /* A segment for an entry: the steps of SYN-RECEIVED (RFC 9293 3.10.7.4). False: the entry is gone, the segment is the listener's. */
 bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
 
+/* An ACK that no entry takes: true when it completes a handshake that went by a cookie; m is consumed then. */
+bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+
 void tcp_syn_init(struct z_stack *s);
 void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e);
 void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: its entries are reset */
 void tcp_syn_output(struct z_stack *s);                           /* what was not sent for want of a buffer */
-
-/*
- * The connection of an entry, with its listener's options, in SYN-RECEIVED and in the accept queue; the segment that completes the
- * handshake is still to be processed. The entry is used up: freed, or of a cookie. NULL: limit or memory; the entry stays.
- */
-struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e);
 
 #endif

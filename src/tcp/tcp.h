@@ -37,6 +37,7 @@ struct tcp_syncache {
     struct tcp_syn_list unsent;                                /* their SYN,ACK found no buffer */
     struct wheel_node timer;                                   /* not later than the earliest deadline */
     uint32_t n;
+    uint64_t cookies_until_ns;                                 /* no cookie that we sent is good after this */
 };
 
 /* Of one stack. */

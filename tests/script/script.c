@@ -300,6 +300,11 @@ static struct tcp_entry *entry(const struct flow *f)
     return tcp_table_find(S.s, &l, &r, f->lport, f->port);
 }
 
+uint32_t script_flow_iss(uint16_t port)
+{
+    return script_flow(port)->iss;
+}
+
 struct tcp_synent *script_entry(uint16_t port)
 {
     struct tcp_entry *e = entry(script_flow(port));

@@ -201,6 +201,7 @@ TEST(entry_challenges_what_could_be_forged)
 TEST(full_cache_ignores_syns)
 {
     conf()->syn_cache_limit = 3;
+    conf()->syncookies = 0;
     listen_on(80);
     for (uint16_t p = 6000; p < 6003; p++) {
         syn_from(p);
@@ -218,6 +219,7 @@ TEST(full_cache_ignores_syns)
 TEST(one_listener_has_a_share)
 {
     conf()->somaxconn = 2;
+    conf()->syncookies = 0;
     listen_on(80);
     listen_on(81);
     for (uint16_t p = 6000; p < 6002; p++) {
