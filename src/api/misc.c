@@ -77,7 +77,7 @@ static int64_t do_traffic(struct z_stack *s, struct api_op *op)
     for (unsigned i = 0; i < s->n_netifs; i++) {
         struct port *p = s->netif[i]->port;
 
-        if (p->ops->missed != NULL)
+        if (s->netif[i]->parent == NULL && p->ops->missed != NULL)
             a->t.rx_dropped += p->ops->missed(p);
     }
     return 0;

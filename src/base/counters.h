@@ -44,6 +44,7 @@
     X(DROP_ETH_TYPE, "drop.eth_type", "ethertype that nobody here speaks")                       \
     X(DROP_ETH_DST, "drop.eth_dst", "destination address is not ours")                           \
     X(DROP_ETH_SRC, "drop.eth_src", "source address is a group address or our own")              \
+    X(DROP_VLAN_UNKNOWN, "drop.vlan_unknown", "frame of a VLAN that has no [vlanN] (vlan_filter)") \
     X(DROP_ARP_BAD, "drop.arp_bad", "malformed ARP packet")                                      \
     X(DROP_ARP_NOT_US, "drop.arp_not_us", "ARP for another host")                                \
     X(DROP_ARP_DONE, "drop.arp_done", "ARP packets consumed")                                    \
@@ -52,9 +53,12 @@
     X(DROP_NEIGH_FULL, "drop.neigh_full", "neighbour table full (neigh_limit)")                  \
     X(CTR_ARP_REQUEST_TX, "arp.request_tx", "ARP requests sent")                                 \
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
+    X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
+    X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
+    X(CTR_ARP_LOST, "arp.addresses_lost", "addresses given up: another host has them") \
     X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
 
-#define COUNTERS_IP(X)                                                                           \
+#define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \
     X(DROP_IP_SHORT, "drop.ip_short", "IPv4 header truncated")                                   \
     X(DROP_IP_VERSION, "drop.ip_version", "version is not 4")                                    \
     X(DROP_IP_HLEN, "drop.ip_hlen", "bad header length")                                         \
@@ -78,7 +82,6 @@
     X(CTR_FRAG_GIVEN_UP, "ip.reass_given_up", "incomplete datagrams given up, for any reason")   \
     X(CTR_FRAG_TX, "ip.frag_tx", "fragments sent")                                               \
     X(CTR_FRAG_TX_DATAGRAMS, "ip.fragmented", "packets of ours that were cut")                   \
-    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments of IPv6")          \
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
@@ -103,6 +106,41 @@
     X(CTR_ICMP_ERR_TX, "icmp.error_tx", "ICMP errors sent")                                      \
     X(CTR_ICMP_ERR_LIMIT, "icmp.error_limited", "ICMP errors not sent: rate limit (icmp_error_rate)") \
     X(CTR_ICMP_ERR_RX, "icmp.error_rx", "ICMP errors received for a connection or socket of ours")
+
+#define COUNTERS_ND(X)                                                                           \
+    X(DROP_ND_SHORT, "drop.nd_short", "neighbour discovery message truncated, or longer than the smallest MTU") \
+    X(DROP_ND_HOPS, "drop.nd_hops", "neighbour discovery message from beyond the link: hop limit is not 255") \
+    X(DROP_ND_CODE, "drop.nd_code", "neighbour discovery message with an unknown code")          \
+    X(DROP_ND_OPTION, "drop.nd_option", "neighbour discovery message with a malformed option")   \
+    X(DROP_ND_ADDR, "drop.nd_addr", "neighbour discovery message with addresses that do not go together") \
+    X(DROP_ND_FRAGMENT, "drop.nd_fragment", "neighbour discovery message in fragments (RFC 6980)") \
+    X(DROP_IGMP_BAD, "drop.igmp_bad", "malformed IGMP message")                                  \
+    X(DROP_MLD_BAD, "drop.mld_bad", "malformed MLD message, or one from beyond the link")        \
+    X(CTR_ND_RX, "nd.rx", "neighbour discovery messages received")                               \
+    X(CTR_ND_TX, "nd.tx", "neighbour discovery messages sent")                                   \
+    X(CTR_ND_NOT_US, "nd.not_us", "solicitations for other hosts")                               \
+    X(CTR_ND_REPLY_LIMIT, "nd.reply_limited", "solicitations not answered: rate limit (nd_reply_rate)") \
+    X(CTR_ND_DUPLICATE, "nd.duplicates", "addresses that another host has: disabled (RFC 4862)") \
+    X(CTR_ND_CONFLICT, "nd.conflicts", "another host claims an address that is in use here")     \
+    X(CTR_ND_LOOPED, "nd.looped_back", "own solicitations that came back: the link is looped (RFC 7527)") \
+    X(CTR_ND_JOIN_FAILED, "nd.join_failed", "solicited-node groups not joined: no memory (conn_memory)") \
+    X(CTR_ND_RS_TX, "nd.rs_tx", "router solicitations sent")                                     \
+    X(CTR_ND_RA_RX, "nd.ra_rx", "router advertisements obeyed")                                  \
+    X(CTR_ND_RA_IGNORED, "nd.ra_ignored", "router advertisements not obeyed (accept_ra)")        \
+    X(CTR_ND_ROUTER_LIMIT, "nd.router_limit", "default routers not noted: limit (nd_router_limit)") \
+    X(CTR_ND_PREFIX_LIMIT, "nd.prefix_limit", "on-link prefixes not noted: limit (nd_prefix_limit)") \
+    X(CTR_ND_ROUTE_FAILED, "nd.route_failed", "advertised routes not taken: routing table full (route_limit)") \
+    X(CTR_ND_REDIRECTS, "nd.redirects", "redirects obeyed")                                      \
+    X(CTR_ND_REDIRECT_IGNORED, "nd.redirects_ignored", "redirects not obeyed: not from the first hop, or accept_redirects is 0") \
+    X(CTR_ND_REDIRECT_LIMIT, "nd.redirect_limit", "redirects not noted: limit (nd_redirect_limit)") \
+    X(CTR_ND_SLAAC, "nd.addresses_formed", "addresses formed from advertised prefixes")          \
+    X(CTR_ND_SLAAC_LIMIT, "nd.slaac_limit", "advertised prefixes without an address: limit (slaac_limit)") \
+    X(CTR_IGMP_RX, "igmp.queries_rx", "IGMP queries received")                                   \
+    X(CTR_IGMP_TX, "igmp.tx", "IGMP reports and leaves sent")                                    \
+    X(CTR_MLD_RX, "mld.queries_rx", "MLD queries received")                                      \
+    X(CTR_MLD_TX, "mld.tx", "MLD reports sent")                                                  \
+    X(CTR_MCAST_GROUP_LIMIT, "mcast.group_limit", "groups not joined: limit (mcast_group_limit)") \
+    X(CTR_MCAST_SOURCE_LIMIT, "mcast.source_limit", "source filters refused or widened: limit (mcast_source_limit)")
 
 #define COUNTERS_UDP(X)                                                                          \
     X(DROP_UDP_SHORT, "drop.udp_short", "UDP header truncated or length field wrong")            \
@@ -155,6 +193,12 @@
     X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
     X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
     X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_CC_NOMEM, "tcp.cc_no_memory", "congestion control replaced by cubic: connection memory at its limit (conn_memory)") \
+    X(CTR_TCP_ECN_ECT_TX, "tcp.ecn_ect_tx", "segments sent as ECN-capable")                      \
+    X(CTR_TCP_ECN_CE_RX, "tcp.ecn_ce_rx", "segments with text received with a congestion mark")  \
+    X(CTR_TCP_ECN_ECE_RX, "tcp.ecn_ece_rx", "acknowledgements with ECN-Echo received")           \
+    X(CTR_TCP_ECN_REDUCED, "tcp.ecn_reduced", "reductions of the congestion window for ECN-Echo") \
+    X(CTR_TCP_ECN_FALLBACK, "tcp.ecn_fallback", "connections opened without ECN: the SYN that asked was not answered") \
     X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
     X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
     X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
@@ -166,6 +210,8 @@
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
     X(CTR_TCP_TIMEOUT, "tcp.timeouts", "connections given up: retransmission, keepalive, user timeout") \
     X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new SYN (RFC 6191)") \
+    X(CTR_TCP_TIMEWAIT, "tcp.timewait", "(level) connections in TIME-WAIT")                      \
+    X(CTR_TCP_TIMEWAIT_RST, "tcp.timewait_resets", "resets ignored in TIME-WAIT (RFC 1337)")     \
     X(CTR_TCP_TIMEWAIT_LIMIT, "tcp.timewait_limit", "TIME-WAIT cut short: limit (max_timewait)") \
     X(CTR_TCP_ZERO_WINDOW_TX, "tcp.zero_window_tx", "zero windows advertised")                   \
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
@@ -174,6 +220,9 @@
     X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
     X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
     X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
+    X(CTR_TCP_ICMP_IGNORED, "tcp.icmp_ignored", "ICMP errors about segments that are not in flight (RFC 5927)") \
+    X(CTR_TCP_ORPHAN_LIMIT, "tcp.orphan_limit", "connections reset at close: limit (max_orphans)")  \
+    X(CTR_TCP_ORPHAN_TIME, "tcp.orphan_timeouts", "connections reset because their end took too long after close (orphan_ms)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

@@ -93,7 +93,6 @@ static int check_stack(struct conf_build *b)
     /* whoever lowers the ceiling means the start as well */
     s->sndbuf_bytes = MIN(s->sndbuf_bytes, s->sndbuf_max_bytes);
     s->rcvbuf_bytes = MIN(s->rcvbuf_bytes, s->rcvbuf_max_bytes);
-    s->max_timewait = MIN(s->max_timewait, s->max_connections);
     return check_shares(b);
 }
 

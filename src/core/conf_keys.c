@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conf_table.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -43,17 +44,28 @@ static int set_rfc1323(struct conf_build *b, const struct ini_entry *e)
 
 static int set_cc(struct conf_build *b, const struct ini_entry *e)
 {
-    static const char *const later[] = {"cubic", "htcp", "dctcp", "bbr", "vegas", "cdg", "chd", "hd"};
+    static const char *const freebsd_only[] = {"htcp", "vegas", "cdg", "chd", "hd"};
+    const struct cc_ops *ops = cc_find(e->value, (unsigned)strlen(e->value));
 
-    if (strcmp(e->value, "newreno") == 0 || strcmp(e->value, "reno") == 0)
-        return 0;
-    for (unsigned i = 0; i < ARRAY_LEN(later); i++) {
-        if (strcmp(e->value, later[i]) == 0) {
-            conf_warn(&b->out, e->line, "[%s] %s: %s is not there yet, newreno is used", e->section, e->key, e->value);
-            return 0;
+    for (unsigned i = 0; ops == NULL && i < ARRAY_LEN(freebsd_only); i++) {
+        if (strcmp(e->value, freebsd_only[i]) == 0) {
+            conf_warn(&b->out, e->line, "[%s] %s: there is no %s here, cubic is used", e->section, e->key, e->value);
+            ops = &cc_cubic;
         }
     }
-    return conf_bad(&b->out, e, "newreno (cubic and others are accepted, and newreno is used)");
+    if (ops == NULL)
+        return conf_bad(&b->out, e, "cubic, reno (newreno), bbr or dctcp");
+    b->c->stack.cc = ops;
+    return 0;
+}
+
+/* FreeBSD: 0 off, 1 asks and accepts, 2 accepts */
+static int set_ecn_freebsd(struct conf_build *b, const struct ini_entry *e)
+{
+    if (e->value[0] < '0' || e->value[0] > '2' || e->value[1] != '\0')
+        return conf_bad(&b->out, e, "0 (off), 1 (on) or 2 (when the peer asks)");
+    b->c->stack.ecn = e->value[0] == '0' ? 0 : e->value[0] == '1' ? 2 : 1;
+    return 0;
 }
 
 static int set_functions_default(struct conf_build *b, const struct ini_entry *e)
@@ -64,6 +76,27 @@ static int set_functions_default(struct conf_build *b, const struct ini_entry *e
         return conf_bad(&b->out, e, "freebsd");
     conf_warn(&b->out, e->line, "[%s] %s: %s is not there yet; ignored", e->section, e->key, e->value);
     return 0;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int set_ip6_secret(struct conf_build *b, const struct ini_entry *e)
+{
+    uint8_t *secret = b->c->stack.ip6_secret;
+    size_t n = strlen(e->value);
+
+    for (size_t i = 0; i < n && n == 2 * sizeof(b->c->stack.ip6_secret); i++) {
+        int d = hex_digit(e->value[i]);
+
+        if (d < 0)
+            n = 0;
+        else
+            secret[i / 2] = (uint8_t)(secret[i / 2] << 4 | d);
+    }
+    return n == 2 * sizeof(b->c->stack.ip6_secret) ? 0 : conf_bad(&b->out, e, "32 hexadecimal digits");
 }
 
 const struct conf_key conf_keys_zstack[] = {
@@ -90,6 +123,21 @@ const struct conf_key conf_keys_zstack[] = {
     MSEC(Z, "arp_reachable_ms", stack.arp_reachable_ns, 100, 86400000),
     MSEC(Z, "arp_retry_ms", stack.arp_retry_ns, 10, 60000),
     NUM(Z, "arp_max_tries", stack.arp_max_tries, 1, 100),
+    NUM(Z, "arp_reply_rate", stack.arp_reply_rate, 1, 1000000),
+    BOOL(Z, "arp_probe", stack.arp_probe),
+    NUM(Z, "nd_reply_rate", stack.nd_reply_rate, 1, 1000000),
+    MSEC(Z, "nd_delay_ms", stack.nd_delay_ns, 1, 60000),
+    NUM(Z, "dad_transmits", stack.dad_transmits, 0, 16),
+    NUM(Z, "accept_ra", stack.accept_ra, 0, 2),
+    BOOL(Z, "accept_redirects", stack.accept_redirects),
+    BOOL(Z, "ip6_eui64", stack.ip6_eui64),
+    SPECIAL(Z, "ip6_secret", set_ip6_secret),
+    NUM(Z, "nd_router_limit", stack.nd_router_limit, 1, 64),
+    NUM(Z, "nd_prefix_limit", stack.nd_prefix_limit, 1, 64),
+    NUM(Z, "nd_redirect_limit", stack.nd_redirect_limit, 0, 64),
+    NUM(Z, "slaac_limit", stack.slaac_limit, 0, 14),
+    NUM(Z, "mcast_group_limit", stack.mcast_group_limit, 0, 65536),
+    NUM(Z, "mcast_source_limit", stack.mcast_source_limit, 0, 64),
     NUM(Z, "icmp_error_rate", stack.icmp_error_rate, 0, 1000000),
     NUM(Z, "ttl", stack.ttl, 1, 255),
     NUM(Z, "route_limit", stack.route_limit, 8, 65536),
@@ -127,7 +175,13 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "data_retries", stack.data_retries, 1, 100),
     NUM(Z, "challenge_ack_rate", stack.challenge_ack_rate, 1, 1000000),
     NUM(Z, "init_cwnd", stack.init_cwnd_segs, 1, 100),
+    SPECIAL(Z, "congestion_control", set_cc),
+    NUM(Z, "ecn", stack.ecn, 0, 2),
+    BOOL(Z, "pacing", stack.pacing),
     NUM(Z, "mss", stack.mss_default, 0, 65000),
+    MSEC(Z, "orphan_ms", stack.orphan_ns, 0, 86400000),
+    NUM(Z, "max_orphans", stack.max_orphans, 0, 16777216),
+    SIZE(Z, "notsent_lowat", stack.notsent_lowat_bytes, 0, GIB),
     BOOL(Z, "mss_clamp", stack.mss_clamp),
     NUM(Z, "mtu_probing", stack.mtu_probing, 0, 2),
     BOOL(Z, "sack", stack.sack),
@@ -194,6 +248,7 @@ const struct conf_key conf_keys_freebsd[] = {
     BOOL(CTL, TCP "sack.enable", stack.sack),
     SPECIAL(CTL, TCP "rfc1323", set_rfc1323),
     SPECIAL(CTL, TCP "cc.algorithm", set_cc),
+    SPECIAL(CTL, TCP "ecn.enable", set_ecn_freebsd),
     SPECIAL(CTL, TCP "functions_default", set_functions_default),
     MSEC(CTL, TCP "keepidle", stack.keepidle_ns, 1000, 2147483647),
     MSEC(CTL, TCP "keepintvl", stack.keepintvl_ns, 100, 2147483647),
@@ -216,7 +271,6 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(CTL, TCP "minmss"),
     NO_EFFECT(CTL, TCP "tso"),
     NO_EFFECT(CTL, TCP "syncookies"),
-    NO_EFFECT(CTL, TCP "ecn.enable"),
     NO_EFFECT(CTL, TCP "rfc3042"),
     NO_EFFECT(CTL, TCP "rfc3390"),
     NO_EFFECT(CTL, TCP "rfc3465"),

@@ -13,10 +13,13 @@
 #include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
-#include "link/arp.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/eth.h"
+#include "link/resolve.h"
 #include "sock/event.h"
 #include "sock/sock.h"
+#include "wire/eth.h"
 
 #include "base/poison.h"
 
@@ -33,6 +36,8 @@ static void secrets(struct z_stack *s)
     if (s->conf.seed == 0) {
         port_entropy(s->hash_key, sizeof(s->hash_key));
         port_entropy(s->secret_key, sizeof(s->secret_key));
+        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret))
+            port_entropy(s->conf.ip6_secret, sizeof(s->conf.ip6_secret));
         return;
     }
     for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
@@ -100,7 +105,8 @@ void stack_destroy(struct z_stack *s)
     udp_state_fini(s);
     stack_drop_unsent(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
-        port_close(s->netif[i]->port);
+        if (s->netif[i]->parent == NULL)
+            port_close(s->netif[i]->port);
     if (s->ip != NULL)
         ip_fini(s);
     if (s->neigh != NULL)
@@ -118,22 +124,51 @@ static void note_copied(struct rte_mbuf *seg)
     wrap_note(seg, WRAP_COPIED);
 }
 
-struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
+static struct netif *add_netif(struct z_stack *s, struct port *p, const char *name)
 {
     struct netif *nif;
 
     if (s->n_netifs == STACK_MAX_NETIFS || (nif = bigtab_alloc(1, sizeof(*nif))) == NULL)
         return NULL;
     nif->port = p;
-    p->ctr = &s->ctr;
-    p->copied = note_copied;
     memcpy(nif->mac, p->mac, sizeof(nif->mac));
     nif->mtu = p->mtu;
     nif->index = (uint8_t)s->n_netifs;
     snprintf(nif->name, sizeof(nif->name), "%s", name);
     s->netif[s->n_netifs++] = nif;
+    return nif;
+}
+
+static void netif_up(struct z_stack *s, struct netif *nif)
+{
     if (s->conf.ipv6)
         (void)ip6_netif_up(s, nif); /* an empty table takes the address, a full routing table is the user's (route_limit) */
+}
+
+struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
+{
+    struct netif *nif = add_netif(s, p, name);
+
+    if (nif == NULL)
+        return NULL;
+    p->ctr = &s->ctr;
+    p->copied = note_copied;
+    netif_up(s, nif);
+    return nif;
+}
+
+struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t vid, const char *name)
+{
+    struct netif *nif;
+
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        if (s->netif[i]->parent == parent && s->netif[i]->vid == vid)
+            return NULL;
+    if (vid == 0 || vid > VLAN_VID_MAX || parent->parent != NULL || (nif = add_netif(s, parent->port, name)) == NULL)
+        return NULL;
+    nif->parent = parent;
+    nif->vid = vid;
+    netif_up(s, nif);
     return nif;
 }
 
@@ -203,7 +238,7 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     s->now_ns = now_ns;
     n = ip_loopback_poll(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
-        n += receive(s, s->netif[i]);
+        n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;
     release_run(s);
     stack_count(s, CTR_POLLS);
     if (n == 0)
@@ -224,7 +259,16 @@ static void timers(struct z_stack *s)
             tcp_syn_timer(s);
             break;
         case TIMER_NEIGH:
-            arp_timer(s, n);
+            neigh_timer(s, n);
+            break;
+        case TIMER_ND:
+            nd_timer(s, n);
+            break;
+        case TIMER_MCAST:
+            mcast_timer(s, n);
+            break;
+        case TIMER_TW:
+            tcp_timewait_timer(s);
             break;
         case TIMER_PMTU:
             ip_pmtu_timer(s);

@@ -24,7 +24,10 @@ enum timer_kind {
     TIMER_KEVENT,
     TIMER_ROUTE,
     TIMER_FRAG,
+    TIMER_TW,
     TIMER_PMTU,
+    TIMER_ND,
+    TIMER_MCAST,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -45,6 +48,8 @@ struct z_stack {
     struct netif *netif[STACK_MAX_NETIFS];
     struct neigh_table *neigh;   /* src/link/neigh.h */
     struct route_table *routes;  /* src/ip/route.h */
+    struct nd_state *nd;         /* src/ip/nd_state.h */
+    struct mcast_state *mcast;   /* src/ip/mcast_state.h */
     struct ip_state *ip;         /* src/ip/ip_state.h: identification, rate limits, loopback queue */
     struct udp_state udp;
     struct tcp_state tcp;
@@ -68,6 +73,12 @@ void stack_drop_unsent(struct z_stack *s); /* frames that no device took are giv
 /* Adds an interface on a port; addresses are added with stack_add_addr. Returns it, or NULL when the table is full. */
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name);
 
+/*
+ * Adds the VLAN vid (1 to VLAN_VID_MAX) of a port as an interface of its own: other addresses, neighbours and routes, the same device.
+ * NULL when the table is full, or the port has it already.
+ */
+struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t vid, const char *name);
+
 /* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
 
@@ -87,6 +98,12 @@ unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
 uint64_t stack_next_deadline(const struct z_stack *s);
+
+/* Memory of received buffers in the application's hands. */
+static inline uint64_t stack_loan_bytes(const struct z_stack *s)
+{
+    return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
 
 static inline void stack_count(struct z_stack *s, enum ctr c)
 {

@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "core/stack_conf.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -31,7 +32,7 @@ static void init_memory(struct stack_conf *c)
     c->pools.app[2] = 64;
     c->max_sockets = 262144;
     c->max_connections = 262144;
-    c->max_timewait = 65536;
+    c->max_timewait = 262144;
     c->fd_reserve = 1024;
     c->loan_quota_bytes = 4 * MIB;
     stack_conf_shares(c);
@@ -45,6 +46,18 @@ static void init_link_ip(struct stack_conf *c)
     c->arp_reachable_ns = 60 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC; /* RFC 1122 2.3.2.1: at most one request per second and destination */
     c->arp_max_tries = 3;
+    c->arp_reply_rate = 1000;
+    c->nd_reply_rate = 1000;
+    c->nd_delay_ns = 5 * NS_PER_SEC; /* RFC 4861 section 10 */
+    c->dad_transmits = 1;            /* RFC 4862 section 5.1 */
+    c->accept_ra = 1;
+    c->accept_redirects = true;
+    c->nd_router_limit = 8;
+    c->nd_prefix_limit = 16;
+    c->nd_redirect_limit = 64;
+    c->slaac_limit = 8;
+    c->mcast_group_limit = 256;
+    c->mcast_source_limit = 64;
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
@@ -71,6 +84,7 @@ static void init_tcp_timers(struct stack_conf *c)
     c->keepintvl_ns = 75 * NS_PER_SEC;
     c->keepcnt = 9;
     c->finwait2_ns = 60 * NS_PER_SEC;
+    c->orphan_ns = 1800 * NS_PER_SEC; /* twice what data_retries allow a peer that says nothing */
     /* RFC 9293 MUST-23: R2 of a SYN is 3 minutes or more. SYNs leave at 0, 1, 3, 7, 15, 31, 63, 127 s, the end is at 247 s. */
     c->syn_retries = 7;
     /* Linux' number (63 s), not 3 minutes: a half-open connection is memory that anybody can make us hold. */
@@ -91,9 +105,13 @@ static void init_tcp(struct stack_conf *c)
     c->syncookies = 1;
     c->reass_blocks = 256;
     c->sent_records = 4096;
-    c->challenge_ack_rate = 1000;
+    c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
+    c->cc = &cc_cubic;
+    c->ecn = 1;
+    c->pacing = false;
     c->mss_default = 0;
+    c->max_orphans = 65536;
     c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;

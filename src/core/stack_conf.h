@@ -7,13 +7,15 @@
 
 #include "pkt/pkt.h"
 
+struct cc_ops;
+
 struct stack_conf {
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
     struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */
     uint32_t max_sockets;        /* max_sockets: descriptors */
     uint32_t max_connections;    /* max_connections: connection blocks */
-    uint32_t max_timewait;       /* max_timewait: of those in TIME-WAIT */
+    uint32_t max_timewait;       /* max_timewait: records of TIME-WAIT */
     uint32_t fd_reserve;         /* first descriptor number */
     uint32_t loan_quota_bytes;   /* loan_quota: loans of one connection by reference; beyond it reads copy */
     uint64_t loan_limit_bytes;   /* loan_limit: loans of the whole stack; beyond it windows close */
@@ -23,7 +25,19 @@ struct stack_conf {
     /* link and IP */
     uint32_t neigh_limit, neigh_queue_limit;
     uint64_t arp_reachable_ns, arp_retry_ns;
-    uint32_t arp_max_tries;
+    uint32_t arp_max_tries; /* of neighbour solicitations too */
+    uint32_t arp_reply_rate, nd_reply_rate; /* per second */
+    bool arp_probe;                         /* wait for a conflict before an IPv4 address is used (RFC 5227) */
+
+    /* neighbour discovery, autoconfiguration */
+    uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
+    uint32_t dad_transmits;  /* DupAddrDetectTransmits; 0: addresses are used at once */
+    uint32_t accept_ra;      /* 0 never, 1 unless the interface has a gateway of its own, 2 always */
+    bool accept_redirects;
+    bool ip6_eui64;          /* interface identifiers from the link address; else RFC 7217 */
+    uint8_t ip6_secret[16];  /* of RFC 7217; zeroes: one of this machine */
+    uint32_t nd_router_limit, nd_prefix_limit, nd_redirect_limit, slaac_limit; /* per interface */
+    uint32_t mcast_group_limit, mcast_source_limit; /* groups of sockets in all; sources of one filter */
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
@@ -50,9 +64,15 @@ struct stack_conf {
     uint32_t keepcnt;
     uint64_t finwait2_ns;                      /* after close(2) */
     uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
-    uint32_t challenge_ack_rate;               /* per second and stack (RFC 5961 section 7) */
+    uint32_t challenge_ack_rate;               /* per second and connection (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
+    const struct cc_ops *cc;                   /* congestion_control; net.inet.tcp.cc.algorithm */
+    uint8_t ecn;                               /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
+    bool pacing;                               /* of algorithms that do not pace by themselves too */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint64_t orphan_ns;                        /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
+    uint32_t max_orphans;                      /* connections at a time that nobody holds and that are not at their end */
+    uint32_t notsent_lowat_bytes;              /* TCP_NOTSENT_LOWAT of new sockets; 0: none */
     uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
     bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;

@@ -17,6 +17,19 @@
 #define ICMP_ERROR_TOS 0xc0u
 #define ICMP_CKSUM_OFFSET 2u
 
+uint32_t ip_copy_out(const struct rte_mbuf *m, uint8_t *to, uint32_t len)
+{
+    uint32_t done = 0;
+
+    for (; m && done < len; m = m->next) {
+        uint32_t n = MIN((uint32_t)m->data_len, len - done);
+
+        memcpy(to + done, rte_pktmbuf_mtod(m, const uint8_t *), n);
+        done += n;
+    }
+    return done;
+}
+
 uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len)
 {
     for (uint32_t done = 0; m && done < len; m = m->next) {

@@ -4,6 +4,7 @@
 #include "core/stack.h"
 #include "ip/ip6.h"
 #include "ip/ip_state.h"
+#include "ip/nd.h"
 #include "ip/route.h"
 
 #include "base/poison.h"
@@ -91,7 +92,7 @@ int ip6_add_addr(struct z_stack *s, struct netif *nif, const struct inaddr *a, u
     struct ifaddr6 x = {.addr = *a,
                         .plen = plen,
                         .origin = (uint8_t)origin,
-                        .state = ADDR6_PREFERRED,
+                        .state = ADDR6_TENTATIVE,
                         .preferred_until_ns = NS_NEVER,
                         .valid_until_ns = NS_NEVER};
     int err;
@@ -110,6 +111,7 @@ int ip6_add_addr(struct z_stack *s, struct netif *nif, const struct inaddr *a, u
         return err;
     nif->addr6[nif->n_addrs6++] = x;
     route_changed(s->routes);
+    nd_addr_added(s, nif, &nif->addr6[nif->n_addrs6 - 1]);
     return 0;
 }
 
@@ -119,6 +121,7 @@ int ip6_del_addr(struct z_stack *s, struct netif *nif, const struct inaddr *a)
 
     if (x == NULL)
         return -ESRCH;
+    nd_addr_deleted(s, nif, x);
     gone = *x;
     *x = nif->addr6[--nif->n_addrs6];
     del_connected(s, nif, &gone);

@@ -4,7 +4,9 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 #include "wire/icmp6.h"
@@ -16,33 +18,10 @@
 #include "base/poison.h"
 
 static const enum ctr ip6_drop_reason[] = {
-    [IPV6_ESHORT] = DROP_IP6_SHORT, [IPV6_EVERSION] = DROP_IP6_VERSION, [IPV6_ELEN] = DROP_IP6_LEN,
+    [IPV6_ESHORT] = DROP_IP6_SHORT,
+    [IPV6_EVERSION] = DROP_IP6_VERSION,
+    [IPV6_ELEN] = DROP_IP6_LEN,
 };
-
-/* ff02::1 (RFC 4291 section 2.7.1) */
-static bool is_all_nodes(const struct inaddr *a)
-{
-    static const struct inaddr all = {.b = {0xff, 0x02, [15] = 1}};
-    struct inaddr x = *a;
-
-    inaddr_clear_zone(&x);
-    return inaddr_eq(&x, &all);
-}
-
-/* ff02::1:ffXX:XXXX of one of the interface's addresses, of one that is being tried out too (RFC 4862 section 5.4.2) */
-static bool is_solicited_node(const struct netif *nif, const struct inaddr *a)
-{
-    static const uint8_t head[13] = {0xff, 0x02, [11] = 0x01, [12] = 0xff};
-    struct inaddr x = *a;
-
-    inaddr_clear_zone(&x);
-    if (memcmp(x.b, head, sizeof(head)) != 0)
-        return false;
-    for (uint16_t i = 0; i < nif->n_addrs6; i++)
-        if (memcmp(&nif->addr6[i].addr.b[13], &x.b[13], 3) == 0)
-            return true;
-    return false;
-}
 
 /*
  * On a wire no address is loopback, IPv4-mapped (it would pass for one of the other family, with rules of its own), of interface
@@ -67,7 +46,7 @@ static enum ctr check_addrs(const struct z_stack *s, const struct netif *nif, co
     if (!from_self && ip6_addr_owner(s, &in->src, &x) && ip6_addr_usable(x))
         return DROP_IP6_SRC;
     if (in->dst_group)
-        return is_all_nodes(&in->dst) || is_solicited_node(nif, &in->dst) ? 0 : DROP_IP6_NOT_US;
+        return mcast_member(s, nif, &in->dst) ? 0 : DROP_IP6_NOT_US;
     if (from_self && inaddr_is_v6_loopback(&in->dst))
         return 0;
     /* a host answers on every interface for all its addresses, as in IPv4; link-local ones have their zone */
@@ -96,9 +75,8 @@ static void demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 static void refuse(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, enum ipv6_ext_verdict v, const struct ipv6_ext *x)
 {
     static const enum ctr why[] = {
-        [IPV6_EXT_NONE] = DROP_IP6_NONE,   [IPV6_EXT_FRAGMENT] = DROP_IP_FRAGMENT,       [IPV6_EXT_SHORT] = DROP_IP6_SHORT,
-        [IPV6_EXT_DISCARD] = DROP_IP6_EXT, [IPV6_EXT_PROBLEM] = DROP_IP6_EXT,            [IPV6_EXT_PROBLEM_UNICAST] = DROP_IP6_EXT,
-        [IPV6_EXT_LIMIT] = DROP_IP6_EXT_LIMIT,
+        [IPV6_EXT_NONE] = DROP_IP6_NONE,   [IPV6_EXT_SHORT] = DROP_IP6_SHORT,         [IPV6_EXT_DISCARD] = DROP_IP6_EXT,
+        [IPV6_EXT_PROBLEM] = DROP_IP6_EXT, [IPV6_EXT_PROBLEM_UNICAST] = DROP_IP6_EXT, [IPV6_EXT_LIMIT] = DROP_IP6_EXT_LIMIT,
     };
 
     if (v == IPV6_EXT_PROBLEM || v == IPV6_EXT_LIMIT || (v == IPV6_EXT_PROBLEM_UNICAST && !in->dst_group))
@@ -127,7 +105,9 @@ static struct rte_mbuf *pullup_l4(struct z_stack *s, struct rte_mbuf *m, uint32_
     return m->data_len < off + want ? pkt_pullup(s, m, off + want) : m;
 }
 
-/* The packet m is whole, trimmed and for us; in lacks what the extension headers say. */
+static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, const struct ipv6_ext *x);
+
+/* The packet m is trimmed and for us; in lacks what the extension headers say. */
 static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
 {
     const struct ipv6_ext_limits lim = {s->conf.ip6_ext_headers, s->conf.ip6_ext_bytes, s->conf.ip6_ext_options};
@@ -137,11 +117,16 @@ static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
     while ((v = ipv6_ext_walk(pkt_data(m), m->data_len, m->pkt_len, &lim, &x)) == IPV6_EXT_MORE)
         if (!(m = pkt_pullup(s, m, x.want)))
             return;
+    if (unlikely(v == IPV6_EXT_FRAGMENT)) {
+        input_fragment(s, in, m, &x);
+        return;
+    }
     if (v == IPV6_EXT_OK && !(m = pullup_l4(s, m, x.off, x.proto)))
         return;
     in->ip_hlen = v == IPV6_EXT_OK ? x.off : 0;
     in->next_off = x.next_off;
     in->router_alert = x.router_alert;
+    in->fragmented = x.frag.hdr_off != 0;
     in->proto = v == IPV6_EXT_OK ? x.proto : IPPROTO_NONE_;
     if (unlikely(v != IPV6_EXT_OK)) {
         refuse(s, in, m, v, &x);
@@ -154,6 +139,23 @@ static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
     pkt_pull(m, x.off);
     in->l4_len = m->pkt_len;
     demux(s, in, m);
+}
+
+/* What is put together begins with the headers of the first fragment, whose fragment header has become an atomic one (RFC 6946). */
+static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, const struct ipv6_ext *x)
+{
+    const struct ip_frag f = {.id = x->frag.id, .off = x->frag.off, .mf = x->frag.mf};
+
+    in->ip_hlen = x->off;
+    in->next_off = x->frag.hdr_off;
+    in->proto = x->frag.next;
+    pkt_pull(m, x->off);
+    in->l4_len = m->pkt_len;
+    m = ip_frag_input(s, in, &f, m);
+    if (m) {
+        (void)pkt_push(m, in->ip_hlen);
+        input_ext(s, in, m);
+    }
 }
 
 void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group, bool from_self)

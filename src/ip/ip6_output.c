@@ -3,7 +3,9 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/nd.h"
 #include "ip/route.h"
 #include "link/eth.h"
 #include "link/neigh.h"
@@ -11,26 +13,6 @@
 #include "wire/ipv6.h"
 
 #include "base/poison.h"
-
-/* To a group, or to a neighbour that needs more than a look at its entry. */
-static void ip6_output_slow(struct z_stack *s, struct ip_path *path, struct rte_mbuf *m)
-{
-    const struct inaddr *hop = &path->next_hop;
-    struct neigh *n;
-
-    if (inaddr_is_v6_multicast(hop)) {
-        const uint8_t group[6] = {0x33, 0x33, hop->b[12], hop->b[13], hop->b[14], hop->b[15]}; /* RFC 2464 section 7 */
-
-        eth_output(s, path->nif, group, ETH_TYPE_IPV6, m);
-        return;
-    }
-    n = neigh_find(s->neigh, path->nif->index, hop);
-    path->neigh = n;
-    if (n == NULL || (n->state != NEIGH_REACHABLE && n->state != NEIGH_PROBE))
-        pkt_drop(s, m, DROP_NEIGH_FAILED);
-    else
-        eth_output(s, path->nif, n->mac, ETH_TYPE_IPV6, m);
-}
 
 void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
 {
@@ -42,7 +24,10 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     }
     /* a frame for segmentation offload is cut to the MTU by the port */
     if (unlikely(m->pkt_len + IPV6_HLEN > path->mtu && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))) {
-        pkt_drop(s, m, DROP_IP_TOO_BIG);
+        if (o->df)
+            pkt_drop(s, m, DROP_IP_TOO_BIG);
+        else
+            ip_frag_output(s, path, o, m);
         return;
     }
     h = (struct ipv6_hdr){.tclass = o->tos,
@@ -63,5 +48,5 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV6, m);
     else
-        ip6_output_slow(s, path, m);
+        path->neigh = nd_output(s, path->nif, &path->next_hop, m);
 }

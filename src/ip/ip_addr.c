@@ -7,6 +7,8 @@
 #include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/arp.h"
 
 #include "base/poison.h"
@@ -23,7 +25,7 @@ int ip_init(struct z_stack *s)
         return -ENOMEM;
     }
     s->ip->route_timer.kind = TIMER_ROUTE;
-    if (ip_frag_init(s) == 0 && ip_pmtu_init(s) == 0)
+    if (ip_frag_init(s) == 0 && ip_pmtu_init(s) == 0 && nd_init(s) == 0 && mcast_init(s) == 0)
         return 0;
     ip_fini(s);
     return -ENOMEM;
@@ -37,6 +39,8 @@ void ip_fini(struct z_stack *s)
         pkt_unref_chain(s->ip->lo[s->ip->lo_head++ % LOOPBACK_SLOTS]);
     ip_frag_fini(s);
     wheel_cancel(&s->wheel, &s->ip->route_timer);
+    mcast_fini(s);
+    nd_fini(s);
     ip_pmtu_fini(s);
     route_table_fini(s->routes, &s->arena);
     arena_free(&s->arena, s->routes, sizeof(*s->routes));

@@ -19,10 +19,10 @@ int ip_frag_init(struct z_stack *s)
 {
     struct ip_state *ip = s->ip;
     struct frag_conf c = {.limit = s->conf.frag_limit,
-                           .pieces = s->conf.frag_pieces,
-                           .memory_bytes = s->conf.frag_memory_bytes,
-                           .timeout_v4_ns = FRAG_TIMEOUT_V4_NS,
-                           .timeout_v6_ns = FRAG_TIMEOUT_V6_NS};
+                          .pieces = s->conf.frag_pieces,
+                          .memory_bytes = s->conf.frag_memory_bytes,
+                          .timeout_v4_ns = FRAG_TIMEOUT_V4_NS,
+                          .timeout_v6_ns = FRAG_TIMEOUT_V6_NS};
 
     memcpy(c.key, s->hash_key, sizeof(c.key));
     ip->frag_timer.kind = TIMER_FRAG;

@@ -2,18 +2,21 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "wire/bytes.h"
 #include "wire/cksum.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/tcp_hdr.h"
 
 #include "base/poison.h"
 
-#define IPV6_FIXED_BYTES 40u
 #define IPV6_LEN_OFFSET 4u
+#define FRAG_OFFSET_OFFSET 2u /* in a fragment header */
 #define IPV4_LEN_OFFSET 2u
 #define IPV4_FRAG_OFFSET 6u
 #define IPV4_CKSUM_OFFSET 10u
@@ -24,7 +27,24 @@
 /* Of the whole packet, of IPv6 but for the fixed header and the fragment header, which goes. */
 static uint32_t packet_bytes(const struct ip_in *in, uint32_t payload)
 {
-    return payload + in->ip_hlen - (inaddr_is_v4(&in->dst) ? 0 : IPV6_FIXED_BYTES + FRAG_HLEN);
+    return payload + in->ip_hlen - (!in->v6 ? 0 : IPV6_HLEN + IPV6_FRAG_HLEN);
+}
+
+static void time_exceeded(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
+{
+    if (in->v6)
+        icmp6_error(s, in, m, ICMP6_TIME_EXCEEDED, ICMP6_TIME_REASSEMBLY, 0);
+    else
+        icmp_error(s, in, m, ICMP_TIME_EXCEEDED, ICMP_TIME_EXCEEDED_REASS);
+}
+
+/* RFC 8200 section 4.5: the sender of an IPv6 fragment is told what is wrong with it, by a pointer into the header. */
+static void complain(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, enum ctr why)
+{
+    if (why == DROP_FRAG_BAD && in->l4_len != 0)
+        icmp6_error(s, in, m, ICMP6_PARAM_PROBLEM, ICMP6_PARAM_FIELD, IPV6_LEN_OFFSET);
+    else if (why == DROP_FRAG_TOO_BIG)
+        icmp6_error(s, in, m, ICMP6_PARAM_PROBLEM, ICMP6_PARAM_FIELD, in->ip_hlen - IPV6_FRAG_HLEN + FRAG_OFFSET_OFFSET);
 }
 
 /*
@@ -39,7 +59,7 @@ static void give_up(struct z_stack *s, struct frag_dgram *d, enum ctr why)
     if (d->n)
         stack_count(s, CTR_FRAG_GIVEN_UP);
     if (why == DROP_FRAG_TIMEOUT && d->n && d->piece[0].off == 0)
-        icmp_error(s, &d->first, d->piece[0].m, ICMP_TIME_EXCEEDED, ICMP_TIME_EXCEEDED_REASS);
+        time_exceeded(s, &d->first, d->piece[0].m);
     while ((m = frag_pop(t, d)))
         pkt_drop(s, m, why);
 }
@@ -75,7 +95,7 @@ static enum ctr check(const struct ip_in *in, const struct ip_frag *f)
     if (packet_bytes(in, f->off + in->l4_len) > UINT16_MAX)
         return DROP_FRAG_TOO_BIG;
     /* every link carries more (RFC 791: 68 bytes): nobody but an attacker cuts so (RFC 1858, RFC 3128) */
-    if (inaddr_is_v4(&in->dst) && (f->off ? f->off : in->l4_len) < hdr)
+    if (!in->v6 && (f->off ? f->off : in->l4_len) < hdr)
         return DROP_FRAG_TINY;
     return 0;
 }
@@ -105,7 +125,7 @@ static bool make_room(struct z_stack *s, const struct frag_dgram *d, uint32_t tr
 /* The datagram of a fragment, with room for it. NULL when there is none to be had. */
 static struct frag_dgram *dgram_of(struct z_stack *s, const struct ip_in *in, uint32_t id, const struct rte_mbuf *m)
 {
-    const struct frag_key k = {.src = in->src, .dst = in->dst, .id = id, .proto = inaddr_is_v4(&in->dst) ? in->proto : 0};
+    const struct frag_key k = {.src = in->src, .dst = in->dst, .id = id, .proto = in->v6 ? 0 : in->proto};
     struct frag_dgram *d = frag_find(&s->ip->reass, &k);
 
     if (d && d->dead)
@@ -123,9 +143,9 @@ static void rewrite_header(struct rte_mbuf *m, const struct ip_in *in)
     uint8_t *ip = pkt_data(m) - in->ip_hlen;
     uint16_t sum;
 
-    if (!inaddr_is_v4(&in->dst)) {
-        put16(ip + IPV6_LEN_OFFSET, (uint16_t)(in->ip_hlen - IPV6_FIXED_BYTES + in->l4_len));
-        put16(pkt_data(m) - FRAG_HLEN + 2, 0); /* an atomic fragment */
+    if (in->v6) {
+        put16(ip + IPV6_LEN_OFFSET, (uint16_t)(in->ip_hlen - IPV6_HLEN + in->l4_len));
+        put16(pkt_data(m) - IPV6_FRAG_HLEN + FRAG_OFFSET_OFFSET, 0); /* an atomic fragment */
         return;
     }
     put16(ip + IPV4_LEN_OFFSET, (uint16_t)(in->ip_hlen + in->l4_len));
@@ -173,6 +193,8 @@ struct rte_mbuf *ip_frag_input(struct z_stack *s, struct ip_in *in, const struct
 
     stack_count(s, CTR_FRAG_RX);
     if (why) {
+        if (in->v6)
+            complain(s, in, m, why);
         pkt_drop(s, m, why);
         return NULL;
     }

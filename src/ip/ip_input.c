@@ -4,16 +4,16 @@
 #include "ip/ip.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 #include "wire/icmp.h"
+#include "wire/igmp.h"
 #include "wire/ipv4.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
 #include "base/poison.h"
-
-#define IP_ALL_HOSTS 0xe0000001u /* 224.0.0.1, which every host is a member of (RFC 1112 section 4) */
 
 static const enum ctr ip_drop_reason[] = {
     [IPV4_ESHORT] = DROP_IP_SHORT, [IPV4_EVERSION] = DROP_IP_VERSION, [IPV4_EHLEN] = DROP_IP_HLEN,
@@ -47,21 +47,26 @@ static struct rte_mbuf *ip_pullup_l4(struct z_stack *s, struct rte_mbuf *m, uint
     return m;
 }
 
+static bool is_member(const struct z_stack *s, const struct netif *nif, uint32_t group)
+{
+    struct inaddr a = inaddr_v4(group);
+
+    return mcast_member(s, nif, &a);
+}
+
 /*
  * May a packet with these addresses come in, and is dst a group? All addresses of the stack in one pass: a host answers on every
  * interface for all of them (RFC 1122 3.3.4.2, weak model). 0 or the reason for a drop.
  */
-static enum ctr ip_check_addrs(const struct z_stack *s, uint32_t src, uint32_t dst, bool from_self, bool *group)
+static enum ctr ip_check_addrs(const struct z_stack *s, const struct netif *nif, uint32_t src, uint32_t dst, bool from_self, bool *group)
 {
-    bool ours = from_self && ip_v4_is_loopback(dst), broadcast = dst == UINT32_MAX || dst == IP_ALL_HOSTS;
+    bool ours = from_self && ip_v4_is_loopback(dst), broadcast = dst == UINT32_MAX || (ip_v4_is_multicast(dst) && is_member(s, nif, dst));
     /* nobody, the host itself, a group (RFC 1122 3.2.1.3) */
     bool martian = src >> 24 == 0 || ip_v4_is_loopback(src) || ip_v4_is_multicast(src) || src == UINT32_MAX;
 
     for (uint16_t i = 0; i < s->n_netifs; i++) {
-        const struct netif *nif = s->netif[i];
-
-        for (uint16_t k = 0; k < nif->n_addrs; k++) {
-            const struct ifaddr *a = &nif->addr[k];
+        for (uint16_t k = 0; k < s->netif[i]->n_addrs; k++) {
+            const struct ifaddr *a = &s->netif[i]->addr[k];
 
             ours |= dst == a->addr;
             broadcast |= dst == a->broadcast;
@@ -86,6 +91,9 @@ static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
     case IPPROTO_ICMP_:
         icmp_input(s, in, m);
         break;
+    case IPPROTO_IGMP_:
+        igmp_input(s, in, m);
+        break;
     default:
         icmp_error(s, in, m, ICMP_UNREACH, ICMP_UNREACH_PROTO);
         pkt_drop(s, m, DROP_IP_PROTO);
@@ -103,9 +111,9 @@ static void ip_input_fragment(struct z_stack *s, struct ip_in *in, const struct 
 }
 
 /* What is wrong with a parsed header; 0 (no drop reason) when nothing is. */
-static enum ctr ip_check(const struct z_stack *s, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
+static enum ctr ip_check(const struct z_stack *s, const struct netif *nif, const struct ipv4_hdr *h, bool from_self, bool *dst_group)
 {
-    enum ctr why = ip_check_addrs(s, h->src, h->dst, from_self, dst_group);
+    enum ctr why = ip_check_addrs(s, nif, h->src, h->dst, from_self, dst_group);
 
     if (unlikely(why))
         return why;
@@ -135,7 +143,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     if (unlikely(m->data_len < hlen && m->pkt_len >= hlen) && !(m = pkt_pullup(s, m, hlen)))
         return;
     err = ipv4_parse(pkt_data(m), m->data_len, m->pkt_len, cksum_good, &h);
-    why = err == IPV4_OK ? ip_check(s, &h, from_self, &in.dst_group) : ip_drop_reason[err];
+    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &in.dst_group) : ip_drop_reason[err];
     if (unlikely(why)) {
         pkt_drop(s, m, why);
         return;

@@ -6,9 +6,9 @@
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "ip/route.h"
-#include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
+#include "link/resolve.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 
@@ -73,7 +73,7 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
 
         memcpy(mac, group, 6);
     } else if (!ip_v4_is_broadcast(s, hop)) {
-        path->neigh = arp_output(s, path->nif, &path->next_hop, m);
+        path->neigh = neigh_output(s, path->nif, &path->next_hop, m);
         return;
     }
     eth_output(s, path->nif, mac, ETH_TYPE_IPV4, m);

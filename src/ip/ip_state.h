@@ -13,7 +13,7 @@
 #include "ip/pmtu.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
-#define IP_HEADERS_BYTES 54u
+#define IP_HEADERS_BYTES 58u
 /* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
 #define IP_LOOPBACK_MTU 16384u
 
@@ -28,6 +28,9 @@ struct ip_state {
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };
+
+/* Copies the first len bytes of a chain, or as many as there are; returns how many. */
+uint32_t ip_copy_out(const struct rte_mbuf *m, uint8_t *to, uint32_t len);
 
 /* Adds the first len bytes of a chain to a partial Internet checksum. */
 uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len);

@@ -43,8 +43,8 @@ int mcast_init(struct z_stack *s);
 void mcast_fini(struct z_stack *s);
 
 /*
- * Membership without a source filter, counted: for the stack's own groups and for callers that need no filter.
- * -EINVAL (not a multicast address), -ENOBUFS (mcast_group_limit), -ENOMEM. Link-local and interface-local IPv6 groups may
+ * Membership without a source filter, counted: for the stack's own groups, which no limit may keep it from.
+ * -EINVAL (not a multicast address), -ENOMEM. Link-local and interface-local IPv6 groups may
  * come with or without their zone.
  */
 int mcast_join(struct z_stack *s, struct netif *nif, const struct inaddr *group);
@@ -52,7 +52,7 @@ int mcast_leave(struct z_stack *s, struct netif *nif, const struct inaddr *group
 
 /*
  * Sets what sub wants of a group: joins, changes, or (INCLUDE, 0 sources) leaves. A sub that belongs to a group stays with it until
- * it has left. Errors as mcast_join; -ENOBUFS also when n_srcs is above mcast_source_limit; on an error nothing has changed.
+ * it has left. Errors as mcast_join, and -ENOBUFS (mcast_group_limit, mcast_source_limit); on an error nothing has changed.
  */
 int mcast_set_filter(struct z_stack *s, struct mcast_sub *sub, struct netif *nif, const struct inaddr *group, enum mcast_mode mode,
                      const struct inaddr *srcs, unsigned n_srcs);
@@ -76,6 +76,9 @@ void mcast_mac(const struct inaddr *group, uint8_t mac[6]);
 /* IGMP: IP protocol 2. MLD: ICMPv6 types 130, 131, 132 and 143; m starts at the ICMPv6 header, its checksum is right. */
 void igmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
 void mld_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
+
+/* The interface has got a link-local address: IPv6 groups are reported again, from it (RFC 3590). */
+void mcast_source_changed(struct z_stack *s, struct netif *nif);
 
 /* A wheel node of kind TIMER_MCAST expired. */
 void mcast_timer(struct z_stack *s, struct wheel_node *w);

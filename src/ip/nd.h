@@ -44,8 +44,11 @@ void nd_addr_added(struct z_stack *s, struct netif *nif, struct ifaddr6 *a);
 /* It is about to be taken out of the table. */
 void nd_addr_deleted(struct z_stack *s, struct netif *nif, struct ifaddr6 *a);
 
-/* The timer of an IPv6 neighbour expired. */
-void nd_neigh_timer(struct z_stack *s, struct neigh *n);
+/* Asks for the link address of a neighbour: mac if it may still be the one, else NULL for its solicited-node group. */
+void nd_solicit(struct z_stack *s, struct netif *nif, const struct inaddr *target, const uint8_t *mac);
+
+/* A neighbour does not answer any more. */
+void nd_neigh_failed(struct z_stack *s, struct netif *nif, const struct inaddr *addr);
 
 /* A wheel node of kind TIMER_ND expired. */
 void nd_timer(struct z_stack *s, struct wheel_node *w);

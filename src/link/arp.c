@@ -1,13 +1,11 @@
 #include "link/arp.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "core/stack.h"
-#include "ip/ip.h"
-#include "ip/ip_route.h"
 #include "link/eth.h"
 #include "link/neigh.h"
+#include "link/resolve.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
 
@@ -36,14 +34,12 @@ static uint32_t arp_source(const struct netif *nif, uint32_t tpa)
     return nif->n_addrs ? nif->addr[0].addr : 0;
 }
 
-static void arp_request(struct z_stack *s, struct netif *nif, const struct neigh *n, const uint8_t dst[6])
+void arp_request(struct z_stack *s, struct netif *nif, uint32_t addr, const uint8_t *mac)
 {
-    struct arp_pkt a = {.op = ARP_REQUEST, .tpa = inaddr_to_v4(&n->addr)};
+    struct arp_pkt a = {.op = ARP_REQUEST, .spa = arp_source(nif, addr), .tpa = addr};
 
-    a.spa = arp_source(nif, a.tpa);
     memcpy(a.sha, nif->mac, 6);
-    memcpy(a.tha, mac_none, 6);
-    arp_send(s, nif, dst, &a);
+    arp_send(s, nif, mac ? mac : mac_broadcast, &a);
 }
 
 static void arp_reply(struct z_stack *s, struct netif *nif, const struct arp_pkt *request)
@@ -84,14 +80,9 @@ static bool arp_is_on_link(const struct netif *nif, uint32_t addr)
 static void arp_learn(struct z_stack *s, struct netif *nif, const struct arp_pkt *a, bool create)
 {
     struct inaddr addr = inaddr_v4(a->spa);
-    struct rte_mbuf *m;
-    struct neigh *n;
 
-    if (!arp_is_on_link(nif, a->spa))
-        return;
-    n = neigh_learn(s->neigh, nif->index, &addr, a->sha, create, s->now_ns);
-    while (n && (m = neigh_unpark(n)))
-        eth_output(s, nif, n->mac, ETH_TYPE_IPV4, m);
+    if (arp_is_on_link(nif, a->spa))
+        neigh_send_parked(s, nif, neigh_learn(s->neigh, nif->index, &addr, a->sha, create, s->now_ns));
 }
 
 void arp_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
@@ -122,106 +113,4 @@ void arp_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
     if (for_us && a.op == ARP_REQUEST)
         arp_reply(s, nif, &a);
     pkt_drop(s, m, for_us || a.spa == a.tpa ? DROP_ARP_DONE : DROP_ARP_NOT_US);
-}
-
-struct neigh *arp_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m)
-{
-    struct neigh *n = neigh_get(s->neigh, nif->index, next_hop);
-    struct rte_mbuf *out;
-
-    if (!n) {
-        pkt_drop(s, m, DROP_NEIGH_FULL);
-        return NULL;
-    }
-    switch (neigh_use(s->neigh, n, s->now_ns)) {
-    case NEIGH_SEND_PROBE:
-        arp_request(s, nif, n, n->mac);
-        /* fall through */
-    case NEIGH_SEND:
-        eth_output(s, nif, n->mac, ETH_TYPE_IPV4, m);
-        break;
-    case NEIGH_PARK_ASK:
-        arp_request(s, nif, n, mac_broadcast);
-        /* fall through */
-    case NEIGH_PARK:
-        out = neigh_park(s->neigh, n, m);
-        if (out)
-            pkt_drop(s, out, DROP_NEIGH_QUEUE);
-        break;
-    case NEIGH_DROP:
-        pkt_drop(s, m, DROP_NEIGH_FAILED);
-        break;
-    }
-    return n;
-}
-
-/* The packets are taken first: what their transports do about it may recycle the entry. */
-static void arp_failed(struct z_stack *s, struct neigh *n)
-{
-    struct rte_mbuf *m[NEIGH_PARK_MAX];
-    unsigned count = 0;
-
-    while ((m[count] = neigh_unpark(n)) && ++count < NEIGH_PARK_MAX)
-        ;
-    ip_route_gateway_failed(s, s->netif[n->nif], &n->addr);
-    for (unsigned i = 0; i < count; i++) {
-        icmp_neigh_failed(s, m[i]);
-        pkt_drop(s, m[i], DROP_NEIGH_FAILED);
-    }
-}
-
-void arp_timer(struct z_stack *s, struct wheel_node *w)
-{
-    struct neigh *n = neigh_of_timer(w);
-
-    switch (neigh_expire(s->neigh, n, s->now_ns)) {
-    case NEIGH_DUE_ASK:
-        arp_request(s, s->netif[n->nif], n, mac_broadcast);
-        break;
-    case NEIGH_DUE_PROBE:
-        arp_request(s, s->netif[n->nif], n, n->mac);
-        break;
-    case NEIGH_DUE_FAILED:
-        arp_failed(s, n);
-        break;
-    case NEIGH_DUE_NOTHING:
-        break;
-    }
-}
-
-int link_init(struct z_stack *s)
-{
-    struct neigh_conf c = {.limit = s->conf.neigh_limit,
-                           .queue_limit = s->conf.neigh_queue_limit,
-                           .max_tries = s->conf.arp_max_tries,
-                           .reachable_ns = s->conf.arp_reachable_ns,
-                           .retry_ns = s->conf.arp_retry_ns,
-                           .timer_kind = TIMER_NEIGH};
-    int err;
-
-    memcpy(c.key, s->hash_key, sizeof(c.key));
-    s->neigh = arena_alloc(&s->arena, sizeof(*s->neigh));
-    if (!s->neigh)
-        return -ENOMEM;
-    err = neigh_table_init(s->neigh, &s->arena, &s->wheel, &c);
-    if (err) {
-        arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
-        s->neigh = NULL;
-    }
-    return err;
-}
-
-void link_fini(struct z_stack *s)
-{
-    struct rte_mbuf *m;
-    struct neigh *n;
-
-    if (!s->neigh)
-        return;
-    for (uint32_t i = 0; (n = neigh_next(s->neigh, &i));)
-        while ((m = neigh_unpark(n)))
-            pkt_unref_chain(m);
-    neigh_table_fini(s->neigh, &s->arena);
-    arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
-    s->neigh = NULL;
 }

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -9,6 +11,7 @@
 #include <rte_pause.h>
 
 #include "base/check.h"
+#include "base/siphash.h"
 #include "base/units.h"
 #include "port/port.h"
 
@@ -116,6 +119,25 @@ void port_entropy(void *buf, unsigned len)
         if (n > 0)
             done += (size_t)n;
     }
+}
+
+bool port_machine_secret(uint8_t secret[16])
+{
+    static const uint8_t purpose[2][16] = {"ip6 identifiers", "ip6 identifiers2"};
+    char id[33] = "";
+    FILE *f = fopen("/etc/machine-id", "re");
+    bool ok;
+
+    if (f == NULL)
+        return false;
+    ok = fgets(id, sizeof(id), f) != NULL && strlen(id) == 32;
+    fclose(f);
+    for (unsigned i = 0; ok && i < 2; i++) {
+        uint64_t h = siphash24(purpose[i], id, 32);
+
+        memcpy(secret + i * 8, &h, 8);
+    }
+    return ok;
 }
 
 void port_pause(void)

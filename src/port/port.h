@@ -84,6 +84,9 @@ void port_wait(struct port *p, uint64_t timeout_ns);
 /* 16 bytes of entropy from the system for a stack's secret keys. */
 void port_entropy(void *buf, unsigned len);
 
+/* 16 bytes that are this machine's, the same after every start (from /etc/machine-id, not the id itself). False: there are none. */
+bool port_machine_secret(uint8_t secret[16]);
+
 /* Keeps the other thread of the core happy while spinning (pause instruction). */
 void port_pause(void);
 

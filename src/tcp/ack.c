@@ -1,4 +1,5 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
+#include "link/neigh.h"
 #include "sock/sock.h"
 #include "tcp/conn.h"
 
@@ -38,7 +39,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     mss = tcp_eff_mss(tc);
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
     iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));
-    cc_init(&tc->cc, &cc_reno, mss, tc->rexmt_count > 0 ? mss : iw);
+    tcp_cc_start(s, tc, tc->rexmt_count > 0 ? mss : iw);
     if (tc->rexmt_count > 0 && tc->rtt.srtt_ns == 0)
         tc->rtt.rto_ns = MAX(tc->rtt.rto_ns, MIN(3 * NS_PER_SEC, s->conf.rto_max_ns)); /* RFC 6298 5.7 */
     tc->rexmt_count = 0;
@@ -117,6 +118,8 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (unlikely(tc->mtup != NULL))
         tcp_mtup_acked(s, tc);
+    if (likely(!tc->path.local)) /* forward progress: RFC 4861 7.3.1 */
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, s->now_ns);
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);
@@ -124,6 +127,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->rexmt_count = 0;
     tc->orphan_probes = 0;
     tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
@@ -142,9 +146,10 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    struct sent_ack sa = {0};
+    struct sent_ack sa = {.rtx_latest_ns = s->now_ns, .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
+    struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
 
     tc->probe_count = 0;
     if (tc->sack_on && g->o.n_sack > 0) {
@@ -166,17 +171,13 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         stack_count(s, CTR_TCP_DUPACK_RX);
     if (in_flight > 0)
         tcp_recovery_on_ack(s, tc, &sa, acked, dup);
-    if (acked > 0 && !recovering && tc->ca != TCP_CA_RECOVERY) { /* the ACK that ends a recovery does not let the window grow */
-        struct cc_ack a = {
-            .acked_bytes = acked,
-            .pipe_bytes = pipe,
-            .cwnd_limited = tc->cwnd_limited || tc->ca == TCP_CA_LOSS,
-            .srtt_ns = tc->rtt.srtt_ns,
-            .now_ns = s->now_ns,
-        };
-
-        tc->cc.ops->on_ack(&tc->cc, &a);
-    }
+    if (unlikely(tc->in_cwr) && seq_gt(tc->snd_una, tc->cwr_end))
+        tc->in_cwr = false;
+    e.recovering = recovering;
+    e.acked = acked;
+    tcp_cc_on_ack(s, tc, &e);
+    if (unlikely(e.ece))
+        tcp_ecn_echoed(s, tc, pipe);
     tcp_keepalive_restart(s, tc);
     if (acked > 0 || tc->snd_wnd > old_wnd || dup || sndq_bytes(&tc->sndq) > tcp_in_flight(tc) || tc->sent.lost_bytes > 0)
         tcp_mark_dirty(s, tc);

@@ -59,10 +59,10 @@ int tcp_state_init(struct z_stack *s)
     t->id_mask = (uint32_t)(n * 2 - 1);
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
-    t->ack_tokens = s->conf.challenge_ack_rate;
-    t->ack_tokens_at_ns = s->now_ns;
-    t->port_counter = (uint32_t)rng_next(&s->rng);
     tcp_syn_init(s);
+    t->timewait_timer.kind = TIMER_TW;
+    for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
+        t->port_counter[i] = (uint32_t)rng_next(&s->rng);
     return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
@@ -74,6 +74,8 @@ void tcp_state_fini(struct z_stack *s)
     for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
         if (t->id_tab[i] != NULL)
             tcp_free(s, t->id_tab[i]);
+    if (t->bucket != NULL)
+        tcp_timewait_fini(s);
     bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
@@ -94,11 +96,13 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .sndbuf_bytes = c->sndbuf_bytes,
         .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,
+        .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,
         .keepintvl_ns = c->keepintvl_ns,
         .keepcnt = c->keepcnt,
         .sndbuf_locked = !c->sndbuf_auto,
         .rcvbuf_locked = !c->rcvbuf_auto,
+        .cc = c->cc,
     };
 }
 
@@ -162,12 +166,10 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
     tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
-    if (tc->in_timewait) {
-        TAILQ_REMOVE(&s->tcp.timewait, tc, timewait_link);
-        tc->in_timewait = false;
-        s->tcp.n_timewait--;
-    }
+    s->tcp.n_orphans -= tc->orphan;
+    tc->orphan = false;
     sent_clear(&tc->sent, &s->arena);
+    tcp_cc_free(s, tc);
     sndq_clear(&tc->sndq, &s->arena);
     reass_clear(&tc->reass, &s->arena);
     if (!keep_rcvq)
@@ -276,16 +278,27 @@ uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio)
     return (uint16_t)MIN(wnd, (uint64_t)UINT16_MAX);
 }
 
+static void start_at(struct tcp_conn *tc, uint32_t iss)
+{
+    tc->iss = iss;
+    tc->snd_una = iss;
+    tc->snd_nxt = iss + 1;
+    sndq_init(&tc->sndq, iss + 1);
+    tc->recover = iss;
+    tc->snd_sml = iss;
+}
+
+/* A window's worth beyond: what the old one may have been told to send is past as well. */
+uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor)
+{
+    return seq_leq(iss, floor) ? floor + UINT16_MAX : iss;
+}
+
 void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset)
 {
     struct rtt_conf rc;
 
-    tc->iss = iss;
-    tc->snd_una = tc->iss;
-    tc->snd_nxt = tc->iss + 1;
-    sndq_init(&tc->sndq, tc->iss + 1);
-    tc->recover = tc->iss;
-    tc->snd_sml = tc->iss;
+    start_at(tc, iss);
     tc->ts_offset = ts_offset;
     tcp_rtt_conf(s, &rc);
     rtt_init(&tc->rtt, &rc);

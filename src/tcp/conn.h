@@ -61,7 +61,7 @@ struct tcp_entry {
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
-enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT };
+enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -75,9 +75,13 @@ struct tcp_mtup {
     uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
     uint8_t tries;                   /* probes of this size that were lost */
     bool high_failed, done;
+    bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
     uint64_t next_ns;                /* no probe before this */
 };
+
+/* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
+enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
@@ -109,12 +113,15 @@ struct tcp_user_opts {
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
     uint32_t rcvlowat;
+    uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
     uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
+    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
+    const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
 
 struct tcp_conn {
@@ -123,7 +130,8 @@ struct tcp_conn {
 
     /* identity and life */
     uint8_t state;
-    bool in_dirty, in_timewait;
+    bool in_dirty;
+    bool orphan;          /* counted in n_orphans */
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -131,6 +139,7 @@ struct tcp_conn {
     bool passive;         /* came from a listener */
     bool connect_done;    /* connect() has reported success */
     uint32_t id;
+    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
     int so_error;         /* pending errno (positive) */
     int soft_error;       /* last ICMP error that did not end the connection: reported when the connection times out */
 
@@ -169,8 +178,14 @@ struct tcp_conn {
     /* acknowledgements owed */
     bool ack_now;         /* send one with the next output of this connection */
     bool ack_delayed;     /* the delay timer runs */
+    uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    bool ecn_echo_ok;     /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect;         /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr;         /* the next new data carries CWR */
+    bool ecn_seen;        /* an ECT or CE packet with text has come */
 
     /* loss recovery */
     uint8_t ca;
@@ -181,12 +196,17 @@ struct tcp_conn {
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
     bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    bool paced;           /* new data leaves at the pacing rate */
+    bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;     /* snd_nxt at entry */
+    uint32_t cwr_end;     /* snd_nxt at the reduction */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct rate *rate;       /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
 
     /* queues */
     struct sndq sndq;
@@ -211,7 +231,6 @@ struct tcp_conn {
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
-    TAILQ_ENTRY(tcp_conn) timewait_link;
     TAILQ_ENTRY(tcp_conn) accept_link; /* accept queue of the listener */
     struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
@@ -223,12 +242,32 @@ static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
     return container_of_ptr(e, struct tcp_conn, ent);
 }
 
+/* What TIME-WAIT must know (timewait.c). */
+struct tcp_tw {
+    struct tcp_entry ent;
+    TAILQ_ENTRY(tcp_tw) link;
+    uint64_t ends_ns;
+    uint64_t ack_tat_ns; /* as in tcp_conn */
+    uint32_t snd_nxt, rcv_nxt;
+    uint32_t ts_recent, ts_offset;
+    uint16_t wnd; /* as on the wire */
+    uint8_t wscale, tos, ttl;
+    bool ts_on;
+};
+
+static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
+{
+    return container_of_ptr(e, struct tcp_tw, ent);
+}
+
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
     struct tcp_hdr h;
     struct tcp_opts o;
     uint32_t len; /* payload bytes */
     uint32_t wnd; /* scaled */
+    bool reopens; /* a SYN that ended TIME-WAIT: the new initial sequence number must be beyond */
+    uint32_t iss_floor;
 };
 
 static inline bool tcp_synchronized(const struct tcp_conn *tc)
@@ -272,7 +311,7 @@ struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *l
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -294,14 +333,18 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                  
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m);
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos,
+                    struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
-bool tcp_timewait_reuse(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g); /* may a SYN replace it? */
+bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m); /* false: a new SYN, tw is gone */
+void tcp_timewait_end(struct z_stack *s, struct tcp_tw *tw);
+void tcp_timewait_fini(struct z_stack *s);
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
 
 /* conn.c: what both ways of opening share: sequence numbers, timestamps' offset, window scale, estimators */
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
 void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset); /* with numbers chosen before */
+uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor); /* of a new incarnation: not one that the old one used */
 
 /* opts.c */
 void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
@@ -316,7 +359,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path
 uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
 void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
-uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint32_t *probe_len); /* mtup is not NULL */
 void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
 void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
@@ -349,10 +392,9 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
 void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);  /* the same; what finds no buffer goes with the next turn's output */
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
-bool tcp_ack_allowed(struct z_stack *s);                           /* takes a token of the rate limit: challenge, out of window */
-void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within that limit */
+bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);   /* may one more be sent within the limit of this connection? */
+void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
-void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, bool df, struct rte_mbuf *m);
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 
@@ -360,6 +402,41 @@ uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* 
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+
+/* congestion.c */
+struct tcp_cc_event {         /* an ACK, as congestion control sees it */
+    const struct sent_ack *sa;
+    uint32_t acked, pipe;     /* by the cumulative ACK; in flight before it */
+    uint32_t lost_before;     /* sent.lost_total before it */
+    bool recovering;          /* fast recovery was under way when it came */
+    bool ece;
+};
+void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_bytes); /* established: what opt.cc says */
+void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
+void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
+void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
+uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
+bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                /* the next burst is not due yet: the timer is set */
+bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len); /* len bytes left; true: the burst ends with them */
+
+/* sockopt_cc.c */
+struct tcp_info;
+int tcp_setopt_congestion(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+const char *tcp_getopt_congestion(const struct tcp_conn *tc);
+int tcp_setopt_pacing(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+unsigned tcp_getopt_pacing(const struct tcp_conn *tc, uint64_t *val, unsigned len); /* how many bytes of *val: 4 or 8 */
+void tcp_info_congestion(const struct tcp_conn *tc, struct tcp_info *i);
+
+/* ecn.c */
+bool tcp_ecn_offered(const struct z_stack *s, const struct tcp_user_opts *o, uint8_t syn_flags); /* a SYN asks, and we agree */
+uint8_t tcp_ecn_syn_flags(const struct z_stack *s, const struct tcp_conn *tc);
+void tcp_ecn_accept(struct z_stack *s, struct tcp_conn *tc, uint8_t flags);
+uint8_t tcp_ecn_mark(struct z_stack *s, struct tcp_conn *tc, struct tcp_hdr *h, uint32_t len);
+void tcp_ecn_echoed(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);
+void tcp_ecn_data(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, uint8_t tos);
+bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);

@@ -43,27 +43,14 @@ static struct rte_mbuf *parse(struct z_stack *s, const struct ip_in *in, struct 
     return m;
 }
 
-/* False: the connection was in TIME-WAIT and ends here; the segment opens a new one. */
-static bool conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
+static void conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if ((g->h.flags & TH_SYN) == 0)
         g->wnd <<= tc->snd_wscale;
-    switch (tc->state) {
-    case TCPS_SYN_SENT:
+    if (tc->state == TCPS_SYN_SENT)
         tcp_synsent_input(s, tc, in, g, m);
-        return true;
-    case TCPS_TIME_WAIT:
-        if (tcp_timewait_reuse(s, tc, g)) {
-            stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
-            tcp_release(s, tc);
-            return false;
-        }
-        break;
-    default:
-        break;
-    }
-    tcp_slow_input(s, tc, in, g, m);
-    return true;
+    else
+        tcp_slow_input(s, tc, in, g, m);
 }
 
 /* To what the entry is part of. False: the segment is for whoever listens. */
@@ -71,11 +58,12 @@ static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_
 {
     switch (e->kind) {
     case TCP_ENT_CONN:
-        return conn_input(s, tcp_conn_of(e), in, g, m);
+        conn_input(s, tcp_conn_of(e), in, g, m);
+        return true;
     case TCP_ENT_SYN:
         return tcp_syn_input(s, e, in, g, m);
     case TCP_ENT_TW:
-        return false;
+        return tcp_timewait_input(s, tcp_tw_of(e), g, m);
     default:
         return false;
     }
@@ -99,16 +87,17 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
-    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, m))
+    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;
 
     if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
         stack_count(s, DROP_TCP_OPTION);
     g.len = m->pkt_len;
     g.wnd = g.h.wnd;
+    g.reopens = false;
     if (e != NULL && entry_input(s, e, in, &g, m))
         return;
-    lc = tcp_listen_find(s, &in->dst, g.h.dport);
+    lc = tcp_listen_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
     if (lc != NULL) {
         tcp_listen_input(s, lc, in, &g, m);
         return;
@@ -118,9 +107,9 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 }
 
 /*
- * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4). A connection attempt
- * ends with the error's errno; an established connection stays, and the next call learns of the error when it is a hard
- * one; a connection that times out reports it (SHLD-25, MUST-56; RFC 9293 SHLD-26 yields to RFC 5927 section 5.2).
+ * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4.1). A connection attempt
+ * ends with the error's errno; an established connection stays, and when it times out it reports the error (SHLD-25, MUST-56;
+ * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before: an application that heard of it would close.
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
@@ -134,24 +123,18 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     tc = tcp_conn_of(ent);
     if (tc->state == TCPS_CLOSED)
         return;
-    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
+    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt) && e->kind != ICMP_KIND_NEIGH_FAILED) {
+        stack_count(s, CTR_TCP_ICMP_IGNORED);
         return;
+    }
     if (e->kind == ICMP_KIND_TOO_BIG) {
         tcp_too_big(s, tc, e);
         return;
     }
-    if (!icmp_kind_is_unreach(e->kind)) { /* time exceeded, parameter problem: MUST-56 */
-        tc->soft_error = e->err;
-        return;
-    }
-    if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
+    tc->soft_error = e->err;
+    /* time exceeded, parameter problem (MUST-56) end nothing */
+    if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {
         stack_count(s, CTR_TCP_ICMP_ABORT);
         tcp_drop_conn(s, tc, e->err);
-        return;
-    }
-    tc->soft_error = e->err;
-    if (tcp_synchronized(tc) && tc->sk != NULL) {
-        tc->so_error = e->err;
-        sock_on_closed(s, tc->sk);
     }
 }

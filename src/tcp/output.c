@@ -1,6 +1,7 @@
 /* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
 #include <errno.h>
 
+#include "sock/sock.h"
 #include "tcp/syncache.h"
 
 #include "base/poison.h"
@@ -46,6 +47,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
                            (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
+    if (unlikely(tc->rate != NULL))
+        tcp_rate_sent(s, tc, r, tcp_pipe(tc));
     sent_retransmitted(&tc->sent, r, s->now_ns);
     stack_count(s, CTR_TCP_RETRANS);
     s->ctr.v[CTR_TCP_RETRANS_BYTES] += len;
@@ -69,6 +72,8 @@ static int output_lost(struct z_stack *s, struct tcp_conn *tc)
         if (ret != 0)
             return ret;
         tc->rtx_first = false;
+        if (unlikely(tc->paced) && tcp_pace_spent(s, tc, len))
+            return -EAGAIN;
     }
     return 0;
 }
@@ -128,6 +133,8 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     if (ret != 0)
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
+    if (unlikely(tc->rate != NULL))
+        tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
     if (len > 0 && len < tcp_eff_mss(tc))
         tc->snd_sml = end;
@@ -136,39 +143,48 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     return 0;
 }
 
-static int output_new(struct z_stack *s, struct tcp_conn *tc)
+/* A larger segment, to see whether the path takes it. 0: whatever else there is may go; or -errno. */
+static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin;
-    int ret = 0;
+    uint32_t len;
+    int ret;
 
-    if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
+    switch (tcp_mtup_next(s, tc, &len)) {
+    case TCP_MTUP_PROBE:
         ret = send_new(s, tc, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
+        return ret;
+    case TCP_MTUP_WAIT:
+        return -EAGAIN;
+    default:
+        return 0;
     }
-    while (ret == 0 && next_new(tc, mss, &len, &fin))
-        ret = send_new(s, tc, len, fin);
-    return ret;
 }
 
-/* RFC 6675 NextSeg (3): in recovery, with nothing lost and nothing new, repeat the oldest hole that was not repeated. */
-static void output_rescue(struct z_stack *s, struct tcp_conn *tc)
+static int output_new(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct sent_rec *r;
+    uint32_t mss = tcp_eff_mss(tc), len;
+    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    int ret = 0;
 
-    if (tc->ca != TCP_CA_RECOVERY || !tc->sack_on || tcp_pipe(tc) + tcp_eff_mss(tc) > tc->cc.cwnd)
-        return;
-    r = sent_next_rescue(&tc->sent);
-    if (r != NULL)
-        retransmit(s, tc, r);
+    if (unlikely(tc->mtup != NULL))
+        ret = output_probe(s, tc);
+    while (ret == 0 && next_new(tc, mss, &len, &fin)) {
+        ret = send_new(s, tc, len, fin);
+        if (unlikely(tc->paced) && ret == 0 && tcp_pace_spent(s, tc, len))
+            ret = -EAGAIN;
+    }
+    if (full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
+    return ret;
 }
 
 /* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
 static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
 {
     if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
-        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc));
+        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc), s->now_ns);
 }
 
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
@@ -182,29 +198,47 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
         tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
         return;
     }
-    if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
+    if (tcp_timer_on(tc, TT_PACE) || (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent)))
         return;
     /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
     tcp_timer_set(s, tc, TT_PERSIST, tc->opt.cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
 }
 
+/* Nothing lost, nothing new, room in the window: what is delivered from now on says little about the path. */
+static void note_app_limited(struct tcp_conn *tc)
+{
+    if (!tc->cwnd_limited && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->sent.lost_bytes <= tc->sent.rtx_bytes)
+        rate_app_limited(tc->rate, tcp_pipe(tc));
+}
+
 static void output_data(struct z_stack *s, struct tcp_conn *tc)
 {
+    bool was_limited = tc->cwnd_limited;
     int ret;
 
     tc->cwnd_limited = false;
-    if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent))
+    if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent)) {
+        if (unlikely(tc->rate != NULL))
+            note_app_limited(tc);
         return;
+    }
     if (unlikely(!ip_path_valid(s, &tc->path)))
         tcp_path_refresh(s, tc); /* its MTU may have changed */
+    if (unlikely(tc->paced) && tcp_pace_wait(s, tc)) {
+        tc->cwnd_limited = was_limited;
+        arm_timers(s, tc);
+        return;
+    }
     restart_after_idle(s, tc);
     ret = output_lost(s, tc);
     if (ret == 0)
         ret = output_new(s, tc);
-    if (ret == 0)
-        output_rescue(s, tc);
-    else if (ret != -EAGAIN)
+    if (ret != 0 && ret != -EAGAIN)
         send_failed(s, tc, ret);
+    if (unlikely(tc->paced) && ret == -EAGAIN && tcp_pace_wait(s, tc) && !tc->cwnd_limited)
+        tc->cwnd_limited = was_limited;
+    if (unlikely(tc->rate != NULL))
+        note_app_limited(tc);
     arm_timers(s, tc);
 }
 
@@ -259,6 +293,8 @@ void tcp_output_pending(struct z_stack *s)
         }
         tcp_output(s, tc);
         put_off += tc->in_dirty;
+        if (tc->state == TCPS_TIME_WAIT && tc->sk == NULL && !tc->in_dirty)
+            tcp_free(s, tc); /* its record goes on */
     }
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
     TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);

@@ -31,14 +31,22 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc)
     tc->rtx_first = true;
 }
 
-static void open_on_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
+static uint32_t mark_lost(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa)
+{
+    uint64_t wait_ns;
+
+    if (!tc->sack_on || !sa->rack_valid || tc->sent.n_sacked < DUP_THRESH)
+        return 0;
+    return sent_mark_rack(&tc->sent, sa->rack_sent_ns, sa->rack_end, s->now_ns - sa->rack_sent_ns, s->now_ns, &wait_ns);
+}
+
+static void open_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked)
 {
     uint32_t lost = 0;
 
     if (acked > 0)
         tc->dupacks = 0;
-    if (tc->sack_on && tc->sent.sacked_bytes > 0)
-        lost = sent_mark_lost(&tc->sent, DUP_THRESH, tc->cc.smss);
+    lost = mark_lost(s, tc, sa);
     if (lost == 0 && tc->dupacks < DUP_THRESH)
         return;
     /* RFC 6582 3.2 step 2: duplicates caused by our own earlier retransmissions start nothing; SACK tells them apart */
@@ -47,7 +55,7 @@ static void open_on_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
     enter_recovery(s, tc);
 }
 
-static void recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
+static void recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked)
 {
     if (acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
         tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
@@ -56,7 +64,7 @@ static void recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t ack
         return;
     }
     if (tc->sack_on) {
-        sent_mark_lost(&tc->sent, DUP_THRESH, tc->cc.smss);
+        mark_lost(s, tc, sa);
         return;
     }
     if (acked > 0) { /* partial ACK: the next segment is lost as well (RFC 6582 3.2 step 3) */
@@ -69,19 +77,17 @@ static void recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t ack
 
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup)
 {
-    (void)sa;
     if (dup && tc->dupacks < UINT8_MAX)
         tc->dupacks++;
     switch (tc->ca) {
     case TCP_CA_OPEN:
-        open_on_ack(s, tc, acked);
+        open_on_ack(s, tc, sa, acked);
         break;
     case TCP_CA_RECOVERY:
-        recovery_on_ack(s, tc, acked);
+        recovery_on_ack(s, tc, sa, acked);
         break;
     default: /* TCP_CA_LOSS: what was in flight at the timeout is marked already */
-        if (tc->sack_on)
-            sent_mark_lost(&tc->sent, DUP_THRESH, tc->cc.smss);
+        mark_lost(s, tc, sa);
         if (acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
             tc->ca = TCP_CA_OPEN;
             tc->dupacks = 0;
@@ -96,7 +102,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
 
     /* RFC 2018 section 8: the peer may have thrown away what it had SACKed */
     if (first != NULL && (first->flags & SENT_SACKED) != 0)
-        sent_unsack_all(&tc->sent);
+        sent_renege(&tc->sent);
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
     sent_mark_all_lost(&tc->sent);
     tc->ca = TCP_CA_LOSS;

@@ -6,12 +6,13 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv4 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
@@ -156,25 +157,22 @@ void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const stru
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-void tcp_hand_down(struct z_stack *s, struct ip_path *path, const struct tcp_entry *e, const struct tcp_user_opts *uo, bool df,
-                   struct rte_mbuf *m)
+static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
-    struct ip_out o = {.src = e->laddr, .dst = e->raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos, .df = df};
+    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
-    if (unlikely(!inaddr_is_v4(&e->raddr))) {
-        o.ttl = uo->hops;
-        o.tos = uo->tclass;
+    if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
+        o.ttl = tc->opt.hops;
+        o.tos = tc->opt.tclass;
+        if (tc->flow == 0)
+            tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
+        o.flow = tc->flow;
     }
-    stack_count(s, CTR_TCP_SEG_TX);
-    ip_output(s, path, &o, m);
-}
-
-static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
-{
-    bool df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
-
+    o.tos |= ecn;
+    o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
-    tcp_hand_down(s, &tc->path, &tc->ent, &tc->opt, df, m);
+    stack_count(s, CTR_TCP_SEG_TX);
+    ip_output(s, &tc->path, &o, m);
 }
 
 static void ack_sent(struct tcp_conn *tc)
@@ -193,6 +191,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
     struct tcp_opts o;
     struct rte_mbuf *m;
+    uint8_t ecn = 0;
 
     if (!path_ready(s, tc))
         return -EHOSTUNREACH;
@@ -212,16 +211,18 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         add_sack(tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
+    if (unlikely(tc->ecn_echo_ok))
+        ecn = tcp_ecn_mark(s, tc, &h, len);
     tcp_push_header(m, &h, &o);
     ack_sent(tc);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, ecn);
     return 0;
 }
 
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
 {
     bool reply = tc->state == TCPS_SYN_RCVD;
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
         .mss = tcp_mss_to_announce(s, &tc->path, &tc->opt),
@@ -237,6 +238,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
     o.ts_val = tcp_ts_now(s, tc);
+    h.flags = TH_SYN | tcp_ecn_syn_flags(s, tc);
     if (reply) {
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
@@ -248,7 +250,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
     tcp_push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
     return 0;
 }
 
@@ -284,27 +286,25 @@ int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc)
     return ret;
 }
 
-/* RFC 5961 section 7: a bound on what a stranger can make us send, in tokens per second of the whole stack. */
-bool tcp_ack_allowed(struct z_stack *s)
+/*
+ * RFC 5961 section 7: a bound on what a stranger can make us send. Each connection has its own and nothing is shared, or who owns
+ * one connection could count what is left and learn of segments that another one has accepted (CVE-2016-5696). tat: the theoretical
+ * arrival time of the next one at the full rate; a second's worth may come at once.
+ */
+bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns)
 {
-    struct tcp_state *t = &s->tcp;
-
-    if (s->now_ns - t->ack_tokens_at_ns >= NS_PER_SEC) {
-        t->ack_tokens_at_ns = s->now_ns;
-        t->ack_tokens = s->conf.challenge_ack_rate;
-    }
-    if (t->ack_tokens == 0) {
+    if (*tat_ns > s->now_ns + NS_PER_SEC - NS_PER_SEC / s->conf.challenge_ack_rate) {
         stack_count(s, CTR_TCP_ACK_LIMIT);
         return false;
     }
-    t->ack_tokens--;
+    *tat_ns = MAX(*tat_ns, s->now_ns) + NS_PER_SEC / s->conf.challenge_ack_rate;
     stack_count(s, CTR_TCP_CHALLENGE);
     return true;
 }
 
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc)
 {
-    if (tcp_ack_allowed(s))
+    if (tcp_ack_allowed(s, &tc->ack_tat_ns))
         tcp_send_ack(s, tc);
 }
 
@@ -318,5 +318,5 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     tcp_push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
 }

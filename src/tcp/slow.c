@@ -57,7 +57,6 @@ static void reset_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp
         break;
     case TCPS_CLOSING:
     case TCPS_LAST_ACK:
-    case TCPS_TIME_WAIT:
         err = 0;
         break;
     default:
@@ -126,8 +125,6 @@ static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tc
     if (old_but_acks_probe(tc, g))
         tcp_ack_input(s, tc, g);
     if ((g->h.flags & TH_RST) == 0) {
-        if (tc->state == TCPS_TIME_WAIT && (g->h.flags & TH_FIN) != 0)
-            tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* a retransmitted FIN restarts the wait */
         if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
             tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
         else
@@ -219,5 +216,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     }
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);
+    if (unlikely(tc->ecn_echo_ok) && g->len > 0)
+        tcp_ecn_data(s, tc, g, in->tos);
     tcp_data_input(s, tc, g, m); /* seventh and eighth: text and FIN */
 }

@@ -79,7 +79,7 @@ int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v)
     case IPV6_MTU:
         if (!tcp_synchronized(tc))
             return -ENOTCONN;
-        *v = tc->path.mtu;
+        *v = tcp_path_mtu(tc);
         return 0;
     default:
         return -ENOPROTOOPT;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "ip/ip6.h"
 #include "tcp/syncookie.h"
 
 #include "base/poison.h"
@@ -9,6 +10,21 @@
 static struct tcp_synent *syn_of(struct tcp_entry *e)
 {
     return container_of_ptr(e, struct tcp_synent, ent);
+}
+
+static void hand_down(struct z_stack *s, const struct tcp_synent *e, struct ip_path *path, struct rte_mbuf *m)
+{
+    const struct tcp_user_opts *uo = &e->lc->opt;
+    struct ip_out o = {.src = e->ent.laddr, .dst = e->ent.raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos};
+
+    if (!inaddr_is_v4(&e->ent.raddr)) {
+        o.ttl = uo->hops;
+        o.tos = uo->tclass;
+        o.flow = ip6_flow_label(s, &e->ent.laddr, &e->ent.raddr, e->ent.lport, e->ent.rport);
+    }
+    o.df = path->mtu > IP_PMTU_MIN_V4;
+    stack_count(s, CTR_TCP_SEG_TX);
+    ip_output(s, path, &o, m);
 }
 
 /* One segment of the entry. 0; -ENOBUFS: nothing was sent, it is worth trying again; -EHOSTUNREACH. */
@@ -32,11 +48,12 @@ static int emit(struct z_stack *s, const struct tcp_synent *e, uint8_t flags)
         o.has_ws = e->opt.ws_on;
         o.ws = e->rcv_wscale;
         o.sack_ok = e->opt.sack_on;
+        h.flags |= e->ecn ? TH_ECE : 0; /* RFC 3168 6.1.1 */
     } else {
         h.wnd = (uint16_t)(e->rcv_wnd >> e->rcv_wscale);
     }
     tcp_push_header(m, &h, &o);
-    tcp_hand_down(s, &path, &e->ent, &e->lc->opt, path.mtu > IP_PMTU_MIN_V4, m);
+    hand_down(s, e, &path, m);
     return 0;
 }
 
@@ -172,10 +189,12 @@ static void fill_from_syn(struct z_stack *s, struct tcp_synent *e, struct tcp_co
 {
     fill(e, lc, in, g);
     e->irs = g->h.seq;
-    e->ecn = (g->h.flags & (TH_ECE | TH_CWR)) == (TH_ECE | TH_CWR);
+    e->ecn = tcp_ecn_offered(s, &lc->opt, g->h.flags);
     tcp_opts_agree(s, &in->src, &g->o, &e->opt);
     e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
     tcp_isn(s, &e->ent, &e->iss, &e->ts_offset);
+    if (g->reopens)
+        e->iss = tcp_iss_beyond(e->iss, g->iss_floor);
 }
 
 /*
@@ -204,6 +223,7 @@ static struct tcp_conn *promote(struct z_stack *s, struct tcp_synent *e)
     tc->snd_wnd = tc->max_snd_wnd = e->snd_wnd;
     tc->snd_wl1 = e->irs;
     tc->rexmt_count = e->retries;
+    tc->ecn_echo_ok = tc->ecn_ect = e->ecn;
     if (e->cookie) {
         tc->ent.laddr = e->ent.laddr;
         tc->ent.raddr = e->ent.raddr;
@@ -281,7 +301,7 @@ bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct i
     e.iss = g->h.ack - 1;
     if (e.opt.ts_on)
         syncookie_ts_options(g->o.ts_ecr - e.ts_offset, &e.opt, &ecn);
-    e.ecn = ecn;
+    e.ecn = ecn && tcp_ecn_offered(s, &lc->opt, TH_ECE | TH_CWR);
     e.rcv_wscale = e.opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
     if (complete(s, &e, in, g, m))
         stack_count(s, CTR_TCP_COOKIE_RX);
@@ -295,15 +315,17 @@ static bool cache_full(const struct z_stack *s, const struct tcp_listener *l)
 
 void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
 {
+    /* who ends a TIME-WAIT needs a number beyond the old one's, which no cookie is; there are no more of those than real connections */
+    bool must_keep = g->reopens;
     struct tcp_synent *e = NULL;
 
     if (!tcp_conn_limit_ok(s)) {
         pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
         return;
     }
-    if (cache_full(s, lc->lis))
+    if (cache_full(s, lc->lis) && !must_keep)
         stack_count(s, CTR_TCP_SYN_CACHE_FULL);
-    else if (s->conf.syncookies != TCP_SYNCOOKIES_ALWAYS && (e = arena_alloc(&s->arena, sizeof(*e))) == NULL)
+    else if ((s->conf.syncookies != TCP_SYNCOOKIES_ALWAYS || must_keep) && (e = arena_alloc(&s->arena, sizeof(*e))) == NULL)
         stack_count(s, CTR_TCP_NOMEM);
     if (e == NULL) {
         if (s->conf.syncookies != TCP_SYNCOOKIES_NEVER)
@@ -341,7 +363,7 @@ void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_er
 {
     struct tcp_synent *syn = syn_of(ent);
 
-    if (e->seq != syn->iss || !icmp_kind_is_unreach(e->kind))
+    if ((e->seq != syn->iss && e->kind != ICMP_KIND_NEIGH_FAILED) || !icmp_kind_is_unreach(e->kind))
         return;
     stack_count(s, CTR_TCP_ICMP_ABORT);
     forget(s, syn);
@@ -349,9 +371,9 @@ void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_er
 
 /* Segments ----------------------------------------------------------------------------------------------------- */
 
-static void ack_limited(struct z_stack *s, const struct tcp_synent *e)
+static void ack_limited(struct z_stack *s, struct tcp_synent *e)
 {
-    if (tcp_ack_allowed(s))
+    if (tcp_ack_allowed(s, &e->ack_tat_ns))
         emit(s, e, TH_ACK);
 }
 

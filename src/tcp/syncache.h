@@ -13,6 +13,7 @@ struct tcp_synent {
     struct tcp_conn *lc;          /* the listener */
     TAILQ_ENTRY(tcp_synent) link; /* of rexmt[retries], or of unsent */
     uint64_t deadline_ns;         /* of the next retransmission */
+    uint64_t ack_tat_ns;          /* rate limit of challenge ACKs */
     uint32_t iss, irs;
     uint32_t ts_offset; /* of our timestamp clock */
     struct tcp_agreed opt;
@@ -20,7 +21,7 @@ struct tcp_synent {
     uint8_t rcv_wscale, retries;
     bool unsent : 1; /* the SYN,ACK found no buffer or no room: with the next turn's output */
     bool acked : 1;  /* TCP_DEFER_ACCEPT: the handshake is complete, its first data is missing */
-    bool ecn : 1;    /* the SYN asked for ECN (RFC 3168 6.1.1) */
+    bool ecn : 1;    /* agreed on (RFC 3168 6.1.1) */
     bool cookie : 1; /* made from a SYN cookie: it is in no list and no table */
 };
 

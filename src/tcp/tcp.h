@@ -23,11 +23,14 @@
 struct z_stack;
 struct sock;
 struct tcp_conn;
+struct tcp_tw;
 struct tcp_entry;
 struct tcp_synent;
 
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
-TAILQ_HEAD(tcp_timewait_list, tcp_conn);
+TAILQ_HEAD(tcp_timewait_list, tcp_tw);
+
+#define TCP_PORT_COUNTERS 256u
 
 #define TCP_SYN_LISTS 32u /* more than retransmissions of a SYN,ACK */
 
@@ -46,16 +49,16 @@ struct tcp_state {
     uint32_t bucket_mask;
     struct tcp_conn **bound_bucket;  /* bound and listening sockets by local port */
     struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
-    uint32_t id_mask, next_id, port_counter;
-    uint32_t n_conns, n_timewait;
+    uint32_t id_mask, next_id;
+    uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
+    uint32_t n_conns, n_timewait, n_orphans;
     struct tcp_dirty_list dirty;       /* connections with output to consider at the end of the poll */
     struct tcp_timewait_list timewait; /* oldest first */
+    struct wheel_node timewait_timer;  /* the end of the first */
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
     uint64_t loan_bytes;               /* memory lent to the application */
-    uint64_t ack_tokens_at_ns;         /* rate limit of challenge and out-of-window ACKs */
-    uint32_t ack_tokens;
     struct tcp_syncache syn;
-    uint16_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
+    uint32_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
 int tcp_state_init(struct z_stack *s);
@@ -68,6 +71,7 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e);
 /* From the loop. */
 void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
 void tcp_syn_timer(struct z_stack *s);                   /* that of the SYN cache */
+void tcp_timewait_timer(struct z_stack *s);              /* TIMER_TW */
 void tcp_output_pending(struct z_stack *s);              /* one tcp_output per dirty connection */
 bool tcp_output_waits(const struct z_stack *s);          /* is there something for it to do? */
 

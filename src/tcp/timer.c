@@ -242,7 +242,14 @@ static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
     case TT_KEEP:
         keep_timeout(s, tc);
         break;
-    case TT_2MSL: /* TIME-WAIT, or FIN-WAIT-2 of a closed socket */
+    case TT_PACE:
+        tcp_mark_dirty(s, tc);
+        break;
+    case TT_2MSL: /* TIME-WAIT as a descriptor sees it, FIN-WAIT-2 of a closed socket, or a closed socket that never gets rid of its data */
+        if (tc->state != TCPS_TIME_WAIT && tc->state != TCPS_FIN_WAIT_2) {
+            stack_count(s, CTR_TCP_ORPHAN_TIME);
+            tcp_send_rst(s, tc);
+        }
         tcp_release(s, tc);
         break;
     default:

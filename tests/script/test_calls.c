@@ -635,16 +635,136 @@ TEST(time_wait_reuse_by_timestamp)
     state_is(TCPS_SYN_RCVD);
 }
 
-/* The block of an application that keeps the descriptor does not stand in the way. */
+/* RFC 1337 section 3, fix (F1): no reset ends TIME-WAIT, wherever it is. */
 TEST(time_wait_reset)
 {
     int c = reach(TCPS_TIME_WAIT);
 
     in("R", 2, 0);
+    in("RA", 2, 2);
+    in("R", 100, 0);
+    in("R", 0, 0);
     nothing();
-    state_is(TCPS_CLOSED);
+    state_is(TCPS_TIME_WAIT);
+    check_eq(stack()->ctr.v[CTR_TCP_TIMEWAIT_RST], 4);
     rcv(c, 0);
     so_error(c, 0);
+    quiet_ms(60010);
+    state_is(TCPS_CLOSED);
+    check_eq(polls(c) & SOCK_HUP, SOCK_HUP);
+}
+
+/* The block is given back at once when no descriptor refers to it, also when the descriptor goes later; the record is what stays. */
+TEST(time_wait_is_a_record)
+{
+    struct tcp_conn *tc;
+    struct tcp_info ti;
+    unsigned len = sizeof(ti);
+    int c = reach(TCPS_TIME_WAIT);
+    uint32_t n = stack()->tcp.n_conns;
+
+    tc = tconn(c);
+    check_eq(tcp_getopt(stack(), tc, IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+    check_eq(ti.tcpi_state, 6); /* TCP_TIME_WAIT */
+    check_eq(stack()->tcp.n_timewait, 1);
+    cls(c);
+    quiet_ms(1);
+    check_eq(stack()->tcp.n_conns, n - 1);
+    state_is(TCPS_TIME_WAIT);
+    in("FA", 1, 2); /* the peer did not see our last ACK */
+    out("A", 2, 2);
+
+    fresh();
+    c = passive();
+    n = stack()->tcp.n_conns;
+    cls(c);
+    out("FA", 1, 1);
+    in("A", 1, 2);
+    in("FA", 1, 2);
+    out("A", 2, 2);
+    check_eq(stack()->tcp.n_conns, n - 1);
+    check_eq(stack()->tcp.n_timewait, 1);
+    quiet_ms(59990);
+    state_is(TCPS_TIME_WAIT);
+    quiet_ms(20);
+    state_is(TCPS_CLOSED);
+    check_eq(stack()->tcp.n_timewait, 0);
+}
+
+/* A segment for TIME-WAIT gets an answer within the limit of challenge_ack_rate. */
+TEST(time_wait_answers_are_limited)
+{
+    conf()->challenge_ack_rate = 3;
+    reach(TCPS_TIME_WAIT);
+    for (int i = 0; i < 10; i++)
+        in("FA", 1, 2);
+    check_eq(skip_all(), 3);
+    skip_ms(1000);
+    for (int i = 0; i < 10; i++)
+        in("A", 70000, 2);
+    check_eq(skip_all(), 3);
+}
+
+/* max_timewait: the oldest record ends early. */
+TEST(time_wait_limit)
+{
+    conf()->max_timewait = 2;
+    listen_on(80);
+    for (uint16_t i = 0; i < 3; i++) {
+        uint16_t port = (uint16_t)(5000 + i);
+        int c = passive(.port = port);
+
+        cls(c);
+        out("FA", 1, 1, .port = port);
+        in("A", 1, 2, .port = port);
+        in("FA", 1, 2, .port = port);
+        out("A", 2, 2, .port = port);
+        skip_ms(10);
+    }
+    check_eq(stack()->tcp.n_timewait, 2);
+    check_eq(stack()->ctr.v[CTR_TCP_TIMEWAIT_LIMIT], 1);
+    state_of(5000, TCPS_CLOSED);
+    state_of(5001, TCPS_TIME_WAIT);
+    state_of(5002, TCPS_TIME_WAIT);
+
+    fresh();
+    conf()->max_timewait = 0; /* none at all */
+    cls(passive());
+    out("FA", 1, 1);
+    in("A", 1, 2);
+    in("FA", 1, 2);
+    out("A", 2, 2);
+    state_is(TCPS_CLOSED);
+}
+
+/* MAY-2: the new incarnation's numbers are beyond the old one's, also when those ran ahead of the clock of RFC 6528. */
+TEST(time_wait_reuse_starts_beyond)
+{
+    int l = listen_on(80), c = passive(.ts = true);
+    uint32_t ts, old;
+
+    for (int i = 0; i < 100; i++) {
+        snd(c, 14480);
+        skip_all();
+        in("A", 1, 1 + 14480 * (uint32_t)(i + 1));
+        skip_all();
+    }
+    old = tconn(c)->snd_nxt;
+    cls(c);
+    skip_all();
+    in("A", 1, 1448002);
+    in("FA", 1, 1448002);
+    skip_all();
+    state_is(TCPS_TIME_WAIT);
+    quiet_ms(5);
+    ts = 1000 + (uint32_t)now_ms();
+    new_incarnation(10);
+    in("S", 0, 0, .o = {MSS(1460), TS(ts)});
+    out("SA", 0, 1, .o = {MSS(1460), ECHO(ts)});
+    in("A", 1, 1);
+    c = acc(l);
+    check(c >= 0);
+    check(seq_gt(tconn(c)->iss, old));
 }
 
 RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T(listen_bind_accept_in_every_state),
@@ -657,4 +777,5 @@ RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T
     T(shutdown_read_keeps_the_connection), T(fin_retransmission), T(linger_zero_resets), T(linger_off_sends_fin),
     T(linger_positive_waits_until_acknowledged), T(fin_wait_2_times_out_after_close), T(linger2_sets_the_time), T(time_wait_lasts_2msl),
     T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack), T(time_wait_reuse_by_sequence_number),
-    T(time_wait_reuse_by_timestamp), T(time_wait_reset))
+    T(time_wait_reuse_by_timestamp), T(time_wait_reset), T(time_wait_is_a_record), T(time_wait_answers_are_limited), T(time_wait_limit),
+    T(time_wait_reuse_starts_beyond))

@@ -226,6 +226,7 @@ TEST(initial_window_is_ten_segments)
 /* RFC 5681 3.1: one segment more per segment acknowledged; two per ACK at most (RFC 3465). */
 TEST(slow_start_doubles_per_round_trip)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 60000);
@@ -336,6 +337,7 @@ TEST(limited_transmit)
 /* Recovery: half the window; new segments as duplicates tell that others left. */
 TEST(fast_recovery_halves_the_window)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 30000);
@@ -364,6 +366,7 @@ TEST(fast_recovery_halves_the_window)
 /* RFC 6582: a partial ACK retransmits the next segment at once, without new duplicates. */
 TEST(newreno_partial_ack)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 10000);
@@ -389,6 +392,7 @@ TEST(newreno_partial_ack)
 /* RFC 5681 3.1: then the window grows by one segment per window. */
 TEST(congestion_avoidance_grows_by_one_per_window)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
     uint32_t acked, next = 15001;
 
@@ -423,6 +427,7 @@ TEST(congestion_avoidance_grows_by_one_per_window)
 
 TEST(sack_retransmits_only_holes)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000, .sack = true);
 
     snd(c, 10000);

@@ -22,9 +22,12 @@
 #include "ip/ip_frag.h"
 #include "ip/ip_route.h"
 #include "ip/ip_state.h"
+#include "ip/mcast.h"
+#include "ip/nd.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
+#include "link/resolve.h"
 #include "sock/sock.h"
 #include "wire/arp.h"
 #include "wire/cksum.h"
@@ -140,6 +143,11 @@ static inline int net_setup(void **state)
     c->arp_reachable_ns = 30 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC;
     c->arp_max_tries = 3;
+    c->arp_reply_rate = 1000;
+    c->nd_reply_rate = 1000;
+    c->nd_delay_ns = 5 * NS_PER_SEC;
+    c->mcast_group_limit = 16;
+    c->mcast_source_limit = 64;
     c->icmp_error_rate = 10;
     c->ttl = 64;
     c->route_limit = 16;
@@ -204,12 +212,25 @@ static inline void net_advance(uint64_t ns)
 
     S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
     while ((n = wheel_expire(&S->wheel, S->now_ns))) {
-        if (n->kind == TIMER_FRAG)
+        switch (n->kind) {
+        case TIMER_NEIGH:
+            neigh_timer(S, n);
+            break;
+        case TIMER_FRAG:
             ip_frag_timer(S, n);
-        else if (n->kind == TIMER_ROUTE)
+            break;
+        case TIMER_ROUTE:
             ip_route_timer(S, n);
-        else
-            arp_timer(S, n);
+            break;
+        case TIMER_ND:
+            nd_timer(S, n);
+            break;
+        case TIMER_MCAST:
+            mcast_timer(S, n);
+            break;
+        default:
+            break;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "tcp/cc.h"
 #include "core/conf_priv.h"
 
 #define MAX_LINES 64
@@ -277,8 +278,8 @@ static void test_warnings(void **state)
                    "config.ini:8: warning: [dpdk] pkt_tx_delay: ignored, packets are sent without delay");
     expect_warning(BASE "[port1]\naddr=10.0.0.300\n", "config.ini:7: warning: [port1] is not in [dpdk] port_list; ignored");
     expect_warning(BASE "[kni]\nenable=1\n", "config.ini:8: warning: [kni] enable: not there yet; ignored");
-    expect_warning(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubic\n",
-                   "config.ini:8: warning: [freebsd.sysctl] net.inet.tcp.cc.algorithm: cubic is not there yet, newreno is used");
+    expect_warning(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=htcp\n",
+                   "config.ini:8: warning: [freebsd.sysctl] net.inet.tcp.cc.algorithm: there is no htcp here, cubic is used");
     expect_silence(BASE "[kni]\nenable=0\nmethod=reject\n[pcap]\nenable=0\nsnaplen=96\n[dpdk]\ntso=1\nsymmetric_rss=1\npkt_tx_delay=0\n");
 }
 
@@ -294,7 +295,7 @@ static void test_freebsd(void **state)
                                     "net.inet.tcp.sack.enable=0\nnet.inet.tcp.rfc1323=2\nnet.inet.tcp.keepidle=600000\n"
                                     "net.inet.tcp.keepintvl=1000\nnet.inet.tcp.keepcnt=3\nnet.inet.ip.ttl=32\n"
                                     "net.inet.ip.portrange.first=20000\nnet.inet.ip.portrange.last=30000\n"
-                                    "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.functions_default=freebsd\n"),
+                                    "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.ecn.enable=1\nnet.inet.tcp.functions_default=freebsd\n"),
                      0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.fd_reserve, 0);
@@ -317,11 +318,12 @@ static void test_freebsd(void **state)
     assert_int_equal(c.stack.ttl, 32);
     assert_int_equal(c.stack.port_first, 20000);
     assert_int_equal(c.stack.port_last, 30000);
+    assert_string_equal(c.stack.cc->name, "reno");
+    assert_int_equal(c.stack.ecn, 2);
     conf_free(&c);
     expect_error(
         BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubik\n",
-        "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected newreno (cubic and others are accepted, and "
-        "newreno is used)");
+        "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected cubic, reno (newreno), bbr or dctcp");
     expect_error(
         BASE "[freebsd.sysctl]\nnet.inet.tcp.rfc1323=10\n",
         "config.ini:8: [freebsd.sysctl] net.inet.tcp.rfc1323: found \"10\", expected 0 (off), 1 (window scaling and timestamps), 2 "
@@ -335,7 +337,7 @@ static void test_zstack(void **state)
     (void)state;
     assert_int_equal(parse(&c, BASE
                            "[zstack]\nconn_memory=64m\nrx_buffers=1024\nloan_quota=1M\nttl=9\nsack=0\nrto_min_ms=50\nrto_max_ms=60000\n"
-                           "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nport_first=1\ncopy_break=0\n"),
+                           "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nmax_timewait=600\nport_first=1\ncopy_break=0\n"),
                      0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.conn_memory_bytes, 64 * MIB);
@@ -348,7 +350,7 @@ static void test_zstack(void **state)
     assert_true(c.poll_thread);
     assert_true(c.stack.wait_in_run);
     assert_true(c.stack.seed == UINT64_MAX);
-    assert_int_equal(c.stack.max_timewait, 500);
+    assert_int_equal(c.stack.max_timewait, 600);
     assert_int_equal(c.stack.copy_break_bytes, 0);
     /* the shares follow the pool: 1024 buffers of 128 + 128 + 2048 bytes */
     assert_int_equal(c.stack.loan_limit_bytes, 1024 * 2304 / 2);

@@ -1,0 +1,27 @@
+/* Packets for a neighbour of either family: sent, parked, or given up; and the timers of the neighbour table. */
+#ifndef LINK_RESOLVE_H
+#define LINK_RESOLVE_H
+
+#include <rte_mbuf.h>
+
+#include "base/inaddr.h"
+#include "link/netif.h"
+
+struct neigh;
+struct wheel_node;
+struct z_stack;
+
+/*
+ * Sends a finished IP packet to the neighbour next_hop: at once when its link address is known, else it waits for the answer
+ * (neigh_queue_limit packets per neighbour) or is dropped. Returns the neighbour's entry, which the caller may keep and ask
+ * neigh_is_fresh(); NULL when it has none.
+ */
+struct neigh *neigh_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m /* consumed */);
+
+/* Its link address has become known: what waited for it goes. n may be NULL. */
+void neigh_send_parked(struct z_stack *s, struct netif *nif, struct neigh *n);
+
+/* A wheel node of kind TIMER_NEIGH expired. */
+void neigh_timer(struct z_stack *s, struct wheel_node *w);
+
+#endif
