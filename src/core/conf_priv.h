@@ -88,6 +88,10 @@ bool conf_section_known(const char *class_name);
 void conf_key_each(void (*fn)(void *arg, const struct conf_key *k), void *arg);
 /* The value of a NUM, SIZE, TIME or BOOL key as config.ini would spell it. */
 void conf_key_print(const struct conf_key *k, const struct conf *c, char *buf, size_t len);
+/* Of a setting of a running stack, in the key's unit. conf_key_put: false, and nothing changed, when v is out of range. */
+bool conf_key_is_stack(const struct conf_key *k);
+uint64_t conf_key_get(const struct conf_key *k, const struct stack_conf *c);
+bool conf_key_put(const struct conf_key *k, struct stack_conf *c, uint64_t v);
 int conf_key_apply(struct conf_build *b, const struct conf_key *k, const struct ini_entry *e);
 
 /* What the file says that is not a setting by itself. */

@@ -23,10 +23,11 @@ enum timer_kind {
     TIMER_KEVENT,
     TIMER_ROUTE,
     TIMER_FRAG,
+    TIMER_TW,
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
-    TIMER_TW,
+    TIMER_SYN,
 };
 
 #define LOOPBACK_SLOTS 256u

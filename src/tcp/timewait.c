@@ -117,6 +117,7 @@ static void send_ack(struct z_stack *s, struct tcp_tw *tw)
 
     if (!tcp_ack_allowed(s, &tw->ack_tat_ns) || ip_path_lookup(s, &path, &out.src, &out.dst, false) != 0)
         return;
+    out.flow = ip6_flow_label(s, &out.src, &out.dst, h.sport, h.dport);
     m = pkt_alloc_ctl(s);
     if (m == NULL)
         return; /* the peer asks again */
