@@ -5,7 +5,7 @@
  * threads it is carried to the owner and done at the owner's next poll, except those marked "any thread", which work on
  * the spot. A child process made by fork has no stack: EBADF.
  *
- * Errors: -1 or NULL, and errno (Linux numbers). EBADF: not a descriptor of this stack. EOPNOTSUPP: not a TCP socket.
+ * Errors: -1 or NULL, and errno (Linux numbers). EBADF: not a descriptor of this stack. EOPNOTSUPP: not a TCP socket (z_sendto, z_recvfrom: not a UDP socket).
  */
 #ifndef ZSTACK_Z_API_H
 #define ZSTACK_Z_API_H
@@ -164,8 +164,39 @@ int z_writev(int fd, struct z_buf *b[], int cnt);
 
 struct linux_sockaddr;
 
-/** Datagrams by reference: not there yet. -1 with errno ENOTSUP; the caller keeps its buffer. */
+/**
+ * Sends one datagram without copying it.
+ *
+ * Ownership: when n is returned the stack owns b, until the device has sent it. On any error the caller still owns b. The
+ * payload must not be modified after success. A received buffer may be sent as it is; its loan ends here. Wrapped memory comes
+ * back with the flags 0: nobody acknowledges a datagram.
+ *
+ * @param n      payload bytes: the length of the whole chain; 0 sends an empty datagram.
+ * @param flags  MSG_DONTWAIT, or 0.
+ * @param to     the destination, or NULL on a connected socket.
+ * @return       n, or -1 with errno EAGAIN (the device's queue is full: a writable event follows), EMSGSIZE (more than 65507
+ *               bytes, 65527 over IPv6; or more than fits the path while IP_MTU_DISCOVER or IPV6_DONTFRAG forbids fragments),
+ *               EDESTADDRREQ, EACCES (broadcast without SO_BROADCAST), ECONNREFUSED (said of an earlier one), ENETUNREACH,
+ *               EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE (no port is free), EPIPE, ENOBUFS, EINVAL (n is not the chain's length;
+ *               port 0), EFAULT, ENODEV, EOPNOTSUPP (not a UDP socket), EINTR (ff_stop_run).
+ * Blocks on a blocking socket while the device's queue is full, up to SO_SNDTIMEO.
+ */
 ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linux_sockaddr *to, unsigned tolen);
+
+/**
+ * Takes the next datagram without copying it: a chain, of one piece unless it came in fragments.
+ *
+ * Ownership: a buffer returned is the caller's: z_free it, or give it to z_sendto or z_write. It is a loan, as z_read's are: past
+ * loan_quota a datagram comes as a copy.
+ *
+ * @param n      the most bytes wanted (at least 1); what a datagram has beyond them is lost.
+ * @param flags  MSG_DONTWAIT, MSG_TRUNC (return the length of the datagram, though more than n), or 0.
+ * @param from   where it came from; NULL: not wanted.
+ * @return       its length; 0 with *b NULL for an empty datagram, and after shutdown (then *fromlen is 0); -1 with *b NULL
+ *               and errno EAGAIN, ECONNREFUSED and other errors that came for what was sent, EINVAL (n is 0), EFAULT,
+ *               EOPNOTSUPP (not a UDP socket; MSG_PEEK, MSG_OOB), EINTR (ff_stop_run).
+ * Blocks on a blocking socket, up to SO_RCVTIMEO.
+ */
 ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_sockaddr *from, unsigned *fromlen);
 
 /**

@@ -12,22 +12,75 @@
 
 _Static_assert(sizeof(struct linux_sockaddr) == sizeof(struct sockaddr_in), "a linux_sockaddr holds an IPv4 address");
 
-int addr_in(const struct linux_sockaddr *sa, socklen_t len, struct inaddr *a, uint16_t *port)
+/* RFC 2133 had no sin6_scope_id; Linux takes such addresses to this day. */
+#define SIN6_LEN_MIN 24u
+
+static int addr_in4(const struct linux_sockaddr *sa, struct api_addr *out)
 {
     struct sockaddr_in in;
 
-    if (sa == NULL)
-        return -EFAULT;
-    if (len < sizeof(in.sin_family) || (int)len < 0)
-        return -EINVAL;
-    if (sa->sa_family != AF_INET)
-        return -EAFNOSUPPORT;
-    if (len < sizeof(in))
+    if (out->len < sizeof(in))
         return -EINVAL;
     memcpy(&in, sa, sizeof(in));
-    *a = inaddr_v4(ntohl(in.sin_addr.s_addr));
-    *port = ntohs(in.sin_port);
+    out->a = inaddr_v4(ntohl(in.sin_addr.s_addr));
+    out->port = ntohs(in.sin_port);
     return 0;
+}
+
+static int addr_in6(const struct linux_sockaddr *sa, struct api_addr *out)
+{
+    struct sockaddr_in6 in6 = {0};
+
+    if (out->len < SIN6_LEN_MIN)
+        return -EINVAL;
+    memcpy(&in6, sa, out->len < sizeof(in6) ? SIN6_LEN_MIN : sizeof(in6));
+    memcpy(out->a.b, &in6.sin6_addr, sizeof(out->a.b));
+    out->port = ntohs(in6.sin6_port);
+    out->scope = in6.sin6_scope_id;
+    return 0;
+}
+
+int addr_in(const struct linux_sockaddr *sa, socklen_t len, struct api_addr *out)
+{
+    *out = (struct api_addr){.len = len};
+    if (sa == NULL)
+        return -EFAULT;
+    if (len < sizeof(sa->sa_family) || (int)len < 0)
+        return -EINVAL;
+    out->family = (uint16_t)sa->sa_family;
+    switch (out->family) {
+    case AF_INET:
+        return addr_in4(sa, out);
+    case AF_INET6:
+        return addr_in6(sa, out);
+    default:
+        return -EAFNOSUPPORT;
+    }
+}
+
+/* Puts the zone in. Only a datagram's own destination may do without: it goes where its socket sends. */
+static int addr_zone(struct api_addr *a, enum addr_use use, unsigned n_netifs)
+{
+    inaddr_clear_zone(&a->a);
+    if (!inaddr_has_zone(&a->a))
+        return 0;
+    if (a->scope == 0)
+        return use == ADDR_SEND || (use == ADDR_CONNECT && inaddr_is_multicast(&a->a)) ? 0 : -EINVAL;
+    if (a->scope > n_netifs)
+        return -ENODEV;
+    inaddr_set_zone(&a->a, (uint16_t)a->scope);
+    return 0;
+}
+
+int addr_for_sock(struct api_addr *a, bool inet6, bool datagram, enum addr_use use, unsigned n_netifs)
+{
+    if (!inet6)
+        return a->family == AF_INET ? 0 : -EAFNOSUPPORT;
+    if (a->family == AF_INET6)
+        return addr_zone(a, use, n_netifs);
+    if (datagram && use != ADDR_BIND)
+        return 0;
+    return a->len < SIN6_LEN_MIN ? -EINVAL : -EAFNOSUPPORT;
 }
 
 int addr_out_check(const struct linux_sockaddr *sa, const socklen_t *len)
@@ -39,12 +92,27 @@ int addr_out_check(const struct linux_sockaddr *sa, const socklen_t *len)
     return (int)*len < 0 ? -EINVAL : 0;
 }
 
-void addr_out(struct linux_sockaddr *sa, socklen_t *len, const struct inaddr *a, uint16_t port)
+static void addr_out6(struct linux_sockaddr *sa, socklen_t *len, const struct inaddr *a, uint16_t port)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = inaddr_zone(a)};
+    struct inaddr plain = *a;
+
+    inaddr_clear_zone(&plain);
+    memcpy(&in6.sin6_addr, plain.b, sizeof(plain.b));
+    memcpy(sa, &in6, MIN(*len, (socklen_t)sizeof(in6)));
+    *len = sizeof(in6);
+}
+
+void addr_out(struct linux_sockaddr *sa, socklen_t *len, bool inet6, const struct inaddr *a, uint16_t port)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(inaddr_to_v4(a))};
 
     if (sa == NULL)
         return;
+    if (inet6) {
+        addr_out6(sa, len, a, port);
+        return;
+    }
     memcpy(sa, &in, MIN(*len, (socklen_t)sizeof(in)));
     *len = sizeof(in);
 }

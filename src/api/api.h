@@ -61,6 +61,7 @@ struct api_op {
     uint64_t deadline_ns;
     int64_t otherwise; /* result when the wait is over without one */
     bool waiting;      /* asked to be called again: not the first time */
+    uint64_t serial;   /* of the sock that the call is about: api_sock */
 };
 
 /* "Call me again": no result or errno has this value. */
@@ -150,8 +151,23 @@ static inline bool api_pushes(const struct z_stack *s)
     return !s->in_app && !api.in_turn;
 }
 
-/* The TCP connection of a descriptor, or NULL and *err: EBADF, ENOTSOCK (kqueue, epoll), EOPNOTSUPP (UDP). */
-struct sock *api_tcp_sock(const struct z_stack *s, int fd, int *err);
+/*
+ * The sock of a descriptor, or NULL. A call that waits stays with the sock that it began with: when that was closed meanwhile
+ * its descriptor is bad, whoever has the number now.
+ */
+static inline struct sock *api_sock(const struct z_stack *s, struct api_op *op, int fd)
+{
+    struct sock *sk = sock_get(s, fd);
+
+    if (unlikely(sk == NULL || (op->waiting && sk->serial != op->serial)))
+        return NULL;
+    op->serial = sk->serial;
+    return sk;
+}
+
+/* The TCP connection of a descriptor, or NULL and *err: EBADF, ENOTSOCK (kqueue, epoll), EOPNOTSUPP (UDP). And the UDP socket. */
+struct sock *api_tcp_sock(const struct z_stack *s, struct api_op *op, int fd, int *err);
+struct sock *api_udp_sock(const struct z_stack *s, struct api_op *op, int fd, int *err);
 
 /* A timeout in a sock (0: none) as api_wait wants it. */
 static inline uint64_t api_timeo(uint64_t ns)

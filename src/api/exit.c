@@ -65,7 +65,8 @@ void api_drain(struct z_stack *s)
     mailbox_close();
     stack_drop_unsent(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
-        port_close(s->netif[i]->port); /* the drivers give their buffers back */
+        if (s->netif[i]->parent == NULL)
+            port_close(s->netif[i]->port); /* the drivers give their buffers back */
     s->n_netifs = 0;
     while (release_run(s) != 0) /* a callback may free more of it */
         ;

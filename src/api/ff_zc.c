@@ -217,7 +217,7 @@ static int64_t do_zc_recv(struct z_stack *s, struct api_op *op)
     struct recv_op *a = (struct recv_op *)op;
     struct rte_mbuf **link = &a->head;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;

@@ -3,6 +3,7 @@
 
 #include "api/addr.h"
 #include "api/api.h"
+#include "api/cmsg.h"
 #include "api/ff_zc.h"
 
 #include "base/poison.h"
@@ -16,16 +17,22 @@ struct io_op {
     bool plain; /* read and write: other kinds of descriptor are EINVAL, not ENOTSOCK */
     bool has_addr;
     int addr_err;
-    uint16_t port;
-    struct inaddr addr;
+    struct api_addr to;
     const struct iovec *iov;
     size_t total, done;
+    const struct msghdr *ctl; /* of sendmsg, when there are control messages */
+
+    /* results of a datagram */
     int out_flags;
+    bool inet6;
+    unsigned wants; /* UDP_RECV_* */
+    struct udp_info info;
+    struct inaddr spec; /* cmsg_write */
 };
 
-static struct sock *io_sock(const struct z_stack *s, const struct io_op *a, int *err)
+static struct sock *io_sock(const struct z_stack *s, struct io_op *a, int *err)
 {
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = api_sock(s, &a->op, a->fd);
 
     *err = sk == NULL ? -EBADF : a->plain ? -EINVAL : -ENOTSOCK;
     return sk != NULL && (sk->kind == SOCK_TCP || sk->kind == SOCK_UDP) ? sk : NULL;
@@ -77,10 +84,36 @@ static int64_t send_tcp(struct z_stack *s, struct sock *sk, struct io_op *a)
     return api_wait(s, &a->op, api_timeo(sk->sndtimeo_ns), a->done != 0 ? (int64_t)a->done : -EAGAIN);
 }
 
+/* Where the datagram goes and how: the address, then what its control messages say of an address of that family. */
+static int udp_destination_of(struct z_stack *s, struct sock *sk, struct io_op *a, struct udp_dest *to)
+{
+    struct inaddr peer = INADDR_ANY_V4;
+    uint16_t port;
+    int err;
+
+    *to = UDP_DEST_INIT;
+    if (a->has_addr) {
+        err = a->addr_err != 0 ? a->addr_err : addr_for_sock(&a->to, sk->inet6, true, ADDR_SEND, s->n_netifs);
+        if (err != 0)
+            return err;
+        to->addr = &a->to.a;
+        to->port = a->to.port;
+        peer = a->to.a;
+    }
+    if (likely(a->ctl == NULL))
+        return 0;
+    if (!a->has_addr)
+        (void)udp_getpeer(sk->udp, &peer, &port); /* without one the send says so */
+    return cmsg_read(a->ctl, !inaddr_is_v4(&peer), to);
+}
+
 static int64_t send_udp(struct z_stack *s, struct sock *sk, struct io_op *a)
 {
-    ssize_t n = udp_sendto(s, sk->udp, a->iov, a->cnt, a->flags, a->has_addr ? &a->addr : NULL, a->port);
+    struct udp_dest to;
+    ssize_t n = udp_destination_of(s, sk, a, &to);
 
+    if (n == 0)
+        n = udp_sendto(s, sk->udp, a->iov, a->cnt, a->flags, &to);
     if (n >= 0 && api_pushes(s))
         stack_flush(s);
     if (n != -EAGAIN || !io_blocks(a, sk))
@@ -96,9 +129,10 @@ static int64_t do_send(struct z_stack *s, struct api_op *op)
 
     if (sk == NULL)
         return err;
-    if (a->addr_err != 0 && sk->kind == SOCK_UDP)
-        return a->addr_err;
-    return sk->kind == SOCK_TCP ? send_tcp(s, sk, a) : send_udp(s, sk, a);
+    if (sk->kind == SOCK_UDP)
+        return send_udp(s, sk, a);
+    err = a->ctl != NULL ? cmsg_check(a->ctl) : 0;
+    return err != 0 ? err : send_tcp(s, sk, a);
 }
 
 /* One buffer as a vector; its length is limited as Linux does. */
@@ -118,7 +152,7 @@ static ssize_t send_one(int fd, const void *buf, size_t n, int flags, const stru
     if (err != 0)
         return (ssize_t)api_ret(err);
     if (to != NULL)
-        a.addr_err = addr_in(to, tolen, &a.addr, &a.port);
+        a.addr_err = addr_in(to, tolen, &a.to);
     a.total = iov.iov_len;
     return (ssize_t)api_ret(api_call(&a.op, do_send));
 }
@@ -167,13 +201,16 @@ ssize_t ff_sendmsg(int s, const struct msghdr *msg, int flags)
 
     if (err != 0)
         return (ssize_t)api_ret(err);
-    if (msg->msg_control != NULL && msg->msg_controllen != 0)
-        return (ssize_t)api_ret(-EOPNOTSUPP);
+    if (msg->msg_controllen != 0) {
+        if (msg->msg_control == NULL)
+            return (ssize_t)api_ret(-EFAULT);
+        a.ctl = msg;
+    }
     a.iov = msg->msg_iov;
     a.cnt = (int)msg->msg_iovlen;
     a.has_addr = msg->msg_name != NULL;
     if (a.has_addr)
-        a.addr_err = addr_in(msg->msg_name, msg->msg_namelen, &a.addr, &a.port);
+        a.addr_err = addr_in(msg->msg_name, msg->msg_namelen, &a.to);
     return (ssize_t)api_ret(api_call(&a.op, do_send));
 }
 
@@ -203,6 +240,16 @@ static int64_t recv_tcp(struct z_stack *s, struct sock *sk, struct io_op *a)
     return (int64_t)a->done;
 }
 
+/* The address of ours that an answer to a datagram should come from: where it went, or one of the interface that a group came to. */
+static struct inaddr answer_source(const struct z_stack *s, const struct udp_info *in)
+{
+    const struct netif *nif = s->netif[in->ifindex - 1];
+
+    if (!inaddr_is_v4(&in->dst) || !ip_is_group(s, &in->dst))
+        return in->dst;
+    return nif->n_addrs != 0 ? inaddr_v4(nif->addr[0].addr) : INADDR_ANY_V4;
+}
+
 static int64_t recv_udp(struct z_stack *s, struct sock *sk, struct io_op *a)
 {
     int flags = a->flags & (MSG_PEEK | MSG_TRUNC);
@@ -210,12 +257,15 @@ static int64_t recv_udp(struct z_stack *s, struct sock *sk, struct io_op *a)
 
     if (a->total != 0 && a->cnt == 1 && a->iov->iov_base == NULL)
         return -EFAULT; /* only a stream discards without a buffer */
-    n = udp_recvfrom(s, sk->udp, a->iov, a->cnt, &flags, &a->addr, &a->port);
+    n = udp_recvfrom(s, sk->udp, a->iov, a->cnt, &flags, &a->info);
     if (n == -EAGAIN && io_blocks(a, sk))
         return api_wait(s, &a->op, api_timeo(sk->rcvtimeo_ns), -EAGAIN);
-    if (n >= 0) {
+    if (n >= 0 && a->info.ifindex != 0) { /* not the end that shutdown made */
         a->has_addr = true;
         a->out_flags = flags & MSG_TRUNC;
+        a->inet6 = sk->inet6;
+        a->wants = udp_recv_wants(sk->udp);
+        a->spec = answer_source(s, &a->info);
     }
     return n;
 }
@@ -251,7 +301,7 @@ static ssize_t recv_one(int fd, void *buf, size_t n, int flags, struct linux_soc
     r = (ssize_t)api_ret(api_call(&a.op, do_recv));
     if (r >= 0 && from != NULL) {
         if (a.has_addr)
-            addr_out(from, fromlen, &a.addr, a.port);
+            addr_out(from, fromlen, a.inet6, &a.info.src, a.info.sport);
         else
             *fromlen = 0; /* a stream has no address per read */
     }
@@ -297,10 +347,13 @@ ssize_t ff_recvmsg(int s, struct msghdr *msg, int flags)
     if (r < 0)
         return r;
     if (msg->msg_name != NULL && a.has_addr)
-        addr_out(msg->msg_name, &msg->msg_namelen, &a.addr, a.port);
+        addr_out(msg->msg_name, &msg->msg_namelen, a.inet6, &a.info.src, a.info.sport);
     else
         msg->msg_namelen = 0;
-    msg->msg_controllen = 0;
+    if (a.wants != 0)
+        a.out_flags |= cmsg_write(msg, a.wants, &a.info, &a.spec);
+    else
+        msg->msg_controllen = 0;
     msg->msg_flags = a.out_flags | (flags & MSG_OOB);
     return r;
 }

@@ -58,6 +58,15 @@ void api_push(struct z_stack *s, struct tcp_conn *tc)
     stack_flush(s);
 }
 
+/* The port whose interrupt ends a nap: one cannot wait for two. */
+static struct port *only_port(const struct z_stack *s)
+{
+    for (unsigned i = 1; i < s->n_netifs; i++)
+        if (s->netif[i]->parent == NULL)
+            return NULL;
+    return s->n_netifs != 0 ? s->netif[0]->port : NULL;
+}
+
 void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns)
 {
     uint64_t nap_ns = api.conf.idle_sleep_us * NS_PER_US;
@@ -76,7 +85,7 @@ void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t
     deadline_ns = MIN(deadline_ns, stack_next_deadline(s));
     if (deadline_ns <= s->now_ns)
         return;
-    port_wait(s->n_netifs == 1 ? s->netif[0]->port : NULL, MIN(nap_ns, deadline_ns - s->now_ns));
+    port_wait(only_port(s), MIN(nap_ns, deadline_ns - s->now_ns));
 }
 
 int z_poll(void)

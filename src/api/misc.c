@@ -77,7 +77,7 @@ static int64_t do_traffic(struct z_stack *s, struct api_op *op)
     for (unsigned i = 0; i < s->n_netifs; i++) {
         struct port *p = s->netif[i]->port;
 
-        if (p->ops->missed != NULL)
+        if (s->netif[i]->parent == NULL && p->ops->missed != NULL)
             a->t.rx_dropped += p->ops->missed(p);
     }
     return 0;
@@ -98,19 +98,6 @@ void ff_get_traffic(void *buffer)
 static void notice(const char *name)
 {
     fprintf(stderr, "zstack: %s: not supported yet; the function will not be called\n", name);
-}
-
-int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen)
-{
-    (void)name, (void)namelen, (void)oldp, (void)oldlenp, (void)newp, (void)newlen;
-    return (int)api_ret(-ENOTSUP);
-}
-
-int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_sockaddr *dst, struct linux_sockaddr *gw,
-                 struct linux_sockaddr *netmask)
-{
-    (void)req, (void)flag, (void)dst, (void)gw, (void)netmask;
-    return (int)api_ret(-ENOTSUP);
 }
 
 int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id)

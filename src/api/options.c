@@ -6,6 +6,7 @@
 
 #include "api/addr.h"
 #include "api/api.h"
+#include "api/if_ioctl.h"
 
 #include "base/poison.h"
 
@@ -63,6 +64,8 @@ static int64_t do_ioctl(struct z_stack *s, struct api_op *op)
 
     if (sk == NULL)
         return -EBADF;
+    if (api_is_if_ioctl(a->request))
+        return a->arg == NULL ? -EFAULT : api_if_ioctl(s, a->request, a->arg);
     if (a->request == FIOCLEX || a->request == FIONCLEX)
         return 0; /* no descriptor of ours survives an exec */
     if (a->request != FIONBIO && a->request != FIOASYNC)
@@ -181,6 +184,8 @@ static int64_t do_setsockopt(struct z_stack *s, struct api_op *op)
         if (a->name == SO_TYPE || a->name == SO_ERROR || a->name == SO_DOMAIN || a->name == SO_PROTOCOL || a->name == SO_ACCEPTCONN)
             return -ENOPROTOOPT;
     }
+    if (a->level == IPPROTO_IPV6 && !sk->inet6)
+        return -ENOPROTOOPT;
     if (sk->kind == SOCK_TCP)
         return tcp_setopt(s, sk->tcp, a->level, a->name, a->in, a->len);
     return udp_setopt(s, sk->udp, a->level, a->name, a->in, a->len);
@@ -226,7 +231,7 @@ static bool get_generic(struct sock *sk, struct opt_op *a)
         v = tcp ? tcp_take_error(sk->tcp) : udp_take_error(sk->udp);
         break;
     case SO_DOMAIN:
-        v = AF_INET;
+        v = sk->inet6 ? AF_INET6 : AF_INET;
         break;
     case SO_PROTOCOL:
         v = tcp ? IPPROTO_TCP : IPPROTO_UDP;
@@ -254,6 +259,8 @@ static int64_t do_getsockopt(struct z_stack *s, struct api_op *op)
         return a->value;
     if (a->level == SOL_SOCKET && get_generic(sk, a))
         return 0;
+    if (a->level == IPPROTO_IPV6 && !sk->inet6)
+        return -ENOPROTOOPT;
     if (sk->kind == SOCK_TCP)
         return tcp_getopt(s, sk->tcp, a->level, a->name, a->arg, &a->len);
     return udp_getopt(s, sk->udp, a->level, a->name, a->arg, &a->len);

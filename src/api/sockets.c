@@ -14,26 +14,38 @@ struct sock_op {
     struct api_op op;
     int fd;
     int a, b; /* small arguments of the call */
+    bool inet6; /* of the socket: the form of a result address */
     uint16_t port;
-    struct inaddr addr;
+    struct inaddr addr; /* results */
+    struct api_addr in;
 };
 
-static struct sock *inet_sock(const struct z_stack *s, int fd, int *err)
+static struct sock *inet_sock(const struct z_stack *s, struct api_op *op, int fd, int *err)
 {
-    struct sock *sk = sock_get(s, fd);
+    struct sock *sk = api_sock(s, op, fd);
 
     *err = sk == NULL ? -EBADF : -ENOTSOCK;
     return sk != NULL && (sk->kind == SOCK_TCP || sk->kind == SOCK_UDP) ? sk : NULL;
 }
 
-struct sock *api_tcp_sock(const struct z_stack *s, int fd, int *err)
+static struct sock *kind_sock(const struct z_stack *s, struct api_op *op, int fd, enum sock_kind kind, int *err)
 {
-    struct sock *sk = inet_sock(s, fd, err);
+    struct sock *sk = inet_sock(s, op, fd, err);
 
-    if (sk == NULL || sk->kind == SOCK_TCP)
+    if (sk == NULL || sk->kind == kind)
         return sk;
     *err = -EOPNOTSUPP;
     return NULL;
+}
+
+struct sock *api_tcp_sock(const struct z_stack *s, struct api_op *op, int fd, int *err)
+{
+    return kind_sock(s, op, fd, SOCK_TCP, err);
+}
+
+struct sock *api_udp_sock(const struct z_stack *s, struct api_op *op, int fd, int *err)
+{
+    return kind_sock(s, op, fd, SOCK_UDP, err);
 }
 
 /* creation ----------------------------------------------------------------------------------------------------- */
@@ -54,12 +66,17 @@ static int64_t do_socket(struct z_stack *s, struct api_op *op)
     if (fd < 0)
         return fd;
     sk->nonblock = a->b != 0;
+    sk->inet6 = a->inet6;
     switch (a->a) {
     case SOCK_TCP:
         sk->tcp = tcp_create(s, sk);
+        if (sk->tcp != NULL && sk->inet6)
+            tcp_set_inet6(sk->tcp);
         return sk->tcp != NULL ? fd : undo(s, fd, -ENOBUFS);
     case SOCK_UDP:
         sk->udp = udp_create(s, sk);
+        if (sk->udp != NULL && sk->inet6)
+            udp_set_inet6(sk->udp);
         return sk->udp != NULL ? fd : undo(s, fd, -ENOBUFS);
     case SOCK_KQUEUE:
         sk->kq = kqueue_create(s, sk);
@@ -72,9 +89,9 @@ static int64_t do_socket(struct z_stack *s, struct api_op *op)
 
 int ff_socket(int domain, int type, int protocol)
 {
-    struct sock_op a = {.b = (type & SOCK_NONBLOCK) != 0};
+    struct sock_op a = {.b = (type & SOCK_NONBLOCK) != 0, .inet6 = domain == AF_INET6};
 
-    if (domain != AF_INET)
+    if (domain != AF_INET && domain != AF_INET6)
         return (int)api_ret(-EAFNOSUPPORT);
     switch (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) {
     case SOCK_STREAM:
@@ -120,20 +137,21 @@ static int64_t do_bind(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
-    if (a->a != 0)
-        return a->a;
-    return sk->kind == SOCK_TCP ? tcp_bind(s, sk->tcp, &a->addr, a->port) : udp_bind(s, sk->udp, &a->addr, a->port);
+    err = a->a != 0 ? a->a : addr_for_sock(&a->in, sk->inet6, sk->kind == SOCK_UDP, ADDR_BIND, s->n_netifs);
+    if (err != 0)
+        return err;
+    return sk->kind == SOCK_TCP ? tcp_bind(s, sk->tcp, &a->in.a, a->in.port) : udp_bind(s, sk->udp, &a->in.a, a->in.port);
 }
 
 int ff_bind(int s, const struct linux_sockaddr *addr, socklen_t addrlen)
 {
     struct sock_op a = {.fd = s};
 
-    a.a = addr_in(addr, addrlen, &a.addr, &a.port); /* EBADF goes before a bad address */
+    a.a = addr_in(addr, addrlen, &a.in); /* EBADF goes before a bad address */
     return (int)api_ret(api_call(&a.op, do_bind));
 }
 
@@ -141,7 +159,7 @@ static int64_t do_listen(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
 
     return sk == NULL ? err : tcp_listen(s, sk->tcp, a->a);
 }
@@ -155,7 +173,7 @@ int ff_listen(int s, int backlog)
 
 static int64_t connect_tcp(struct z_stack *s, struct sock *sk, struct sock_op *a)
 {
-    int r = tcp_connect(s, sk->tcp, &a->addr, a->port);
+    int r = tcp_connect(s, sk->tcp, &a->in.a, a->in.port);
 
     if (r == -EINPROGRESS && api_pushes(s))
         api_push(s, sk->tcp);
@@ -168,25 +186,27 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
     if (a->b && sk->kind == SOCK_UDP) {
-        struct inaddr any = INADDR_ANY_V4;
-
-        return udp_connect(s, sk->udp, &any, 0);
+        udp_disconnect(s, sk->udp);
+        return 0;
     }
-    if (a->a != 0)
-        return a->a;
-    return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : udp_connect(s, sk->udp, &a->addr, a->port);
+    err = a->a;
+    if (err == 0 && !op->waiting)
+        err = addr_for_sock(&a->in, sk->inet6, sk->kind == SOCK_UDP, ADDR_CONNECT, s->n_netifs);
+    if (err != 0)
+        return err;
+    return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : udp_connect(s, sk->udp, &a->in.a, a->in.port);
 }
 
 int ff_connect(int s, const struct linux_sockaddr *name, socklen_t namelen)
 {
     struct sock_op a = {.fd = s};
 
-    a.a = addr_in(name, namelen, &a.addr, &a.port);
+    a.a = addr_in(name, namelen, &a.in);
     a.b = a.a == -EAFNOSUPPORT && name->sa_family == AF_UNSPEC; /* ends the association of a datagram socket */
     return (int)api_ret(api_call(&a.op, do_connect));
 }
@@ -205,10 +225,11 @@ static int64_t accept_one(struct z_stack *s, struct sock *listener, struct sock_
     if (tc == NULL)
         return undo(s, fd, err);
     sk->tcp = tc;
+    sk->inet6 = a->inet6 = listener->inet6;
     tcp_attach(tc, sk);
     sk->nonblock = a->a < 0 ? listener->accept_inherits : (a->a & SOCK_NONBLOCK) != 0;
     if (tcp_getpeer(tc, &a->addr, &a->port) != 0)
-        a->addr = INADDR_ANY_V4; /* reset while it waited: the first read says so */
+        a->addr = sk->inet6 ? INADDR_ANY_V6 : INADDR_ANY_V4; /* reset while it waited: the first read says so */
     return fd;
 }
 
@@ -216,7 +237,7 @@ static int64_t do_accept(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -235,7 +256,7 @@ static int accept_flags(int s, struct linux_sockaddr *addr, socklen_t *addrlen, 
     int fd = (int)api_ret(api_call(&a.op, do_accept));
 
     if (fd >= 0)
-        addr_out(addr, addrlen, &a.addr, a.port);
+        addr_out(addr, addrlen, a.inet6, &a.addr, a.port);
     return fd;
 }
 
@@ -257,12 +278,13 @@ static int64_t do_getname(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
     if (a->b != 0)
         return a->b;
+    a->inet6 = sk->inet6;
     if (a->a) /* the peer's */
         return sk->kind == SOCK_TCP ? tcp_getpeer(sk->tcp, &a->addr, &a->port) : udp_getpeer(sk->udp, &a->addr, &a->port);
     if (sk->kind == SOCK_TCP)
@@ -280,7 +302,7 @@ static int getname(int s, struct linux_sockaddr *name, socklen_t *namelen, int p
     a.b = name == NULL || namelen == NULL ? -EFAULT : addr_out_check(name, namelen);
     r = (int)api_ret(api_call(&a.op, do_getname));
     if (r == 0)
-        addr_out(name, namelen, &a.addr, a.port);
+        addr_out(name, namelen, a.inet6, &a.addr, a.port);
     return r;
 }
 
@@ -300,7 +322,7 @@ static int64_t do_shutdown(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -320,7 +342,7 @@ int ff_shutdown(int s, int how)
 static int64_t do_close(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = api_sock(s, op, a->fd);
 
     if (sk == NULL)
         return -EBADF;

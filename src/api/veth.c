@@ -87,7 +87,7 @@ static int64_t do_detach(struct z_stack *s, struct api_op *op)
     struct rte_mbuf *m = ((struct detach_op *)op)->m;
 
     if ((pkt_meta(m)->flags & PKT_F_LOAN) != 0)
-        tcp_loan_return(s, m);
+        zc_loan_return(s, m);
     pkt_meta(m)->flags |= PKT_F_DETACHED;
     return 0;
 }

@@ -162,7 +162,7 @@ struct kevent_op {
 static int64_t do_kevent(struct z_stack *s, struct api_op *op)
 {
     struct kevent_op *a = (struct kevent_op *)op;
-    struct sock *sk = sock_get(s, a->kq);
+    struct sock *sk = api_sock(s, op, a->kq);
     int n;
 
     if (sk == NULL || sk->kind != SOCK_KQUEUE)
@@ -214,9 +214,9 @@ struct epoll_op {
     uint64_t timeout_ns;
 };
 
-static struct sock *epoll_sock(struct z_stack *s, int fd, int *err)
+static struct sock *epoll_sock(struct z_stack *s, struct api_op *op, int fd, int *err)
 {
-    struct sock *sk = sock_get(s, fd);
+    struct sock *sk = api_sock(s, op, fd);
 
     *err = sk == NULL ? -EBADF : -EINVAL;
     return sk != NULL && sk->kind == SOCK_EPOLL ? sk : NULL;
@@ -226,7 +226,7 @@ static int64_t do_epoll_ctl(struct z_stack *s, struct api_op *op)
 {
     struct epoll_op *a = (struct epoll_op *)op;
     int err;
-    struct sock *sk = epoll_sock(s, a->ep, &err);
+    struct sock *sk = epoll_sock(s, op, a->ep, &err);
 
     return sk == NULL ? err : epoll_set_ctl(s, sk->ep, a->how, a->fd, a->ev);
 }
@@ -244,7 +244,7 @@ static int64_t do_epoll_wait(struct z_stack *s, struct api_op *op)
 {
     struct epoll_op *a = (struct epoll_op *)op;
     int err;
-    struct sock *sk = epoll_sock(s, a->ep, &err);
+    struct sock *sk = epoll_sock(s, op, a->ep, &err);
 
     return sk == NULL ? err : events_or_wait(s, op, a->timeout_ns, epoll_set_collect(s, sk->ep, a->events, a->max));
 }

@@ -76,7 +76,8 @@ static int dma_map(struct z_stack *s, void *p, size_t len)
 {
     for (unsigned i = 0; i < s->n_netifs; i++) {
         struct port *port = s->netif[i]->port;
-        int err = port->ops->dma_map != NULL ? port->ops->dma_map(port, p, rte_mem_virt2iova(p), len) : -ENOTSUP;
+        int err =
+            s->netif[i]->parent == NULL && port->ops->dma_map != NULL ? port->ops->dma_map(port, p, rte_mem_virt2iova(p), len) : -ENOTSUP;
 
         if (err != 0 && err != -ENOTSUP)
             return err;
@@ -218,6 +219,19 @@ struct rte_mbuf *zc_take_copy(struct rte_mbuf *m)
     return copy;
 }
 
+void zc_leave_application(struct z_stack *s, struct rte_mbuf *m)
+{
+    for (; m != NULL; m = m->next) {
+        struct rte_mbuf *copy = zc_take_copy(m);
+
+        if (copy != NULL)
+            pkt_unref(copy);
+        pkt_meta(m)->flags &= (uint16_t)~PKT_F_DETACHED;
+        if ((pkt_meta(m)->flags & PKT_F_LOAN) != 0)
+            zc_loan_return(s, m);
+    }
+}
+
 /*
  * Loans are counted by their owner alone: a loan freed by another thread goes there whatever its number of holders, so
  * that the last holder is seen by one thread.
@@ -234,7 +248,7 @@ void zc_free_piece(struct rte_mbuf *m)
             return;
         }
         if (!pkt_is_shared(m))
-            tcp_loan_return(api.stack, m);
+            zc_loan_return(api.stack, m);
     }
     pkt_unref(m);
 }

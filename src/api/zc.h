@@ -40,6 +40,21 @@ static inline struct rte_mbuf *zc_copy_of(struct rte_mbuf *m)
 void zc_set_copy(struct rte_mbuf *m, struct rte_mbuf *copy);
 struct rte_mbuf *zc_take_copy(struct rte_mbuf *m); /* the copy is the caller's now; NULL when there is none */
 
+/* A loan ends (owner thread only): whoever lent the piece counts it no more. */
+static inline void zc_loan_return(struct z_stack *s, struct rte_mbuf *m)
+{
+    if ((zc_flags(m) & PKT_F_LOAN_UDP) != 0)
+        udp_loan_return(s, m);
+    else
+        tcp_loan_return(s, m);
+}
+
+/*
+ * What a buffer was in the application's hands ends here: a loan is returned, a detached buffer is not any more, and a copy made
+ * by ff_rte_frm_extcl that nobody detached goes with the buffer it stands for.
+ */
+void zc_leave_application(struct z_stack *s, struct rte_mbuf *m);
+
 /* One holder of this piece lets go (not of the pieces behind it). */
 void zc_free_piece(struct rte_mbuf *m);
 

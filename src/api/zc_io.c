@@ -24,7 +24,7 @@ static int64_t do_read(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
 
     return sk == NULL ? err : read_wait(s, sk, op, tcp_recv_ref(s, sk->tcp, a->n, &a->m));
 }
@@ -48,7 +48,7 @@ static int64_t do_readv(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -79,24 +79,6 @@ int z_readv(int fd, struct z_buf *b[], int cnt)
 
 /* writing ------------------------------------------------------------------------------------------------------ */
 
-/*
- * What a buffer was in the application's hands ends here: a loan is returned, a detached buffer is not any more, and a copy made
- * by ff_rte_frm_extcl that nobody detached goes with the buffer it stands for.
- */
-static void leave_application(struct z_stack *s, struct rte_mbuf *m)
-{
-    for (; m != NULL; m = m->next) {
-        struct rte_mbuf *copy = zc_take_copy(m);
-        struct pkt_meta *meta = pkt_meta(m);
-
-        if (copy != NULL)
-            pkt_unref(copy);
-        meta->flags &= (uint16_t)~PKT_F_DETACHED;
-        if ((meta->flags & PKT_F_LOAN) != 0)
-            tcp_loan_return(s, m);
-    }
-}
-
 /* All of the chain or nothing: 0, or -errno and the buffer is as it was. Nothing is sent yet. */
 static int write_chain(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
 {
@@ -104,7 +86,7 @@ static int write_chain(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *
 
     if (r != 0)
         return r;
-    leave_application(s, m); /* while its pieces can be walked: empty ones go at once, links are cut */
+    zc_leave_application(s, m); /* while its pieces can be walked: empty ones go at once, links are cut */
     tcp_send_take(s, tc, m);
     return 0;
 }
@@ -120,7 +102,7 @@ static int64_t do_write(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
     bool was_idle;
 
     if (sk == NULL)
@@ -151,7 +133,7 @@ static int64_t do_writev(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
     bool was_idle;
 
     if (sk == NULL)
@@ -186,18 +168,4 @@ int z_writev(int fd, struct z_buf *b[], int cnt)
             return (int)api_ret(-EINVAL);
     }
     return (int)api_ret(api_call(&a.op, do_writev));
-}
-
-ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linux_sockaddr *to, unsigned tolen)
-{
-    (void)fd, (void)b, (void)n, (void)flags, (void)to, (void)tolen;
-    return (ssize_t)api_ret(-ENOTSUP);
-}
-
-ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_sockaddr *from, unsigned *fromlen)
-{
-    (void)fd, (void)n, (void)flags, (void)from, (void)fromlen;
-    if (b != NULL)
-        *b = NULL;
-    return (ssize_t)api_ret(-ENOTSUP);
 }

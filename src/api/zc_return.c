@@ -31,7 +31,7 @@ static int64_t do_return(struct z_stack *s, struct api_op *op)
     struct rte_mbuf *m = ((struct return_op *)op)->m;
 
     if ((zc_flags(m) & PKT_F_LOAN) != 0 && !pkt_is_shared(m))
-        tcp_loan_return(s, m);
+        zc_loan_return(s, m);
     pkt_unref(m);
     return 0;
 }

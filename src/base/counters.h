@@ -44,6 +44,7 @@
     X(DROP_ETH_TYPE, "drop.eth_type", "ethertype that nobody here speaks")                       \
     X(DROP_ETH_DST, "drop.eth_dst", "destination address is not ours")                           \
     X(DROP_ETH_SRC, "drop.eth_src", "source address is a group address or our own")              \
+    X(DROP_VLAN_UNKNOWN, "drop.vlan_unknown", "frame of a VLAN that has no [vlanN] (vlan_filter)") \
     X(DROP_ARP_BAD, "drop.arp_bad", "malformed ARP packet")                                      \
     X(DROP_ARP_NOT_US, "drop.arp_not_us", "ARP for another host")                                \
     X(DROP_ARP_DONE, "drop.arp_done", "ARP packets consumed")                                    \
@@ -80,7 +81,6 @@
     X(CTR_FRAG_GIVEN_UP, "ip.reass_given_up", "incomplete datagrams given up, for any reason")   \
     X(CTR_FRAG_TX, "ip.frag_tx", "fragments sent")                                               \
     X(CTR_FRAG_TX_DATAGRAMS, "ip.fragmented", "packets of ours that were cut")                   \
-    X(DROP_IP_FRAGMENT, "drop.ip_fragment", "fragments of IPv6")          \
     X(DROP_IP_PROTO, "drop.ip_proto", "protocol that nobody here speaks")                        \
     X(DROP_IP_NO_ROUTE, "drop.ip_no_route", "no route to the destination")                       \
     X(DROP_IP_TOO_BIG, "drop.ip_too_big", "packet larger than the MTU of its path")              \
@@ -185,12 +185,26 @@
     X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
     X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
     X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_CC_NOMEM, "tcp.cc_no_memory", "congestion control replaced by cubic: connection memory at its limit (conn_memory)") \
+    X(CTR_TCP_ECN_ECT_TX, "tcp.ecn_ect_tx", "segments sent as ECN-capable")                      \
+    X(CTR_TCP_ECN_CE_RX, "tcp.ecn_ce_rx", "segments with text received with a congestion mark")  \
+    X(CTR_TCP_ECN_ECE_RX, "tcp.ecn_ece_rx", "acknowledgements with ECN-Echo received")           \
+    X(CTR_TCP_ECN_REDUCED, "tcp.ecn_reduced", "reductions of the congestion window for ECN-Echo") \
+    X(CTR_TCP_ECN_FALLBACK, "tcp.ecn_fallback", "connections opened without ECN: the SYN that asked was not answered") \
     X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
+    X(CTR_TCP_RTO_SPURIOUS, "tcp.rto_spurious", "timeouts undone: the data had arrived (F-RTO, Eifel, DSACK)")\
+    X(CTR_TCP_UNDO, "tcp.recoveries_undone", "fast recoveries undone: nothing had been lost (Eifel, DSACK)")\
+    X(CTR_TCP_TLP, "tcp.tail_probes", "tail loss probes sent (RFC 8985)")                        \
+    X(CTR_TCP_TLP_REPAIRED, "tcp.tail_probes_repaired", "losses that a tail loss probe repaired alone")\
+    X(CTR_TCP_REORDERED, "tcp.reordered", "acknowledgements that showed reordering of our segments")\
+    X(CTR_TCP_RENEGED, "tcp.sack_reneged", "timeouts at data that the peer had SACKed and thrown away")\
     X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
     X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
     X(CTR_TCP_DUPACK_RX, "tcp.dup_acks_rx", "duplicate acknowledgements received")               \
     X(CTR_TCP_OOO, "tcp.out_of_order", "segments queued out of order")                           \
     X(CTR_TCP_SACK_RX, "tcp.sack_blocks_rx", "SACK blocks received")                             \
+    X(CTR_TCP_DSACK_RX, "tcp.dsacks_rx", "duplicates that the peer reported (RFC 2883)")         \
+    X(CTR_TCP_DSACK_TX, "tcp.dsacks_tx", "duplicates reported to the peer")                      \
     X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
@@ -206,6 +220,9 @@
     X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
     X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
     X(CTR_TCP_BLACK_HOLE, "tcp.mtu_black_holes", "segment sizes given up after timeouts (mtu_probing)") \
+    X(CTR_TCP_ICMP_IGNORED, "tcp.icmp_ignored", "ICMP errors about segments that are not in flight (RFC 5927)") \
+    X(CTR_TCP_ORPHAN_LIMIT, "tcp.orphan_limit", "connections reset at close: limit (max_orphans)")  \
+    X(CTR_TCP_ORPHAN_TIME, "tcp.orphan_timeouts", "connections reset because their end took too long after close (orphan_ms)") \
     X(CTR_TCP_URG_RX, "tcp.urgent_rx", "segments with urgent data received")
 
 #define COUNTERS_SOCK(X)                                                                         \

@@ -19,6 +19,7 @@
 #include "link/resolve.h"
 #include "sock/event.h"
 #include "sock/sock.h"
+#include "wire/eth.h"
 
 #include "base/poison.h"
 
@@ -104,7 +105,8 @@ void stack_destroy(struct z_stack *s)
     udp_state_fini(s);
     stack_drop_unsent(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
-        port_close(s->netif[i]->port);
+        if (s->netif[i]->parent == NULL)
+            port_close(s->netif[i]->port);
     if (s->ip != NULL)
         ip_fini(s);
     if (s->neigh != NULL)
@@ -122,28 +124,73 @@ static void note_copied(struct rte_mbuf *seg)
     wrap_note(seg, WRAP_COPIED);
 }
 
-struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
+static struct netif *add_netif(struct z_stack *s, struct port *p, const char *name)
 {
     struct netif *nif;
 
     if (s->n_netifs == STACK_MAX_NETIFS || (nif = bigtab_alloc(1, sizeof(*nif))) == NULL)
         return NULL;
     nif->port = p;
-    p->ctr = &s->ctr;
-    p->copied = note_copied;
     memcpy(nif->mac, p->mac, sizeof(nif->mac));
     nif->mtu = p->mtu;
     nif->index = (uint8_t)s->n_netifs;
     snprintf(nif->name, sizeof(nif->name), "%s", name);
     s->netif[s->n_netifs++] = nif;
+    return nif;
+}
+
+static void netif_up(struct z_stack *s, struct netif *nif)
+{
     if (s->conf.ipv6)
         (void)ip6_netif_up(s, nif); /* an empty table takes the address, a full routing table is the user's (route_limit) */
+}
+
+struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
+{
+    struct netif *nif = add_netif(s, p, name);
+
+    if (nif == NULL)
+        return NULL;
+    p->ctr = &s->ctr;
+    p->copied = note_copied;
+    netif_up(s, nif);
+    return nif;
+}
+
+struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t vid, const char *name)
+{
+    struct netif *nif;
+
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        if (s->netif[i]->parent == parent && s->netif[i]->vid == vid)
+            return NULL;
+    if (vid == 0 || vid > VLAN_VID_MAX || parent->parent != NULL || (nif = add_netif(s, parent->port, name)) == NULL)
+        return NULL;
+    nif->parent = parent;
+    nif->vid = vid;
+    netif_up(s, nif);
     return nif;
 }
 
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast)
 {
     return ip_add_addr(s, nif, addr, mask, broadcast);
+}
+
+int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen)
+{
+    return ip6_add_addr(s, nif, addr, plen, ADDR6_STATIC);
+}
+
+int stack_add_route(struct z_stack *s, struct netif *nif, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway,
+                    uint32_t metric)
+{
+    struct route r = {
+        .prefix = *prefix, .plen = plen, .gateway = *gateway, .nif = nif, .metric = metric, .origin = ROUTE_STATIC, .expires_ns = NS_NEVER};
+
+    inaddr_set_zone(&r.prefix, ip6_zone(nif));
+    inaddr_set_zone(&r.gateway, ip6_zone(nif));
+    return ip_route_set(s, &r, true);
 }
 
 int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
@@ -207,7 +254,7 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     s->now_ns = now_ns;
     n = ip_loopback_poll(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
-        n += receive(s, s->netif[i]);
+        n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;
     release_run(s);
     stack_count(s, CTR_POLLS);
     if (n == 0)

@@ -22,11 +22,12 @@ enum timer_kind {
     TIMER_NEIGH,
     TIMER_KEVENT,
     TIMER_ROUTE,
+    TIMER_FRAG,
+    TIMER_TW,
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
-    TIMER_FRAG,
-    TIMER_TW,
+    TIMER_SYN,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -72,8 +73,21 @@ void stack_drop_unsent(struct z_stack *s); /* frames that no device took are giv
 /* Adds an interface on a port; addresses are added with stack_add_addr. Returns it, or NULL when the table is full. */
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name);
 
+/*
+ * Adds the VLAN vid (1 to VLAN_VID_MAX) of a port as an interface of its own: other addresses, neighbours and routes, the same device.
+ * NULL when the table is full, or the port has it already.
+ */
+struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t vid, const char *name);
+
 /* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
+
+/* The same for IPv6; a link-local address gets its zone here. -EINVAL, -EOPNOTSUPP (no IPv6 there) too. */
+int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen);
+
+/* Adds a static route through nif, on the link when gateway is any; zones as above. As ip_route_set. */
+int stack_add_route(struct z_stack *s, struct netif *nif, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway,
+                    uint32_t metric);
 
 /* Adds a default route. */
 int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
@@ -91,6 +105,12 @@ unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
 uint64_t stack_next_deadline(const struct z_stack *s);
+
+/* Memory of received buffers in the application's hands. */
+static inline uint64_t stack_loan_bytes(const struct z_stack *s)
+{
+    return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
 
 static inline void stack_count(struct z_stack *s, enum ctr c)
 {

@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "core/stack_conf.h"
+#include "tcp/cc.h"
 
 #include "base/poison.h"
 
@@ -79,10 +80,12 @@ static void init_tcp_timers(struct stack_conf *c)
     c->rto_min_ns = 200 * NS_PER_MS;
     c->rto_max_ns = 120 * NS_PER_SEC;
     c->delack_ns = 40 * NS_PER_MS;
+    c->max_ack_delay_ns = 40 * NS_PER_MS;
     c->keepidle_ns = 7200 * NS_PER_SEC; /* RFC 9293 MUST-28 */
     c->keepintvl_ns = 75 * NS_PER_SEC;
     c->keepcnt = 9;
     c->finwait2_ns = 60 * NS_PER_SEC;
+    c->orphan_ns = 1800 * NS_PER_SEC; /* twice what data_retries allow a peer that says nothing */
     /* RFC 9293 MUST-23: R2 of a SYN is 3 minutes or more. SYNs leave at 0, 1, 3, 7, 15, 31, 63, 127 s, the end is at 247 s. */
     c->syn_retries = 7;
     /* Linux' number (63 s), not 3 minutes: a half-open connection is memory that anybody can make us hold. */
@@ -103,7 +106,11 @@ static void init_tcp(struct stack_conf *c)
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;
     c->init_cwnd_segs = 10;
+    c->cc = &cc_cubic;
+    c->ecn = 1;
+    c->pacing = false;
     c->mss_default = 0;
+    c->max_orphans = 65536;
     c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;

@@ -7,6 +7,8 @@
 
 #include "pkt/pkt.h"
 
+struct cc_ops;
+
 struct stack_conf {
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
@@ -55,13 +57,20 @@ struct stack_conf {
     uint64_t msl_ns;                           /* net.inet.tcp.msl: half of TIME-WAIT */
     uint64_t rto_min_ns, rto_max_ns, rto_initial_ns;
     uint64_t delack_ns;                        /* 0: no delayed ACKs */
+    uint64_t max_ack_delay_ns;                 /* how long a peer may delay the acknowledgement of a lone segment (RFC 8985 7.2) */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t finwait2_ns;                      /* after close(2) */
     uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
     uint32_t challenge_ack_rate;               /* per second and connection (RFC 5961 section 7) */
     uint32_t init_cwnd_segs;                   /* RFC 6928 */
+    const struct cc_ops *cc;                   /* congestion_control; net.inet.tcp.cc.algorithm */
+    uint8_t ecn;                               /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
+    bool pacing;                               /* of algorithms that do not pace by themselves too */
     uint16_t mss_default;                      /* 0: from the MTU */
+    uint64_t orphan_ns;                        /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
+    uint32_t max_orphans;                      /* connections at a time that nobody holds and that are not at their end */
+    uint32_t notsent_lowat_bytes;              /* TCP_NOTSENT_LOWAT of new sockets; 0: none */
     uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
     bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;

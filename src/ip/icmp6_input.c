@@ -50,10 +50,9 @@ static struct meaning meaning_of(uint8_t type, uint8_t code)
 }
 
 /* false when the quoted packet is not one that a transport of ours can have sent through nif */
-static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *quote, uint32_t len, const struct icmp6_hdr *h)
+static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *quote, uint32_t len, struct meaning what, uint32_t mtu)
 {
-    const struct meaning what = meaning_of(h->type, h->code);
-    struct icmp_err e = {.kind = what.kind, .err = what.err};
+    struct icmp_err e = {.kind = what.kind, .err = what.err, .mtu = what.kind == ICMP_KIND_TOO_BIG ? mtu : 0};
     struct icmp6_quote q;
 
     if (!icmp6_parse_quote(quote, len, &q))
@@ -66,8 +65,6 @@ static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *qu
     e.rport = q.dport;
     e.seq = q.seq;
     e.len = q.total_len;
-    if (e.kind == ICMP_KIND_TOO_BIG)
-        e.mtu = h->word;
     if (inaddr_is_v4(&e.laddr) || !ip_is_local(s, &e.laddr))
         return false;
     if (q.proto == IPPROTO_TCP_)
@@ -81,9 +78,7 @@ static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *qu
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
-    const struct icmp6_hdr h = {.type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR};
-
-    (void)notify(s, nif, pkt_data(m), m->data_len, &h);
+    (void)notify(s, nif, pkt_data(m), m->data_len, (struct meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, 0);
 }
 
 static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp6_hdr *h)
@@ -92,7 +87,7 @@ static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mb
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!notify(s, in->nif, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN, h)) {
+    if (!notify(s, in->nif, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN, meaning_of(h->type, h->code), h->word)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }

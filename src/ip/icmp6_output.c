@@ -58,7 +58,7 @@ static bool is_about_error(const uint8_t *p, uint32_t len)
             return false;
         return x.off >= len || p[x.off] < ICMP6_INFO || p[x.off] == ICMP6_REDIRECT;
     case IPV6_EXT_FRAGMENT:
-        return x.frag.off != 0 || (x.frag.next == IPPROTO_ICMPV6_ && (x.off >= len || p[x.off] < ICMP6_INFO));
+        return x.frag.next == IPPROTO_ICMPV6_ && (x.frag.off != 0 || x.off >= len || p[x.off] < ICMP6_INFO);
     default:
         return false;
     }

@@ -15,6 +15,7 @@ enum icmp_kind {
     ICMP_KIND_PROTO,
     ICMP_KIND_PORT,
     ICMP_KIND_ADMIN,   /* forbidden */
+    ICMP_KIND_NEIGH_FAILED, /* nobody's message: our own question for its link address had no answer */
     ICMP_KIND_TOO_BIG, /* .mtu says what would fit */
     ICMP_KIND_TIME_EXCEEDED,
     ICMP_KIND_PARAM_PROBLEM,

@@ -44,10 +44,9 @@ static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
 }
 
 /* false when the quoted packet is not one that a transport of ours can have sent */
-static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, const struct icmp_hdr *h)
+static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, struct icmp_meaning what, uint16_t mtu)
 {
-    const struct icmp_meaning what = icmp_meaning(h->type, h->code);
-    struct icmp_err e = {.kind = what.kind, .err = what.err};
+    struct icmp_err e = {.kind = what.kind, .err = what.err, .mtu = what.kind == ICMP_KIND_TOO_BIG ? mtu : 0};
     struct icmp_quote q;
 
     if (!icmp_parse_quote(quote, len, &q))
@@ -58,8 +57,6 @@ static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, c
     e.rport = q.dport;
     e.seq = q.seq;
     e.len = q.total_len;
-    if (e.kind == ICMP_KIND_TOO_BIG)
-        e.mtu = h->seq;
     if (!ip_is_local(s, &e.laddr))
         return false;
     if (q.proto == IPPROTO_TCP_)
@@ -73,9 +70,7 @@ static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, c
 
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
 {
-    const struct icmp_hdr h = {.type = ICMP_UNREACH, .code = ICMP_UNREACH_HOST};
-
-    (void)icmp_notify(s, pkt_data(m), m->data_len, &h);
+    (void)icmp_notify(s, pkt_data(m), m->data_len, (struct icmp_meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, 0);
 }
 
 static void icmp_error_input(struct z_stack *s, struct rte_mbuf *m, const struct icmp_hdr *h)
@@ -84,7 +79,7 @@ static void icmp_error_input(struct z_stack *s, struct rte_mbuf *m, const struct
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!icmp_notify(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, h)) {
+    if (!icmp_notify(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, icmp_meaning(h->type, h->code), h->seq)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }

@@ -68,7 +68,7 @@ void ip6_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consu
 void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m /* consumed */);
 int ip6_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr *src, const struct inaddr *dst);
 
-/* The label of a connection's packets, the same from any place that knows its tuple (RFC 6437 section 3). 20 bits, never 0. */
+/* The label of a flow's packets, the same from any place that knows its tuple (RFC 6437 section 3): 20 bits, never 0. IPv4: 0. */
 uint32_t ip6_flow_label(const struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint16_t sport, uint16_t dport);
 
 /*

@@ -4,6 +4,7 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "ip/mcast.h"
 #include "tcp/tcp.h"
@@ -17,7 +18,9 @@
 #include "base/poison.h"
 
 static const enum ctr ip6_drop_reason[] = {
-    [IPV6_ESHORT] = DROP_IP6_SHORT, [IPV6_EVERSION] = DROP_IP6_VERSION, [IPV6_ELEN] = DROP_IP6_LEN,
+    [IPV6_ESHORT] = DROP_IP6_SHORT,
+    [IPV6_EVERSION] = DROP_IP6_VERSION,
+    [IPV6_ELEN] = DROP_IP6_LEN,
 };
 
 /*
@@ -72,9 +75,8 @@ static void demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 static void refuse(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, enum ipv6_ext_verdict v, const struct ipv6_ext *x)
 {
     static const enum ctr why[] = {
-        [IPV6_EXT_NONE] = DROP_IP6_NONE,   [IPV6_EXT_FRAGMENT] = DROP_IP_FRAGMENT,       [IPV6_EXT_SHORT] = DROP_IP6_SHORT,
-        [IPV6_EXT_DISCARD] = DROP_IP6_EXT, [IPV6_EXT_PROBLEM] = DROP_IP6_EXT,            [IPV6_EXT_PROBLEM_UNICAST] = DROP_IP6_EXT,
-        [IPV6_EXT_LIMIT] = DROP_IP6_EXT_LIMIT,
+        [IPV6_EXT_NONE] = DROP_IP6_NONE,   [IPV6_EXT_SHORT] = DROP_IP6_SHORT,         [IPV6_EXT_DISCARD] = DROP_IP6_EXT,
+        [IPV6_EXT_PROBLEM] = DROP_IP6_EXT, [IPV6_EXT_PROBLEM_UNICAST] = DROP_IP6_EXT, [IPV6_EXT_LIMIT] = DROP_IP6_EXT_LIMIT,
     };
 
     if (v == IPV6_EXT_PROBLEM || v == IPV6_EXT_LIMIT || (v == IPV6_EXT_PROBLEM_UNICAST && !in->dst_group))
@@ -103,7 +105,9 @@ static struct rte_mbuf *pullup_l4(struct z_stack *s, struct rte_mbuf *m, uint32_
     return m->data_len < off + want ? pkt_pullup(s, m, off + want) : m;
 }
 
-/* The packet m is whole, trimmed and for us; in lacks what the extension headers say. */
+static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, const struct ipv6_ext *x);
+
+/* The packet m is trimmed and for us; in lacks what the extension headers say. */
 static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
 {
     const struct ipv6_ext_limits lim = {s->conf.ip6_ext_headers, s->conf.ip6_ext_bytes, s->conf.ip6_ext_options};
@@ -113,6 +117,10 @@ static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
     while ((v = ipv6_ext_walk(pkt_data(m), m->data_len, m->pkt_len, &lim, &x)) == IPV6_EXT_MORE)
         if (!(m = pkt_pullup(s, m, x.want)))
             return;
+    if (unlikely(v == IPV6_EXT_FRAGMENT)) {
+        input_fragment(s, in, m, &x);
+        return;
+    }
     if (v == IPV6_EXT_OK && !(m = pullup_l4(s, m, x.off, x.proto)))
         return;
     in->ip_hlen = v == IPV6_EXT_OK ? x.off : 0;
@@ -131,6 +139,23 @@ static void input_ext(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m)
     pkt_pull(m, x.off);
     in->l4_len = m->pkt_len;
     demux(s, in, m);
+}
+
+/* What is put together begins with the headers of the first fragment, whose fragment header has become an atomic one (RFC 6946). */
+static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf *m, const struct ipv6_ext *x)
+{
+    const struct ip_frag f = {.id = x->frag.id, .off = x->frag.off, .mf = x->frag.mf};
+
+    in->ip_hlen = x->off;
+    in->next_off = x->frag.hdr_off;
+    in->proto = x->frag.next;
+    pkt_pull(m, x->off);
+    in->l4_len = m->pkt_len;
+    m = ip_frag_input(s, in, &f, m);
+    if (m) {
+        (void)pkt_push(m, in->ip_hlen);
+        input_ext(s, in, m);
+    }
 }
 
 void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group, bool from_self)

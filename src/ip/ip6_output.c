@@ -3,6 +3,7 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
+#include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "ip/nd.h"
 #include "ip/route.h"
@@ -23,7 +24,10 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     }
     /* a frame for segmentation offload is cut to the MTU by the port */
     if (unlikely(m->pkt_len + IPV6_HLEN > path->mtu && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))) {
-        pkt_drop(s, m, DROP_IP_TOO_BIG);
+        if (o->df)
+            pkt_drop(s, m, DROP_IP_TOO_BIG);
+        else
+            ip_frag_output(s, path, o, m);
         return;
     }
     h = (struct ipv6_hdr){.tclass = o->tos,

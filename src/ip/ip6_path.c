@@ -19,8 +19,11 @@ uint32_t ip6_flow_label(const struct z_stack *s, const struct inaddr *src, const
         struct inaddr src, dst;
         uint32_t ports, purpose;
     } in = {*src, *dst, (uint32_t)sport << 16 | dport, 6};
-    uint32_t label = (uint32_t)(siphash13(s->secret_key, &in, sizeof(in)) >> (64 - FLOW_BITS));
+    uint32_t label;
 
+    if (inaddr_is_v4(dst))
+        return 0;
+    label = (uint32_t)(siphash13(s->secret_key, &in, sizeof(in)) >> (64 - FLOW_BITS));
     return label != 0 ? label : 1;
 }
 

@@ -12,22 +12,22 @@
 
 #define FRAG_ID_SLOTS 1024u
 /* RFC 1122 3.3.2 says 60 to 120 s, Linux does 30 s: an identification of 16 bits may be used again before (RFC 4963). */
-#define REASS_TIMEOUT_V4_NS (30 * NS_PER_SEC)
-#define REASS_TIMEOUT_V6_NS (60 * NS_PER_SEC) /* RFC 8200 section 4.5 */
+#define FRAG_TIMEOUT_V4_NS (30 * NS_PER_SEC)
+#define FRAG_TIMEOUT_V6_NS (60 * NS_PER_SEC) /* RFC 8200 section 4.5 */
 
 int ip_frag_init(struct z_stack *s)
 {
     struct ip_state *ip = s->ip;
-    struct reass_conf c = {.limit = s->conf.frag_limit,
-                           .pieces = s->conf.frag_pieces,
-                           .memory_bytes = s->conf.frag_memory_bytes,
-                           .timeout_v4_ns = REASS_TIMEOUT_V4_NS,
-                           .timeout_v6_ns = REASS_TIMEOUT_V6_NS};
+    struct frag_conf c = {.limit = s->conf.frag_limit,
+                          .pieces = s->conf.frag_pieces,
+                          .memory_bytes = s->conf.frag_memory_bytes,
+                          .timeout_v4_ns = FRAG_TIMEOUT_V4_NS,
+                          .timeout_v6_ns = FRAG_TIMEOUT_V6_NS};
 
     memcpy(c.key, s->hash_key, sizeof(c.key));
     ip->frag_timer.kind = TIMER_FRAG;
     ip->frag_id = arena_alloc(&s->arena, FRAG_ID_SLOTS * sizeof(*ip->frag_id));
-    if (!ip->frag_id || reass_init(&ip->reass, &s->arena, &c) != 0)
+    if (!ip->frag_id || frag_init(&ip->reass, &s->arena, &c) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < FRAG_ID_SLOTS; i++)
         ip->frag_id[i] = (uint32_t)rng_next(&s->rng);
@@ -37,25 +37,20 @@ int ip_frag_init(struct z_stack *s)
 void ip_frag_fini(struct z_stack *s)
 {
     struct ip_state *ip = s->ip;
-    struct reass_dgram *d;
+    struct frag_dgram *d;
     struct rte_mbuf *m;
 
     wheel_cancel(&s->wheel, &ip->frag_timer);
     if (ip->reass.bucket) {
-        while ((d = reass_oldest(&ip->reass, NULL))) {
-            while ((m = reass_pop(&ip->reass, d)))
+        while ((d = frag_oldest(&ip->reass, NULL))) {
+            while ((m = frag_pop(&ip->reass, d)))
                 pkt_unref_chain(m);
-            reass_free(&ip->reass, d);
+            frag_free(&ip->reass, d);
         }
-        reass_fini(&ip->reass);
+        frag_fini(&ip->reass);
     }
     arena_free(&s->arena, ip->frag_id, FRAG_ID_SLOTS * sizeof(*ip->frag_id));
     ip->frag_id = NULL;
-}
-
-uint64_t ip_frag_bytes(const struct z_stack *s)
-{
-    return s->ip->reass.bytes;
 }
 
 uint32_t ip_frag_id(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t proto)

@@ -17,7 +17,6 @@ struct z_stack;
 
 /* At most so many frames are made of one packet: 64 KB over the smallest MTU that a port may have. */
 #define FRAG_OUT_MAX 128u
-#define FRAG_HLEN 8u /* the fragment header of IPv6 (RFC 8200 section 4.5) */
 
 /* What the header of a fragment says. */
 struct ip_frag {
@@ -39,7 +38,7 @@ void ip_frag_fini(struct z_stack *s);
  * first fragment, in->fragmented set, in->l4_len the new length and in->l4_cksum_good false. The IP header in the headroom then
  * says what a single packet would: the new length, no fragmentation; the fragment header of IPv6 stays, as an atomic one.
  *
- * What RFC 7112 asks of the first fragment of an IPv6 datagram is the caller's to check, before.
+ * What RFC 7112 asks of the first fragment of an IPv6 datagram was checked before (wire/ipv6.h).
  */
 struct rte_mbuf *ip_frag_input(struct z_stack *s, struct ip_in *in, const struct ip_frag *f, struct rte_mbuf *m /* consumed */);
 

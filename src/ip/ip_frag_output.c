@@ -2,10 +2,12 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
 #include "wire/cksum.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
@@ -24,7 +26,7 @@ static void fill_cksum(const struct ip_out *o, struct rte_mbuf *m)
     if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == 0)
         return;
     memcpy(field, &sum, sizeof(sum));
-    sum = cksum_finish(ip_cksum_chain(cksum_pseudo_v4(inaddr_to_v4(&o->src), inaddr_to_v4(&o->dst), o->proto, m->pkt_len), m, m->pkt_len));
+    sum = cksum_finish(ip_cksum_chain(cksum_pseudo(&o->src, &o->dst, o->proto, m->pkt_len), m, m->pkt_len));
     if (udp && sum == 0)
         sum = 0xffff; /* RFC 768: zero means that there is none */
     memcpy(field, &sum, sizeof(sum));
@@ -65,19 +67,28 @@ static struct rte_mbuf *cut(struct z_stack *s, struct cursor *at, uint32_t n)
 
 static void send_frame(struct z_stack *s, struct ip_path *path, const struct ip_out *o, const struct ip_frag *f, struct rte_mbuf *m)
 {
+    struct ip_out o6 = *o;
+
     stack_count(s, CTR_FRAG_TX);
-    ip_output_fragment(s, path, o, f, m);
+    if (inaddr_is_v4(&o->dst)) {
+        ip_output_fragment(s, path, o, f, m);
+        return;
+    }
+    ipv6_frag_build(pkt_push(m, IPV6_FRAG_HLEN), o->proto, f->off, f->mf, f->id);
+    o6.proto = IPPROTO_FRAGMENT_;
+    ip6_output(s, path, &o6, m);
 }
 
 /* All frames are made before the first one leaves: a part of a datagram is of no use to anybody. */
 void ip_frag_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
 {
-    uint32_t room = (path->mtu - IPV4_HLEN) & ~7u, total = m->pkt_len, n = 0;
+    bool v4 = inaddr_is_v4(&o->dst);
+    uint32_t room = (path->mtu - (v4 ? IPV4_HLEN : IPV6_HLEN + IPV6_FRAG_HLEN)) & ~7u, total = m->pkt_len, n = 0;
     struct rte_mbuf *frame[FRAG_OUT_MAX];
     struct cursor at = {.seg = m};
     struct ip_frag f = {0};
 
-    if (total + IPV4_HLEN > UINT16_MAX || total > room * FRAG_OUT_MAX) {
+    if (total + (v4 ? IPV4_HLEN : 0) > UINT16_MAX || total > room * FRAG_OUT_MAX) {
         pkt_drop(s, m, DROP_IP_TOO_BIG);
         return;
     }

@@ -12,7 +12,7 @@
 
 #define PIECES_MIN 8u /* slots of a new datagram */
 
-int reass_init(struct reass_table *t, struct arena *a, const struct reass_conf *conf)
+int frag_init(struct frag_table *t, struct arena *a, const struct frag_conf *conf)
 {
     memset(t, 0, sizeof(*t));
     t->conf = *conf;
@@ -25,35 +25,35 @@ int reass_init(struct reass_table *t, struct arena *a, const struct reass_conf *
     return t->bucket ? 0 : -ENOMEM;
 }
 
-void reass_fini(struct reass_table *t)
+void frag_fini(struct frag_table *t)
 {
     Z_CHECK(t->n == 0 && t->bytes == 0);
     arena_free(t->arena, t->bucket, t->n_buckets * sizeof(*t->bucket));
     t->bucket = NULL;
 }
 
-static struct reass_dgram **bucket_of(const struct reass_table *t, const struct reass_key *k)
+static struct frag_dgram **bucket_of(const struct frag_table *t, const struct frag_key *k)
 {
     return &t->bucket[siphash13(t->conf.key, k, sizeof(*k)) & (t->n_buckets - 1)];
 }
 
-static struct reass_list *list_of(const struct reass_table *t, const struct reass_key *k)
+static struct frag_list *list_of(const struct frag_table *t, const struct frag_key *k)
 {
-    return (struct reass_list *)(uintptr_t)&t->age[!inaddr_is_v4(&k->dst)];
+    return (struct frag_list *)(uintptr_t)&t->age[!inaddr_is_v4(&k->dst)];
 }
 
-struct reass_dgram *reass_find(const struct reass_table *t, const struct reass_key *k)
+struct frag_dgram *frag_find(const struct frag_table *t, const struct frag_key *k)
 {
-    struct reass_dgram *d = *bucket_of(t, k);
+    struct frag_dgram *d = *bucket_of(t, k);
 
     while (d && memcmp(&d->key, k, sizeof(*k)) != 0)
         d = d->hash_next;
     return d;
 }
 
-struct reass_dgram *reass_new(struct reass_table *t, const struct reass_key *k, uint64_t now_ns)
+struct frag_dgram *frag_new(struct frag_table *t, const struct frag_key *k, uint64_t now_ns)
 {
-    struct reass_dgram **b = bucket_of(t, k), *d;
+    struct frag_dgram **b = bucket_of(t, k), *d;
 
     if (t->n >= t->conf.limit || !(d = arena_alloc(t->arena, sizeof(*d))))
         return NULL;
@@ -67,17 +67,17 @@ struct reass_dgram *reass_new(struct reass_table *t, const struct reass_key *k, 
     return d;
 }
 
-bool reass_has_room(const struct reass_table *t, uint32_t truesize, bool create)
+bool frag_has_room(const struct frag_table *t, uint32_t truesize, bool create)
 {
     return t->bytes + truesize <= t->conf.memory_bytes && (!create || t->n < t->conf.limit);
 }
 
-struct reass_dgram *reass_oldest(const struct reass_table *t, const struct reass_dgram *except)
+struct frag_dgram *frag_oldest(const struct frag_table *t, const struct frag_dgram *except)
 {
-    struct reass_dgram *oldest = NULL;
+    struct frag_dgram *oldest = NULL;
 
     for (unsigned f = 0; f < 2; f++) {
-        struct reass_dgram *d = TAILQ_FIRST(&t->age[f]);
+        struct frag_dgram *d = TAILQ_FIRST(&t->age[f]);
 
         if (d && d == except)
             d = TAILQ_NEXT(d, age);
@@ -87,18 +87,18 @@ struct reass_dgram *reass_oldest(const struct reass_table *t, const struct reass
     return oldest;
 }
 
-uint64_t reass_deadline_ns(const struct reass_table *t)
+uint64_t frag_deadline_ns(const struct frag_table *t)
 {
-    const struct reass_dgram *v4 = TAILQ_FIRST(&t->age[0]), *v6 = TAILQ_FIRST(&t->age[1]);
+    const struct frag_dgram *v4 = TAILQ_FIRST(&t->age[0]), *v6 = TAILQ_FIRST(&t->age[1]);
     uint64_t a = v4 ? v4->deadline_ns : NS_NEVER, b = v6 ? v6->deadline_ns : NS_NEVER;
 
     return MIN(a, b);
 }
 
-struct reass_dgram *reass_expired(const struct reass_table *t, uint64_t now_ns)
+struct frag_dgram *frag_expired(const struct frag_table *t, uint64_t now_ns)
 {
     for (unsigned f = 0; f < 2; f++) {
-        struct reass_dgram *d = TAILQ_FIRST(&t->age[f]);
+        struct frag_dgram *d = TAILQ_FIRST(&t->age[f]);
 
         if (d && d->deadline_ns <= now_ns)
             return d;
@@ -106,10 +106,10 @@ struct reass_dgram *reass_expired(const struct reass_table *t, uint64_t now_ns)
     return NULL;
 }
 
-static bool grow(struct reass_table *t, struct reass_dgram *d)
+static bool grow(struct frag_table *t, struct frag_dgram *d)
 {
     uint16_t slots = (uint16_t)(d->slots ? MIN(2u * d->slots, t->conf.pieces) : MIN(PIECES_MIN, t->conf.pieces));
-    struct reass_piece *p = arena_alloc(t->arena, slots * sizeof(*p));
+    struct frag_piece *p = arena_alloc(t->arena, slots * sizeof(*p));
 
     if (!p)
         return false;
@@ -122,7 +122,7 @@ static bool grow(struct reass_table *t, struct reass_dgram *d)
 }
 
 /* Where a piece at off belongs: behind all that begin before it. Most come in order. */
-static uint32_t place(const struct reass_dgram *d, uint32_t off)
+static uint32_t place(const struct frag_dgram *d, uint32_t off)
 {
     uint32_t lo = 0, hi = d->n;
 
@@ -140,16 +140,16 @@ static uint32_t place(const struct reass_dgram *d, uint32_t off)
 }
 
 /* Behind the known end, or an end before what is there, or a second end. */
-static bool breaks_end(const struct reass_dgram *d, uint32_t end, bool more)
+static bool breaks_end(const struct frag_dgram *d, uint32_t end, bool more)
 {
-    const struct reass_piece *last = d->n ? &d->piece[d->n - 1] : NULL;
+    const struct frag_piece *last = d->n ? &d->piece[d->n - 1] : NULL;
 
     if (d->total)
         return more ? end >= d->total : end != d->total;
     return !more && last && (uint32_t)last->off + last->len > end;
 }
 
-uint32_t reass_truesize(const struct rte_mbuf *m)
+uint32_t frag_truesize(const struct rte_mbuf *m)
 {
     uint32_t sum = 0;
 
@@ -158,31 +158,31 @@ uint32_t reass_truesize(const struct rte_mbuf *m)
     return sum;
 }
 
-enum reass_verdict reass_add(struct reass_table *t, struct reass_dgram *d, uint32_t off, uint32_t len, bool more, struct rte_mbuf *m)
+enum frag_verdict frag_add(struct frag_table *t, struct frag_dgram *d, uint32_t off, uint32_t len, bool more, struct rte_mbuf *m)
 {
-    uint32_t at = place(d, off), end = off + len, truesize = reass_truesize(m);
-    struct reass_piece *next = at < d->n ? &d->piece[at] : NULL, *prev = at ? &d->piece[at - 1] : NULL;
+    uint32_t at = place(d, off), end = off + len, truesize = frag_truesize(m);
+    struct frag_piece *next = at < d->n ? &d->piece[at] : NULL, *prev = at ? &d->piece[at - 1] : NULL;
 
     if (next && next->off == off && next->len == len && more == (d->total != end))
-        return REASS_DUPLICATE;
+        return FRAG_DUPLICATE;
     if (breaks_end(d, end, more) || (next && end > next->off) || (prev && (uint32_t)prev->off + prev->len > off))
-        return REASS_OVERLAP;
+        return FRAG_OVERLAP;
     if (d->n == t->conf.pieces)
-        return REASS_MANY;
+        return FRAG_MANY;
     if (d->n == d->slots && !grow(t, d))
-        return REASS_NOMEM;
+        return FRAG_NOMEM;
     memmove(&d->piece[at + 1], &d->piece[at], (d->n - at) * sizeof(*d->piece));
-    d->piece[at] = (struct reass_piece){.m = m, .off = (uint16_t)off, .len = (uint16_t)len};
+    d->piece[at] = (struct frag_piece){.m = m, .off = (uint16_t)off, .len = (uint16_t)len};
     d->n++;
     d->bytes += len;
     d->truesize += truesize;
     t->bytes += truesize;
     if (!more)
         d->total = end;
-    return d->bytes == d->total ? REASS_COMPLETE : REASS_KEPT;
+    return d->bytes == d->total ? FRAG_COMPLETE : FRAG_KEPT;
 }
 
-struct rte_mbuf *reass_whole(struct reass_table *t, struct reass_dgram *d)
+struct rte_mbuf *frag_take(struct frag_table *t, struct frag_dgram *d)
 {
     struct rte_mbuf *head = d->piece[0].m, *tail = rte_pktmbuf_lastseg(head);
 
@@ -196,11 +196,11 @@ struct rte_mbuf *reass_whole(struct reass_table *t, struct reass_dgram *d)
         tail = rte_pktmbuf_lastseg(m);
     }
     d->n = 0;
-    reass_free(t, d);
+    frag_free(t, d);
     return head;
 }
 
-struct rte_mbuf *reass_pop(struct reass_table *t, struct reass_dgram *d)
+struct rte_mbuf *frag_pop(struct frag_table *t, struct frag_dgram *d)
 {
     struct rte_mbuf *m;
     uint32_t truesize;
@@ -208,16 +208,16 @@ struct rte_mbuf *reass_pop(struct reass_table *t, struct reass_dgram *d)
     if (d->n == 0)
         return NULL;
     m = d->piece[0].m;
-    truesize = reass_truesize(m);
+    truesize = frag_truesize(m);
     memmove(&d->piece[0], &d->piece[1], --d->n * sizeof(*d->piece));
     d->truesize -= truesize;
     t->bytes -= truesize;
     return m;
 }
 
-void reass_free(struct reass_table *t, struct reass_dgram *d)
+void frag_free(struct frag_table *t, struct frag_dgram *d)
 {
-    struct reass_dgram **p = bucket_of(t, &d->key);
+    struct frag_dgram **p = bucket_of(t, &d->key);
 
     Z_CHECK(d->n == 0);
     while (*p != d)

@@ -17,19 +17,19 @@
 
 struct rte_mbuf;
 
-struct reass_key {
+struct frag_key {
     struct inaddr src, dst;
     uint32_t id;
     uint32_t proto; /* of IPv4; 0 for IPv6, which has no part for it (RFC 8200 section 4.5) */
 };
 
-struct reass_piece {
+struct frag_piece {
     struct rte_mbuf *m; /* a packet: its data is the payload of the fragment */
     uint16_t off, len;
 };
 
-struct reass_dgram {
-    struct reass_key key;
+struct frag_dgram {
+    struct frag_key key;
     struct ip_in first; /* of the fragment with offset 0, once it is there */
     uint64_t born_ns, deadline_ns;
     uint32_t total; /* payload bytes of the whole; 0: the last fragment is not there yet */
@@ -38,14 +38,14 @@ struct reass_dgram {
     uint16_t n, slots;
     uint8_t ecn;               /* codepoints seen, one bit each (RFC 3168 section 5.3) */
     bool dead;                 /* pieces overlapped: nothing more of it is taken (RFC 5722 section 4) */
-    struct reass_piece *piece; /* in the order of offsets */
-    struct reass_dgram *hash_next;
-    TAILQ_ENTRY(reass_dgram) age;
+    struct frag_piece *piece; /* in the order of offsets */
+    struct frag_dgram *hash_next;
+    TAILQ_ENTRY(frag_dgram) age;
 };
 
-TAILQ_HEAD(reass_list, reass_dgram);
+TAILQ_HEAD(frag_list, frag_dgram);
 
-struct reass_conf {
+struct frag_conf {
     uint32_t limit;  /* datagrams */
     uint32_t pieces; /* of one */
     uint64_t memory_bytes;
@@ -53,57 +53,57 @@ struct reass_conf {
     uint8_t key[16]; /* of the hash */
 };
 
-struct reass_table {
-    struct reass_conf conf;
+struct frag_table {
+    struct frag_conf conf;
     struct arena *arena;
-    struct reass_dgram **bucket;
+    struct frag_dgram **bucket;
     uint32_t n_buckets; /* power of two */
     uint32_t n;
     uint64_t bytes;           /* memory of all pieces (pkt_truesize) */
-    struct reass_list age[2]; /* per family, oldest first: all of one have the same timeout */
+    struct frag_list age[2]; /* per family, oldest first: all of one have the same timeout */
 };
 
-enum reass_verdict {
-    REASS_KEPT,
-    REASS_COMPLETE,  /* kept, and now all are there: reass_whole */
-    REASS_DUPLICATE, /* exactly there already: the packet is still the caller's, as after all that follow */
-    REASS_OVERLAP,   /* of another piece, or of the end */
-    REASS_MANY,      /* more pieces than one may have */
-    REASS_NOMEM,
+enum frag_verdict {
+    FRAG_KEPT,
+    FRAG_COMPLETE,  /* kept, and now all are there: frag_take */
+    FRAG_DUPLICATE, /* exactly there already: the packet is still the caller's, as after all that follow */
+    FRAG_OVERLAP,   /* of another piece, or of the end */
+    FRAG_MANY,      /* more pieces than one may have */
+    FRAG_NOMEM,
 };
 
 /* 0 or -ENOMEM. */
-int reass_init(struct reass_table *t, struct arena *a, const struct reass_conf *conf);
-void reass_fini(struct reass_table *t); /* there is none left */
+int frag_init(struct frag_table *t, struct arena *a, const struct frag_conf *conf);
+void frag_fini(struct frag_table *t); /* there is none left */
 
-struct reass_dgram *reass_find(const struct reass_table *t, const struct reass_key *k);
+struct frag_dgram *frag_find(const struct frag_table *t, const struct frag_key *k);
 
 /* NULL: no memory, or the limit. */
-struct reass_dgram *reass_new(struct reass_table *t, const struct reass_key *k, uint64_t now_ns);
+struct frag_dgram *frag_new(struct frag_table *t, const struct frag_key *k, uint64_t now_ns);
 
 /* Memory of a packet, all segments. */
-uint32_t reass_truesize(const struct rte_mbuf *m);
+uint32_t frag_truesize(const struct rte_mbuf *m);
 
 /* May truesize bytes more be kept, and is there room for one more datagram if create? */
-bool reass_has_room(const struct reass_table *t, uint32_t truesize, bool create);
+bool frag_has_room(const struct frag_table *t, uint32_t truesize, bool create);
 
 /* The oldest one but for except (may be NULL); NULL when there is none. */
-struct reass_dgram *reass_oldest(const struct reass_table *t, const struct reass_dgram *except);
+struct frag_dgram *frag_oldest(const struct frag_table *t, const struct frag_dgram *except);
 
 /* One whose time is over, or NULL. */
-struct reass_dgram *reass_expired(const struct reass_table *t, uint64_t now_ns);
-uint64_t reass_deadline_ns(const struct reass_table *t); /* of the next one; NS_NEVER when there is none */
+struct frag_dgram *frag_expired(const struct frag_table *t, uint64_t now_ns);
+uint64_t frag_deadline_ns(const struct frag_table *t); /* of the next one; NS_NEVER when there is none */
 
 /* len > 0 bytes at off, the last ones unless more. */
-enum reass_verdict reass_add(struct reass_table *t, struct reass_dgram *d, uint32_t off, uint32_t len, bool more, struct rte_mbuf *m);
+enum frag_verdict frag_add(struct frag_table *t, struct frag_dgram *d, uint32_t off, uint32_t len, bool more, struct rte_mbuf *m);
 
 /* The whole payload as one packet; d is gone. */
-struct rte_mbuf *reass_whole(struct reass_table *t, struct reass_dgram *d);
+struct rte_mbuf *frag_take(struct frag_table *t, struct frag_dgram *d);
 
 /* The next of its pieces, in order, for whoever gives it up; NULL when none is left. */
-struct rte_mbuf *reass_pop(struct reass_table *t, struct reass_dgram *d);
+struct rte_mbuf *frag_pop(struct frag_table *t, struct frag_dgram *d);
 
 /* Without pieces. */
-void reass_free(struct reass_table *t, struct reass_dgram *d);
+void frag_free(struct frag_table *t, struct frag_dgram *d);
 
 #endif

@@ -9,22 +9,22 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
-#include "ip/pmtu.h"
 #include "ip/ip_reass.h"
+#include "ip/pmtu.h"
 
 /* Room in front of a transport header for what ip_output prepends. */
-#define IP_HEADERS_BYTES 54u
+#define IP_HEADERS_BYTES 58u
 /* Packets to ourselves: no link limits them; as large as a reasonable share of a receive window. */
 #define IP_LOOPBACK_MTU 16384u
 
 struct ip_state {
     uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
     struct wheel_node route_timer;       /* the next route that expires */
+    struct wheel_node frag_timer;        /* the next datagram that stays incomplete */
+    struct frag_table reass;
+    uint32_t *frag_id;                   /* FRAG_ID_SLOTS counters of identifications */
     struct pmtu_table pmtu;
     struct wheel_node pmtu_timer;
-    struct wheel_node frag_timer;        /* the next datagram that stays incomplete */
-    struct reass_table reass;
-    uint32_t *frag_id;                   /* FRAG_ID_SLOTS counters of identifications */
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
     struct rte_mbuf *lo[LOOPBACK_SLOTS]; /* packets to ourselves, IP header first */
 };

@@ -19,7 +19,7 @@ void link_fini(struct z_stack *s);
 /* A received frame. */
 void eth_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* consumed */);
 
-/* Prepends an Ethernet header and queues the frame. Headroom for ETH_HLEN is the caller's promise. */
+/* Prepends an Ethernet header and queues the frame. Headroom for ETH_HLEN_MAX is the caller's promise. */
 void eth_output(struct z_stack *s, struct netif *nif, const uint8_t dst[6], uint16_t type, struct rte_mbuf *m /* consumed */);
 
 #endif

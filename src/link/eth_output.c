@@ -12,7 +12,12 @@ void eth_output(struct z_stack *s, struct netif *nif, const uint8_t dst[6], uint
 
     memcpy(h.dst, dst, 6);
     memcpy(h.src, nif->mac, 6);
-    eth_build(pkt_push(m, ETH_HLEN), &h);
+    if (unlikely(nif->vid)) {
+        eth_build_vlan(pkt_push(m, ETH_HLEN_MAX), &h, nif->vid);
+        m->l2_len = ETH_HLEN_MAX; /* where an offload finds the IP header */
+    } else {
+        eth_build(pkt_push(m, ETH_HLEN), &h);
+    }
     if (unlikely(!txq_put(&nif->txq, m)))
         pkt_drop(s, m, DROP_TXQ_FULL);
 }

@@ -11,7 +11,7 @@
 
 #define NETIF_MAX_ADDRS 64
 #define NETIF_MAX_ADDRS6 16
-#define STACK_MAX_NETIFS 8
+#define STACK_MAX_NETIFS 64 /* ports and VLANs */
 
 struct ifaddr {
     uint32_t addr, mask, broadcast; /* IPv4, host order */
@@ -31,6 +31,8 @@ struct netif {
     struct port *port;
     uint8_t mac[6];
     uint8_t index; /* in the stack's table */
+    struct netif *parent; /* of a VLAN: the interface of its port; NULL: this is one */
+    uint16_t vid;         /* of a VLAN: 1 to VLAN_VID_MAX */
     uint16_t mtu;
     uint16_t n_addrs;
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* the first one is the primary */

@@ -33,6 +33,7 @@ struct z_stack;
 /* Flags in pkt_meta.flags; all zero in a fresh buffer. */
 #define PKT_F_DETACHED 0x0001u /* ff_mbuf_detach_rte: the next ff_mbuf_free only clears this */
 #define PKT_F_LOAN 0x0002u     /* a received buffer in the application's hands, counted in the stack's loans */
+#define PKT_F_LOAN_UDP 0x0008u /* with PKT_F_LOAN: of a UDP socket; else of a TCP connection */
 #define PKT_F_WRAP 0x0004u     /* external memory of z_wrap: the shared info is a struct wrap */
 
 /* Per-buffer state in an mbuf dynamic field; a buffer of an application's own pool starts with zeroes. */
@@ -41,7 +42,7 @@ struct pkt_meta {
     uint16_t flags;
     uint16_t loan_stack; /* of a loan: 1 + index of the stack that lent it */
     uint32_t loan_bytes; /* of a loan: memory charged */
-    uint32_t loan_conn;  /* of a loan: the connection that it came from (tcp_conn.id) */
+    uint32_t loan_conn;  /* of a loan: the connection that it came from (tcp_conn.id, udp_pcb.id) */
 };
 
 extern size_t pkt_meta_offset; /* set by pkt_init */

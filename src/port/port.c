@@ -46,17 +46,33 @@ static void ip_cksum(struct port *p, struct rte_mbuf *m)
     m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
 }
 
+/* Where the transport's bytes end, counted from its header, and the sum of the pseudo-header. */
+static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t *l4_len)
+{
+    const void *ip = rte_pktmbuf_mtod_offset(m, const void *, m->l2_len);
+    struct rte_ipv6_hdr v6;
+
+    if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0) {
+        *l4_len = rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length) - (uint32_t)m->l3_len;
+        return rte_ipv4_phdr_cksum(ip, 0);
+    }
+    /* extension headers count as payload there, but not here; and it is the transport's number that is summed (RFC 8200 8.1) */
+    memcpy(&v6, ip, sizeof(v6));
+    *l4_len = rte_be_to_cpu_16(v6.payload_len) + (uint32_t)sizeof(v6) - (uint32_t)m->l3_len;
+    v6.payload_len = rte_cpu_to_be_16((uint16_t)*l4_len);
+    v6.proto = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM ? IPPROTO_UDP : IPPROTO_TCP;
+    return rte_ipv6_phdr_cksum(&v6, 0);
+}
+
 /*
  * With an offload the pseudo-header sum goes in the field, as ethdev wants it; that depends on the IP header only, so it may
  * be written again when the frame is offered a second time. Without, the sum is made here and the request is cleared.
  */
 static void l4_cksum(struct rte_mbuf *m, uint32_t field_off, bool offload)
 {
-    const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, m->l2_len);
-    uint32_t l4_off = (uint32_t)(m->l2_len + m->l3_len);
-    uint32_t l4_len = rte_be_to_cpu_16(ip->total_length) - (uint32_t)m->l3_len;
     bool udp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
-    uint16_t sum = rte_ipv4_phdr_cksum(ip, 0);
+    uint32_t l4_off = (uint32_t)(m->l2_len + m->l3_len), l4_len;
+    uint16_t sum = pseudo_sum(m, &l4_len);
     uint8_t *field = rte_pktmbuf_mtod_offset(m, uint8_t *, l4_off + field_off);
 
     Z_CHECK(l4_off + l4_len <= m->pkt_len && l4_off + field_off + sizeof(sum) <= m->data_len);
@@ -67,7 +83,7 @@ static void l4_cksum(struct rte_mbuf *m, uint32_t field_off, bool offload)
         total = (uint32_t)sum + chain_sum(m, l4_off, l4_len);
         sum = (uint16_t) ~((total & 0xffff) + (total >> 16));
         if (udp && sum == 0)
-            sum = 0xffff; /* RFC 768: zero means that there is no checksum */
+            sum = 0xffff; /* RFC 768: zero means that there is no checksum; over IPv6 it may not be (RFC 8200 8.1) */
         m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
     }
     memcpy(field, &sum, sizeof(sum));
@@ -78,7 +94,8 @@ static void tx_cksum(struct port *p, struct rte_mbuf *m)
 {
     uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
 
-    m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+    if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0)
+        m->ol_flags |= RTE_MBUF_F_TX_IPV4;
     if (l4 == RTE_MBUF_F_TX_TCP_CKSUM)
         l4_cksum(m, offsetof(struct rte_tcp_hdr, cksum), p->caps.tx_tcp_cksum);
     else if (l4 == RTE_MBUF_F_TX_UDP_CKSUM)
@@ -86,7 +103,7 @@ static void tx_cksum(struct port *p, struct rte_mbuf *m)
     if ((m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
         ip_cksum(p, m);
     if ((m->ol_flags & TX_CKSUM_MASK) == 0)
-        m->ol_flags &= ~RTE_MBUF_F_TX_IPV4;
+        m->ol_flags &= ~(RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
 }
 
 static bool must_linearize(const struct port_caps *c, const struct rte_mbuf *m)

@@ -94,6 +94,7 @@ int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out)
         return -ENOMEM;
     }
     sk->kind = (uint8_t)kind;
+    sk->serial = ++s->socks->serial;
     LIST_INIT(&sk->watches);
     fd = fd_take(s, sk);
     if (fd < 0) {

@@ -16,6 +16,7 @@ struct sock_table {
     uint32_t n_stacks;  /* of the process */
     uint32_t stack;     /* which of them this is */
     uint32_t max;       /* max_sockets: length of sock[] */
+    uint64_t serial;    /* of the last sock made */
     struct sock **sock; /* by index; NULL: free */
     struct idset free;
 };

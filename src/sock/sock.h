@@ -33,10 +33,12 @@ LIST_HEAD(watch_list, watch);
 
 struct sock {
     uint8_t kind;
+    bool inet6;                        /* of AF_INET6 */
     bool nonblock;
     bool accept_inherits;              /* FIONBIO was set on a listener: ff_accept passes it on */
     uint16_t ends_told;                /* SOCK_HUP, SOCK_RDHUP: all registrations had a notice of it */
     uint32_t refs;                     /* descriptors that name this sock */
+    uint64_t serial;                   /* never used again, as a descriptor's number is */
     uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0 = for ever */
     union {
         struct tcp_conn *tcp;

@@ -3,20 +3,14 @@
 
 #include "base/poison.h"
 
-#define CWND_MAX (1u << 30) /* no larger window can be advertised (RFC 7323 section 2.3) */
-
 enum reno_state {
     BYTES_ACKED, /* acknowledged since cwnd last grew in congestion avoidance (RFC 3465 section 2.1) */
     AFTER_RTO,   /* slow start because of a timeout */
 };
 
-static void grow(struct cc *c, uint32_t bytes)
+void cc_reno_init(struct cc *c, uint64_t now_ns)
 {
-    c->cwnd = bytes < CWND_MAX && c->cwnd < CWND_MAX - bytes ? c->cwnd + bytes : CWND_MAX;
-}
-
-static void reno_init(struct cc *c)
-{
+    (void)now_ns;
     c->state[BYTES_ACKED] = 0;
     c->state[AFTER_RTO] = 0;
 }
@@ -29,7 +23,7 @@ static uint32_t slow_start(struct cc *c, uint32_t acked)
     uint32_t inc = MIN(MIN(acked, limit), c->ssthresh - c->cwnd);
     bool reached = inc == c->ssthresh - c->cwnd;
 
-    grow(c, inc);
+    cc_grow(c, inc);
     return reached ? acked - inc : 0;
 }
 
@@ -41,10 +35,10 @@ static void congestion_avoidance(struct cc *c, uint32_t acked)
     if (c->state[BYTES_ACKED] < c->cwnd)
         return;
     c->state[BYTES_ACKED] = MIN(c->state[BYTES_ACKED] - c->cwnd, c->cwnd);
-    grow(c, c->smss);
+    cc_grow(c, c->smss);
 }
 
-static void reno_on_ack(struct cc *c, const struct cc_ack *a)
+void cc_reno_on_ack(struct cc *c, const struct cc_ack *a)
 {
     uint32_t acked = a->acked_bytes;
 
@@ -63,15 +57,16 @@ static uint32_t half_flight(const struct cc *c, uint32_t in_flight_bytes)
 }
 
 /* RFC 6675 section 5 (4.2): no inflation by three segments, since pipe counts what has left the network. */
-static void reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
+void cc_reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
 {
     (void)now_ns;
+    cc_save(c);
     c->ssthresh = half_flight(c, in_flight_bytes);
     c->cwnd = c->ssthresh;
     c->state[BYTES_ACKED] = 0;
 }
 
-static void reno_on_recovered(struct cc *c, uint64_t now_ns)
+void cc_reno_on_recovered(struct cc *c, uint64_t now_ns)
 {
     (void)now_ns;
     c->cwnd = c->ssthresh;
@@ -79,19 +74,38 @@ static void reno_on_recovered(struct cc *c, uint64_t now_ns)
 }
 
 /* RFC 5681 section 3.1: the loss window is one segment; ssthresh is held when the same data times out again. */
-static void reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns)
+void cc_reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns)
 {
     (void)now_ns;
-    if (first)
+    if (first) {
+        cc_save(c);
         c->ssthresh = half_flight(c, in_flight_bytes);
+    }
     c->cwnd = c->smss;
     c->state[BYTES_ACKED] = 0;
     c->state[AFTER_RTO] = 1;
 }
 
-/* RFC 5681 section 4.1: the restart window. */
-static void reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes)
+void cc_reno_on_undo(struct cc *c, uint64_t now_ns)
 {
+    (void)now_ns;
+    if (cc_restore(c))
+        c->state[AFTER_RTO] = 0;
+}
+
+/* RFC 8511: an ECN mark comes from a short queue, so beta is 0.8 there, not one half. */
+static void reno_on_ecn(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
+{
+    (void)now_ns;
+    c->ssthresh = MAX((uint32_t)((uint64_t)in_flight_bytes * 4 / 5), 2 * c->smss);
+    c->cwnd = MIN(c->cwnd, c->ssthresh);
+    c->state[BYTES_ACKED] = 0;
+}
+
+/* RFC 5681 section 4.1: the restart window. */
+void cc_reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
+{
+    (void)now_ns;
     c->cwnd = MIN(c->cwnd, init_cwnd_bytes);
     c->state[BYTES_ACKED] = 0;
     c->state[AFTER_RTO] = 0; /* nothing is in flight that an ACK could cover */
@@ -99,10 +113,12 @@ static void reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes)
 
 const struct cc_ops cc_reno = {
     .name = "reno",
-    .init = reno_init,
-    .on_ack = reno_on_ack,
-    .on_loss = reno_on_loss,
-    .on_recovered = reno_on_recovered,
-    .on_rto = reno_on_rto,
-    .on_idle = reno_on_idle,
+    .init = cc_reno_init,
+    .on_ack = cc_reno_on_ack,
+    .on_loss = cc_reno_on_loss,
+    .on_recovered = cc_reno_on_recovered,
+    .on_rto = cc_reno_on_rto,
+    .on_undo = cc_reno_on_undo,
+    .on_ecn = reno_on_ecn,
+    .on_idle = cc_reno_on_idle,
 };

@@ -1,5 +1,6 @@
 /* CLOSED: a segment that no connection and no listener takes (RFC 9293 3.10.7.1). */
 #include "base/seq.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -17,6 +18,7 @@ static void reset_send(struct z_stack *s, const struct ip_in *in, const struct t
         return;
     tcp_hdr_build(pkt_push(m, TCP_HLEN), h);
     m->l4_len = TCP_HLEN;
+    o.flow = ip6_flow_label(s, &o.src, &o.dst, h->sport, h->dport);
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
     stack_count(s, CTR_TCP_RST_TX);
     stack_count(s, CTR_TCP_SEG_TX);

@@ -59,7 +59,8 @@ int tcp_state_init(struct z_stack *s)
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
     t->timewait_timer.kind = TIMER_TW;
-    t->port_counter = (uint32_t)rng_next(&s->rng);
+    for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
+        t->port_counter[i] = (uint32_t)rng_next(&s->rng);
     return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
@@ -93,11 +94,13 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .sndbuf_bytes = c->sndbuf_bytes,
         .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,
+        .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,
         .keepintvl_ns = c->keepintvl_ns,
         .keepcnt = c->keepcnt,
         .sndbuf_locked = !c->sndbuf_auto,
         .rcvbuf_locked = !c->rcvbuf_auto,
+        .cc = c->cc,
     };
 }
 
@@ -161,7 +164,10 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
     tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
+    s->tcp.n_orphans -= tc->orphan;
+    tc->orphan = false;
     sent_clear(&tc->sent, &s->arena);
+    tcp_cc_free(s, tc);
     sndq_clear(&tc->sndq, &s->arena);
     reass_clear(&tc->reass, &s->arena);
     if (!keep_rcvq)

@@ -25,9 +25,12 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/prr.h"
+#include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/sent.h"
 #include "tcp/tcp.h"
+#include "tcp/undo.h"
 #include "wire/tcp_hdr.h"
 
 enum tcp_st {
@@ -61,7 +64,7 @@ struct tcp_entry {
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
-enum tcp_timer_id { TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_COUNT };
+enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -75,9 +78,13 @@ struct tcp_mtup {
     uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
     uint8_t tries;                   /* probes of this size that were lost */
     bool high_failed, done;
+    bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
     uint64_t next_ns;                /* no probe before this */
 };
+
+/* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
+enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
@@ -98,11 +105,14 @@ struct tcp_user_opts {
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
     uint32_t rcvlowat;
+    uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
+    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
+    const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
 
 struct tcp_conn {
@@ -112,6 +122,7 @@ struct tcp_conn {
     /* identity and life */
     uint8_t state;
     bool in_dirty;
+    bool orphan;          /* counted in n_orphans */
     bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
     bool dead;            /* nobody holds it: freed at the end of the turn */
     bool bound;           /* in the bucket of bound sockets */
@@ -119,6 +130,7 @@ struct tcp_conn {
     bool passive;         /* came from a listener */
     bool connect_done;    /* connect() has reported success */
     uint32_t id;
+    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
     int so_error;         /* pending errno (positive) */
     int soft_error;       /* last ICMP error that did not end the connection: reported when the connection times out */
 
@@ -157,8 +169,13 @@ struct tcp_conn {
     bool ack_now;         /* send one with the next output of this connection */
     bool ack_delayed;     /* the delay timer runs */
     uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    bool ecn_echo_ok;     /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect;         /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr;         /* the next new data carries CWR */
+    bool ecn_seen;        /* an ECT or CE packet with text has come */
 
     /* loss recovery */
     uint8_t ca;
@@ -168,13 +185,26 @@ struct tcp_conn {
     uint8_t keep_count;
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
-    bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    bool rtx_first;       /* after a timeout: the first retransmission goes out whatever cwnd says */
+    bool tlp_out, tlp_retrans; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
+    bool paced;           /* new data leaves at the pacing rate */
+    bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;     /* snd_nxt at entry */
+    uint32_t cwr_end;     /* snd_nxt at the reduction */
+    uint32_t tlp_end;     /* TLP.end_seq */
+    struct rack rack;
+    struct prr prr;
+    struct undo undo;
+    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
+    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
+    uint16_t reordering;  /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct rate *rate;       /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
 
     /* queues */
     struct sndq sndq;
@@ -273,7 +303,7 @@ struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *l
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -294,7 +324,8 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);      /* resets wh
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, struct rte_mbuf *m);
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos,
+                    struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m); /* false: a new SYN, tw is gone */
 void tcp_timewait_end(struct z_stack *s, struct tcp_tw *tw);
@@ -317,7 +348,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path
 uint16_t tcp_path_mtu(const struct tcp_conn *tc);              /* what segments are cut for */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e);
 void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc);
-uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc); /* payload of a probe that may go now; 0: none. mtup is not NULL */
+enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint32_t *probe_len); /* mtup is not NULL */
 void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);
 void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc);   /* snd_una moved; mtup is not NULL */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc);    /* recovery is about to begin: for a lost probe alone, true: it shall not */
@@ -332,6 +363,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
 void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
 void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
+void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
@@ -343,6 +375,7 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
 
 /* output.c */
 void tcp_output(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans); /* a tail loss probe; false: nothing could be sent */
 uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, options subtracted */
 
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
@@ -355,13 +388,64 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronize
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 
 /* rtx.c */
-void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
+struct tcp_ack_facts {
+    uint32_t acked;  /* snd_una advanced by this */
+    bool dup;        /* a duplicate acknowledgement */
+    bool has_dsack;
+    bool ecr_known;  /* with a timestamp echo */
+    struct tcp_sack_block dsack;
+};
+void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f);
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+
+/* tlp.c */
+void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
+void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_tlp_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool sack_info); /* true: its DSACK was the probe's */
+
+/* congestion.c */
+struct tcp_cc_event {         /* an ACK, as congestion control sees it */
+    const struct sent_ack *sa;
+    uint32_t acked, pipe;     /* by the cumulative ACK; in flight before it */
+    uint32_t lost_before;     /* sent.lost_total before it */
+    bool recovering;          /* fast recovery was under way when it came */
+    bool ece;
+};
+void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_bytes); /* established: what opt.cc says */
+void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
+void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
+void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
+uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
+bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                /* the next burst is not due yet: the timer is set */
+bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len); /* len bytes left; true: the burst ends with them */
+
+/* sockopt_cc.c */
+struct tcp_info;
+int tcp_setopt_congestion(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+const char *tcp_getopt_congestion(const struct tcp_conn *tc);
+int tcp_setopt_pacing(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
+unsigned tcp_getopt_pacing(const struct tcp_conn *tc, uint64_t *val, unsigned len); /* how many bytes of *val: 4 or 8 */
+void tcp_info_congestion(const struct tcp_conn *tc, struct tcp_info *i);
+
+/* ecn.c */
+bool tcp_ecn_offered(const struct z_stack *s, const struct tcp_user_opts *o, uint8_t syn_flags); /* a SYN asks, and we agree */
+uint8_t tcp_ecn_syn_flags(const struct z_stack *s, const struct tcp_conn *tc);
+void tcp_ecn_accept(struct z_stack *s, struct tcp_conn *tc, uint8_t flags);
+uint8_t tcp_ecn_mark(struct z_stack *s, struct tcp_conn *tc, struct tcp_hdr *h, uint32_t len);
+void tcp_ecn_echoed(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);
+void tcp_ecn_data(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, uint8_t tos);
+bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t);
+void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
 {
     return tc->deadline_ns[t] != 0;

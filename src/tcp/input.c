@@ -87,7 +87,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
-    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, m))
+    if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;
 
     if (!tcp_opts_parse(opts, g.h.hlen - TCP_HLEN, &g.o)) /* MUST-7: what was found before the bad length counts */
@@ -97,7 +97,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     g.reopens = false;
     if (e != NULL && entry_input(s, e, in, &g, m))
         return;
-    lc = tcp_listen_find(s, &in->dst, g.h.dport);
+    lc = tcp_listen_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
     if (lc != NULL) {
         tcp_listen_input(s, lc, in, &g, m);
         return;
@@ -107,9 +107,9 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 }
 
 /*
- * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4). A connection attempt
- * ends with the error's errno; an established connection stays, and the next call learns of the error when it is a hard
- * one; a connection that times out reports it (SHLD-25, MUST-56; RFC 9293 SHLD-26 yields to RFC 5927 section 5.2).
+ * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4.1). A connection attempt
+ * ends with the error's errno; an established connection stays, and when it times out it reports the error (SHLD-25, MUST-56;
+ * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before: an application that heard of it would close.
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
@@ -121,24 +121,18 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     tc = tcp_conn_of(ent);
     if (tc->state == TCPS_CLOSED)
         return;
-    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 1))
+    if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt) && e->kind != ICMP_KIND_NEIGH_FAILED) {
+        stack_count(s, CTR_TCP_ICMP_IGNORED);
         return;
+    }
     if (e->kind == ICMP_KIND_TOO_BIG) {
         tcp_too_big(s, tc, e);
         return;
     }
-    if (!icmp_kind_is_unreach(e->kind)) { /* time exceeded, parameter problem: MUST-56 */
-        tc->soft_error = e->err;
-        return;
-    }
-    if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
+    tc->soft_error = e->err;
+    /* time exceeded, parameter problem (MUST-56) end nothing */
+    if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {
         stack_count(s, CTR_TCP_ICMP_ABORT);
         tcp_drop_conn(s, tc, e->err);
-        return;
-    }
-    tc->soft_error = e->err;
-    if (tcp_synchronized(tc) && tc->sk != NULL) {
-        tc->so_error = e->err;
-        sock_on_closed(s, tc->sk);
     }
 }

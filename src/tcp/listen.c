@@ -41,6 +41,7 @@ static void start_syn_rcvd(struct z_stack *s, struct tcp_conn *tc, const struct 
     if (g->reopens)
         tcp_iss_beyond(tc, g->iss_floor);
     tcp_opts_accept(s, tc, &g->o);
+    tcp_ecn_accept(s, tc, g->h.flags);
     tcp_mss_update(s, tc);
     tc->snd_wnd = g->wnd;
     tc->snd_wl1 = g->h.seq;

@@ -23,13 +23,21 @@ uint16_t tcp_path_mtu(const struct tcp_conn *tc)
     return tc->mtup != NULL && tc->mtup->low < tc->path.mtu ? tc->mtup->low : tc->path.mtu;
 }
 
-/* Segments are smaller from now on: those in flight were too large, and go again at once. Their loss is no congestion. */
+static bool longer_in_flight(struct tcp_conn *tc, uint32_t len)
+{
+    const struct sent_rec *r;
+
+    for (uint32_t seq = tc->snd_una; seq_lt(seq, tc->snd_nxt) && (r = sent_find(&tc->sent, seq)) != NULL; seq = r->end)
+        if (r->end - r->start > len)
+            return true;
+    return false;
+}
+
+/* Segments that were too large go again at once, cut to the new size. Their loss is no congestion. */
 static void use_mtu(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t before = tc->smss;
-
     tcp_mss_update(s, tc);
-    if (tc->smss >= before || tcp_in_flight(tc) == 0 || !tcp_synchronized(tc))
+    if (!tcp_synchronized(tc) || !longer_in_flight(tc, tcp_eff_mss(tc)))
         return;
     sent_mark_all_lost(&tc->sent);
     tcp_mark_dirty(s, tc);
@@ -99,13 +107,13 @@ static uint16_t candidate(struct tcp_mtup *p)
     return (uint16_t)(p->low + (p->high - p->low + 1) / 2);
 }
 
-uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc)
+enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint32_t *probe_len)
 {
     struct tcp_mtup *p = tc->mtup;
-    uint32_t mss = tcp_eff_mss(tc), avail = tc->sndq.end_seq - tc->snd_nxt, pipe = tcp_pipe(tc), len;
+    uint32_t mss = tcp_eff_mss(tc), avail = tc->sndq.end_seq - tc->snd_nxt, pipe = tcp_pipe(tc), len, need;
 
     if (p->probe != 0 || s->now_ns < p->next_ns || tc->ca != TCP_CA_OPEN || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0)
-        return 0;
+        return TCP_MTUP_NONE;
     if (p->next_ns != 0 && p->done) { /* the raise timer: everything may have changed */
         p->high = tc->path.mtu;
         p->done = p->high_failed = false;
@@ -115,12 +123,15 @@ uint32_t tcp_mtup_probe_len(struct z_stack *s, struct tcp_conn *tc)
     if (len < mss + SEARCH_STEP) {
         p->done = true;
         p->next_ns = s->now_ns + RAISE_NS;
-        return 0;
+        return TCP_MTUP_NONE;
     }
-    if (tc->fin_sent || avail < len + SEGMENTS_BEHIND * mss || tc->snd_wnd < tcp_in_flight(tc) + len + SEGMENTS_BEHIND * mss ||
-        tc->cc.cwnd < pipe + len + SEGMENTS_BEHIND * mss || tcp_seg_fit(tc, tc->snd_nxt, len) < len)
-        return 0;
-    return len;
+    need = len + SEGMENTS_BEHIND * mss;
+    if (tc->fin_sent || avail < need || tc->snd_wnd < need || tc->cc.cwnd < need || tcp_seg_fit(tc, tc->snd_nxt, len) < len)
+        return TCP_MTUP_NONE;
+    if (pipe + len > tc->cc.cwnd || tcp_in_flight(tc) + len > tc->snd_wnd)
+        return TCP_MTUP_WAIT; /* an acknowledgement makes room for a segment: with another one the probe fits */
+    *probe_len = len;
+    return TCP_MTUP_PROBE;
 }
 
 void tcp_mtup_probe_sent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
@@ -137,7 +148,10 @@ void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_mtup *p = tc->mtup;
 
-    if (p->probe == 0 || seq_lt(tc->snd_una, p->probe_end))
+    if (likely(p->probe == 0 && !p->repairing) || seq_lt(tc->snd_una, p->probe_end))
+        return;
+    p->repairing = false;
+    if (p->probe == 0)
         return;
     p->low = p->probe;
     p->probe = 0;
@@ -145,23 +159,30 @@ void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc)
     tcp_mss_update(s, tc);
 }
 
+/* Nothing is lost but the probe, or what of it is being sent again in smaller segments. */
+static bool probe_alone(const struct tcp_conn *tc, const struct tcp_mtup *p)
+{
+    return seq_leq(p->probe_start, tc->snd_una) && seq_lt(tc->snd_una, p->probe_end) && tc->sent.lost_bytes <= p->probe_end - tc->snd_una;
+}
+
 /* RFC 4821 7.5: the loss of a probe, and of nothing else, says nothing about congestion. */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_mtup *p = tc->mtup;
-    bool alone;
 
-    if (p == NULL || p->probe == 0)
+    if (p == NULL || (p->probe == 0 && !p->repairing))
         return false;
-    alone = tc->snd_una == p->probe_start && tc->sent.lost_bytes <= p->probe_end - p->probe_start;
-    if (alone && ++p->tries >= MAX_PROBES) {
+    p->repairing = probe_alone(tc, p);
+    if (p->probe == 0)
+        return p->repairing;
+    if (p->repairing && ++p->tries >= MAX_PROBES) {
         p->high = (uint16_t)(p->probe - 1);
         p->high_failed = true;
         p->tries = 0;
     }
     p->probe = 0;
-    p->next_ns = s->now_ns + tc->rtt.rto_ns;
-    if (!alone)
+    p->next_ns = s->now_ns + 2 * tc->rtt.srtt_ns; /* not before its retransmission has settled */
+    if (!p->repairing)
         return false;
     stack_count(s, CTR_TCP_MTU_PROBE_LOST);
     sent_mark_first_lost(&tc->sent);
@@ -188,8 +209,10 @@ void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc)
     uint32_t n = tc->rexmt_count;
     uint16_t mtu;
 
-    if (tc->mtup != NULL)
-        tc->mtup->probe = 0; /* inconclusive */
+    if (tc->mtup != NULL) { /* inconclusive */
+        tc->mtup->probe = 0;
+        tc->mtup->repairing = false;
+    }
     if (n < TIMEOUTS_BEFORE_BLACK_HOLE || (n - TIMEOUTS_BEFORE_BLACK_HOLE) % TIMEOUTS_PER_STEP != 0)
         return;
     mtu = step_down(tc);

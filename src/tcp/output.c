@@ -1,6 +1,7 @@
 /* What to send now: retransmissions, new data, FIN, an acknowledgement. Runs once per connection and turn. */
 #include <errno.h>
 
+#include "sock/sock.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -23,15 +24,30 @@ static void send_failed(struct z_stack *s, struct tcp_conn *tc, int err)
         tcp_timer_set(s, tc, TT_PERSIST, tc->rtt.rto_ns);
 }
 
+/*
+ * How much from seq on the peer takes: it may have made its window smaller (RFC 9293 3.8.6, SHLD-15, SHLD-16). The first octets
+ * go in any case, as a probe. Less than a unit of the peer's scale beyond the window is rounding.
+ */
+static uint32_t window_room(const struct tcp_conn *tc, uint32_t seq)
+{
+    uint32_t edge = tc->snd_una + tc->snd_wnd + (tc->snd_wnd > 0 ? (1u << tc->snd_wscale) - 1 : 0);
+
+    if (seq_lt(seq, edge))
+        return edge - seq;
+    return seq == tc->snd_una ? UINT32_MAX : 0;
+}
+
 /* One record of the sent map again, cut to a segment. 0, or -errno of tcp_send_segment. */
 static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r)
 {
     uint32_t data_end = seq_min(r->end, tc->sndq.end_seq);
-    uint32_t len = data_end - r->start, fit;
+    uint32_t len = data_end - r->start, fit, room = window_room(tc, r->start);
     bool fin = r->end != data_end;
     int ret;
 
-    fit = tcp_seg_fit(tc, r->start, MIN(len, tcp_eff_mss(tc)));
+    if (room == 0)
+        return -EAGAIN;
+    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room));
     if (fit < len) {
         uint32_t start = r->start;
 
@@ -46,7 +62,12 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
                            (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
+    if (unlikely(tc->rate != NULL))
+        tcp_rate_sent(s, tc, r, tcp_pipe(tc));
     sent_retransmitted(&tc->sent, r, s->now_ns);
+    tcp_sent_again(tc, MAX(len, 1u));
+    if (r == sent_first(&tc->sent) && tc->ca == TCP_CA_RECOVERY) /* it has the time of a first transmission to be acknowledged */
+        tcp_rexmt_arm(s, tc);
     stack_count(s, CTR_TCP_RETRANS);
     s->ctr.v[CTR_TCP_RETRANS_BYTES] += len;
     return 0;
@@ -69,6 +90,8 @@ static int output_lost(struct z_stack *s, struct tcp_conn *tc)
         if (ret != 0)
             return ret;
         tc->rtx_first = false;
+        if (unlikely(tc->paced) && tcp_pace_spent(s, tc, len))
+            return -EAGAIN;
     }
     return 0;
 }
@@ -128,7 +151,11 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     if (ret != 0)
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
+    if (unlikely(tc->rate != NULL))
+        tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
+    if (unlikely(tc->ca == TCP_CA_RECOVERY))
+        prr_sent(&tc->prr, len);
     if (len > 0 && len < tcp_eff_mss(tc))
         tc->snd_sml = end;
     if (fin)
@@ -136,39 +163,68 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     return 0;
 }
 
-static int output_new(struct z_stack *s, struct tcp_conn *tc)
+/* A larger segment, to see whether the path takes it. 0: whatever else there is may go; or -errno. */
+static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin;
-    int ret = 0;
+    uint32_t len;
+    int ret;
 
-    if (unlikely(tc->mtup != NULL) && (len = tcp_mtup_probe_len(s, tc)) > 0) {
+    switch (tcp_mtup_next(s, tc, &len)) {
+    case TCP_MTUP_PROBE:
         ret = send_new(s, tc, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
+        return ret;
+    case TCP_MTUP_WAIT:
+        return -EAGAIN;
+    default:
+        return 0;
     }
-    while (ret == 0 && next_new(tc, mss, &len, &fin))
+}
+
+static int output_new(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t mss = tcp_eff_mss(tc), len;
+    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    int ret = 0;
+
+    if (unlikely(tc->mtup != NULL))
+        ret = output_probe(s, tc);
+    while (ret == 0 && next_new(tc, mss, &len, &fin)) {
         ret = send_new(s, tc, len, fin);
+        if (unlikely(tc->paced) && ret == 0 && tcp_pace_spent(s, tc, len))
+            ret = -EAGAIN;
+    }
+    if (full && tcp_snd_space(tc) > 0)
+        sock_on_writable(s, tc->sk);
     return ret;
 }
 
-/* RFC 6675 NextSeg (3): in recovery, with nothing lost and nothing new, repeat the oldest hole that was not repeated. */
-static void output_rescue(struct z_stack *s, struct tcp_conn *tc)
+/* RFC 8985 7.3: new data if the peer's window takes some, cwnd or not; else the last segment again. */
+bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
 {
-    struct sent_rec *r;
+    uint32_t avail = tc->fin_sent ? 0 : tc->sndq.end_seq - tc->snd_nxt, mss = tcp_eff_mss(tc), flight = tcp_in_flight(tc);
+    uint32_t wnd = tc->snd_wnd > flight ? tc->snd_wnd - flight : 0, len = MIN(MIN(avail, mss), wnd);
+    struct sent_rec *r = sent_last(&tc->sent);
 
-    if (tc->ca != TCP_CA_RECOVERY || !tc->sack_on || tcp_pipe(tc) + tcp_eff_mss(tc) > tc->cc.cwnd)
-        return;
-    r = sent_next_rescue(&tc->sent);
-    if (r != NULL)
-        retransmit(s, tc, r);
+    *retrans = len == 0;
+    if (len > 0) {
+        len = tcp_seg_fit(tc, tc->snd_nxt, len);
+        return send_new(s, tc, len, len == avail && tc->fin_queued && wnd > len) == 0;
+    }
+    if (r->end - r->start > mss) {
+        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records) != 0)
+            return false;
+        r = sent_last(&tc->sent);
+    }
+    return retransmit(s, tc, r) == 0;
 }
 
 /* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
 static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
 {
     if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
-        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc));
+        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc), s->now_ns);
 }
 
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
@@ -177,35 +233,56 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
 
     if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
         return;
-    tcp_rtt_conf(s, &rc);
     if (tcp_in_flight(tc) > 0) {
-        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
+        tcp_rexmt_arm(s, tc); /* RFC 6298 5.1 */
         return;
     }
-    if (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent))
+    if (tcp_timer_on(tc, TT_PACE) || (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent)))
         return;
+    tcp_rtt_conf(s, &rc);
     /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
     tcp_timer_set(s, tc, TT_PERSIST, tc->opt.cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
 }
 
+/* Nothing lost, nothing new, room in the window: what is delivered from now on says little about the path. */
+static void note_app_limited(struct tcp_conn *tc)
+{
+    if (!tc->cwnd_limited && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->sent.lost_bytes <= tc->sent.rtx_bytes)
+        rate_app_limited(tc->rate, tcp_pipe(tc));
+}
+
 static void output_data(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint32_t nxt = tc->snd_nxt;
+    bool was_limited = tc->cwnd_limited;
     int ret;
 
     tc->cwnd_limited = false;
-    if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent))
+    if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent)) {
+        if (unlikely(tc->rate != NULL))
+            note_app_limited(tc);
         return;
+    }
     if (unlikely(!ip_path_valid(s, &tc->path)))
         tcp_path_refresh(s, tc); /* its MTU may have changed */
+    if (unlikely(tc->paced) && tcp_pace_wait(s, tc)) {
+        tc->cwnd_limited = was_limited;
+        arm_timers(s, tc);
+        return;
+    }
     restart_after_idle(s, tc);
-    ret = output_lost(s, tc);
+    ret = tc->undo.frto == FRTO_SECOND_ACK ? 0 : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
     if (ret == 0)
         ret = output_new(s, tc);
-    if (ret == 0)
-        output_rescue(s, tc);
-    else if (ret != -EAGAIN)
+    if (ret != 0 && ret != -EAGAIN)
         send_failed(s, tc, ret);
+    if (unlikely(tc->paced) && ret == -EAGAIN && tcp_pace_wait(s, tc) && !tc->cwnd_limited)
+        tc->cwnd_limited = was_limited;
+    if (unlikely(tc->rate != NULL))
+        note_app_limited(tc);
     arm_timers(s, tc);
+    if (tc->snd_nxt != nxt)
+        tcp_tlp_schedule(s, tc);
 }
 
 void tcp_output(struct z_stack *s, struct tcp_conn *tc)

@@ -138,25 +138,26 @@ static void lend(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
     tc->loan_bytes += meta->loan_bytes;
     s->tcp.loan_bytes += meta->loan_bytes;
     s->ctr.v[CTR_LOANS]++;
-    s->ctr.v[CTR_LOAN_BYTES] = s->tcp.loan_bytes;
+    s->ctr.v[CTR_LOAN_BYTES] = stack_loan_bytes(s);
 }
 
 void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
 {
     struct pkt_meta *meta = pkt_meta(m);
     struct tcp_conn *tc;
-    bool was_closed = s->tcp.loan_bytes >= s->conf.loan_limit_bytes;
+    bool was_closed = stack_loan_bytes(s) >= s->conf.loan_limit_bytes;
 
     if ((meta->flags & PKT_F_LOAN) == 0)
         return;
     meta->flags &= (uint16_t)~PKT_F_LOAN;
     s->tcp.loan_bytes -= meta->loan_bytes;
     s->ctr.v[CTR_LOANS]--;
-    s->ctr.v[CTR_LOAN_BYTES] = s->tcp.loan_bytes;
+    s->ctr.v[CTR_LOAN_BYTES] = stack_loan_bytes(s);
     tc = tcp_conn_by_id(s, meta->loan_conn);
     if (tc == NULL)
         return;
-    tc->loan_bytes -= meta->loan_bytes;
+    /* after 2^32 connections the number may be another one's, which must not be credited with more than it has lent */
+    tc->loan_bytes -= MIN(tc->loan_bytes, meta->loan_bytes);
     if (was_closed)
         tcp_window_opened(s, tc);
 }
@@ -199,8 +200,8 @@ ssize_t tcp_recv_ref(struct z_stack *s, struct tcp_conn *tc, size_t max, struct 
         return empty_result(tc);
     n = (uint32_t)MIN(max, (size_t)readable(tc));
     n = MIN(n, (uint32_t)tc->rcvq.head->data_len);
-    if (unlikely(tc->loan_bytes >= s->conf.loan_quota_bytes || s->tcp.loan_bytes >= s->conf.loan_limit_bytes)) {
-        if (s->tcp.loan_bytes >= s->conf.loan_limit_bytes)
+    if (unlikely(tc->loan_bytes >= s->conf.loan_quota_bytes || stack_loan_bytes(s) >= s->conf.loan_limit_bytes)) {
+        if (stack_loan_bytes(s) >= s->conf.loan_limit_bytes)
             stack_count(s, CTR_LOAN_LIMIT);
         *out = copy_out(s, tc, n);
         if (*out != NULL)

@@ -6,12 +6,13 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
 
-/* Room for Ethernet, IPv4 and TCP headers with all options. */
-#define SEG_HEADROOM (14u + 20u + TCP_HLEN_MAX)
+/* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
+#define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
 /* A driver that is not told of a limit gets at most this many segments in a frame. */
 #define SEG_CHAIN_MAX 16u
 
@@ -125,14 +126,19 @@ static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
     return (uint16_t)wire;
 }
 
-static void add_sack(const struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
+static void add_sack(struct z_stack *s, struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
 {
-    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit;
+    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit, n = 0;
 
     if (len > 0)
         room = len + used < tc->smss ? MIN(room, tc->smss - len - used) : 0;
-    fit = room >= 12 ? (room - 4) / 8 : 0;
-    o->n_sack = (uint8_t)reass_sack(&tc->reass, o->sack, MIN(fit, (uint32_t)TCP_SACK_BLOCKS_MAX));
+    fit = room >= 12 ? MIN((room - 4) / 8, (uint32_t)TCP_SACK_BLOCKS_MAX) : 0;
+    if (unlikely(tc->dsack_start != tc->dsack_end) && fit > 0) { /* RFC 2883 section 4: the first block, once */
+        o->sack[n++] = (struct tcp_sack_block){tc->dsack_start, tc->dsack_end};
+        tc->dsack_start = tc->dsack_end;
+        stack_count(s, CTR_TCP_DSACK_TX);
+    }
+    o->n_sack = (uint8_t)(n + reass_sack(&tc->reass, o->sack + n, fit - n));
 }
 
 static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
@@ -156,14 +162,18 @@ static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const s
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
+static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
 
     if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
         o.ttl = tc->opt.hops;
         o.tos = tc->opt.tclass;
+        if (tc->flow == 0)
+            tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
+        o.flow = tc->flow;
     }
+    o.tos |= ecn;
     o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
@@ -186,6 +196,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
     struct tcp_opts o;
     struct rte_mbuf *m;
+    uint8_t ecn = 0;
 
     if (!path_ready(s, tc))
         return -EHOSTUNREACH;
@@ -201,20 +212,22 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         o.ts_val = tcp_ts_now(s, tc);
         o.ts_ecr = tc->ts_recent;
     }
-    if (tc->sack_on && tc->reass.n > 0)
-        add_sack(tc, &o, len);
+    if (tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))
+        add_sack(s, tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
+    if (unlikely(tc->ecn_echo_ok))
+        ecn = tcp_ecn_mark(s, tc, &h, len);
     push_header(m, &h, &o);
     ack_sent(tc);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, ecn);
     return 0;
 }
 
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
 {
     bool reply = tc->state == TCPS_SYN_RCVD;
-    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss, .flags = TH_SYN};
+    struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
         .mss = tcp_mss_to_announce(s, tc),
@@ -231,6 +244,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
     o.ts_val = tcp_ts_now(s, tc);
+    h.flags = TH_SYN | tcp_ecn_syn_flags(s, tc);
     if (reply) {
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
@@ -242,7 +256,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
     return 0;
 }
 
@@ -303,5 +317,5 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
         return;
     stack_count(s, CTR_TCP_RST_TX);
     push_header(m, &h, &o);
-    hand_down(s, tc, m);
+    hand_down(s, tc, m, 0);
 }

@@ -13,8 +13,6 @@ static int send_state(struct tcp_conn *tc)
 {
     if (tc->so_error != 0 && tc->state == TCPS_CLOSED)
         return -tcp_take_error(tc);
-    if (tc->so_error != 0 && tcp_synchronized(tc)) /* an ICMP error: told once, the connection stays */
-        return -tcp_take_error(tc);
     switch (tc->state) {
     case TCPS_SYN_SENT:
     case TCPS_SYN_RCVD:
@@ -163,8 +161,16 @@ ssize_t tcp_send_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec
     return total > 0 || n == 0 ? total : (tcp_snd_space(tc) > 0 ? total : -EAGAIN);
 }
 
+/* TCP_NOTSENT_LOWAT: enough waits to be sent for the first time. */
+static bool enough_unsent(const struct tcp_conn *tc)
+{
+    return seq_lt(tc->snd_nxt, tc->sndq.end_seq) && tc->sndq.end_seq - tc->snd_nxt >= tc->opt.notsent_lowat_bytes;
+}
+
 size_t tcp_snd_space(const struct tcp_conn *tc)
 {
+    if (unlikely(tc->opt.notsent_lowat_bytes != 0) && enough_unsent(tc))
+        return 0;
     if (unlikely(tc->sndq.n >= SNDQ_DESC_MAX)) /* many tiny buffers: full by their number */
         return 0;
     return tc->sndq.charged_bytes < tc->opt.sndbuf_bytes ? tc->opt.sndbuf_bytes - tc->sndq.charged_bytes : 0;

@@ -2,20 +2,16 @@
  * The records are contiguous in sequence space, so any of them is found by binary search. What an acknowledgement costs:
  *   sent_ack        the records that go;
  *   sent_sack       per block: the search, the newly sacked records, and one hop per sacked run (see skip_sacked);
- *   sent_mark_lost  the records between the old and the new lost_upto, so each record once in its life.
- * sent_next_lost and sent_next_rescue look at each record once per round of retransmission (rtx_upto). Only
- * sent_mark_all_lost and sent_unsack_all, once per timeout, visit every record.
- *
- * Two invariants carry this. Every record before lost_upto is sacked or lost, because RFC 6675's IsLost holds for all
- * unsacked records below one for which it holds. And unsacked lost records come before all other unsacked ones.
+ *   sent_mark_rack  the records that it marks, and one more.
+ * The next record to retransmit is the head of a list. Only a timeout without SACK, reneging and undo visit every record.
  */
 #include "tcp/sent.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "base/check.h"
-#include "base/seq.h"
+#include "base/units.h"
+#include "tcp/sent_priv.h"
 
 #include "base/poison.h"
 
@@ -23,12 +19,12 @@
 
 static inline struct sent_rec *rec(const struct sent_map *sm, uint32_t i)
 {
-    return &sm->ring[(sm->head + i) & (sm->cap - 1)];
+    return sent_rec_at(sm, i);
 }
 
 static inline uint32_t rec_len(const struct sent_rec *r)
 {
-    return r->end - r->start;
+    return sent_rec_len(r);
 }
 
 static inline bool is_sacked(const struct sent_map *sm, uint32_t i)
@@ -69,48 +65,47 @@ static uint32_t skip_sacked(struct sent_map *sm, uint32_t i)
     uint32_t end = i;
 
     while (end < sm->n && is_sacked(sm, end))
-        end += rec(sm, end)->skip;
+        end += rec(sm, end)->next;
     while (i < end) {
         struct sent_rec *r = rec(sm, i);
-        uint32_t hop = r->skip;
+        uint32_t hop = r->next;
 
-        r->skip = end - i;
+        r->next = (uint16_t)(end - i);
         i += hop;
     }
     return end;
 }
 
-/* At or above lost_upto: counted in above_bytes when sacked. */
-static inline bool is_above(const struct sent_map *sm, const struct sent_rec *r)
-{
-    return seq_geq(r->start, sm->lost_upto);
-}
-
-/* A sacked record at lost_upto leaves the part that above_bytes and above_runs describe. */
-static void leave_above(struct sent_map *sm, uint32_t i)
-{
-    sm->above_bytes -= rec_len(rec(sm, i));
-    if (i + 1 == sm->n || !is_sacked(sm, i + 1))
-        sm->above_runs--;
-}
-
 void sent_clear(struct sent_map *sm, struct arena *a)
 {
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
-    *sm = (struct sent_map){0};
+    *sm = (struct sent_map){.lost_total = sm->lost_total};
+}
+
+/* A link into the old ring, for a ring that begins with the first record. */
+static uint16_t moved_link(const struct sent_map *sm, uint16_t link)
+{
+    return link == 0 ? 0 : (uint16_t)(((link - 1u - sm->head) & (sm->cap - 1)) + 1);
 }
 
 static int grow(struct sent_map *sm, struct arena *a)
 {
     uint32_t cap = sm->cap ? 2 * sm->cap : SENT_CAP_MIN;
 
-    if (cap * sizeof(*sm->ring) > ARENA_MAX_BLOCK)
+    if (cap * sizeof(*sm->ring) > ARENA_MAX_BLOCK || cap >= UINT16_MAX)
         return -ENOBUFS;
     struct sent_rec *ring = arena_alloc(a, cap * sizeof(*ring));
     if (!ring)
         return -ENOMEM;
-    for (uint32_t i = 0; i < sm->n; i++)
+    for (uint32_t i = 0; i < sm->n; i++) {
         ring[i] = *rec(sm, i);
+        if ((ring[i].flags & SENT_SACKED) != 0)
+            continue;
+        ring[i].prev = moved_link(sm, ring[i].prev);
+        ring[i].next = moved_link(sm, ring[i].next);
+    }
+    sm->flight = (struct sent_list){moved_link(sm, sm->flight.head), moved_link(sm, sm->flight.tail)};
+    sm->lost = (struct sent_list){moved_link(sm, sm->lost.head), moved_link(sm, sm->lost.tail)};
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
     sm->ring = ring;
     sm->cap = cap;
@@ -131,23 +126,57 @@ int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end,
     int err = sent_reserve(sm, a, limit);
     if (err)
         return err;
-    if (sm->n == 0) {
-        sm->lost_upto = start;
-        sm->rtx_upto = start;
-    }
-    *rec(sm, sm->n++) = (struct sent_rec){.start = start, .end = end, .sent_at_ns = now_ns, .tx_count = 1};
+    *rec(sm, sm->n) = (struct sent_rec){.start = start, .end = end, .sent_at_ns = now_ns, .tx_count = 1};
+    sent_list_append(sm, &sm->flight, rec(sm, sm->n));
+    sm->n++;
     return 0;
 }
 
-/* A record that was not sacked before was acknowledged, one way or the other. */
-static void note_delivered(const struct sent_rec *r, struct sent_ack *out)
+/* RFC 8985 6.2 step 2: the most recent transmission among those that arrived. */
+static void note_rack(const struct sent_rec *r, struct sent_ack *out)
 {
-    if (r->flags & SENT_RETRANS) {
+    bool later = r->sent_at_ns > out->rack_sent_ns || (r->sent_at_ns == out->rack_sent_ns && seq_gt(r->end, out->rack_end));
+
+    if (out->rack_valid && !later)
+        return;
+    out->rack_valid = true;
+    out->rack_sent_ns = r->sent_at_ns;
+    out->rack_end = r->end;
+}
+
+/* A record that was not sacked before arrived, one way or the other. */
+static void note_delivered(const struct sent_rec *r, uint64_t rtx_latest_ns, struct sent_ack *out)
+{
+    if (unlikely(r->flags & SENT_RATED) && (!(out->rated.flags & SENT_RATED) || r->sent_at_ns >= out->rated.sent_at_ns))
+        out->rated = *r;
+    if ((r->flags & SENT_RETRANS) != 0) {
         out->acked_retrans = true;
-    } else if (!out->rtt_valid || r->sent_at_ns > out->rtt_sent_ns) {
+        if (r->sent_at_ns <= rtx_latest_ns) /* otherwise an earlier transmission did, and nobody knows which */
+            note_rack(r, out);
+        return;
+    }
+    note_rack(r, out);
+    if (!out->rtt_valid || r->sent_at_ns > out->rtt_sent_ns) {
         out->rtt_valid = true;
         out->rtt_sent_ns = r->sent_at_ns;
     }
+    if (!out->orig_valid || seq_lt(r->end, out->orig_end)) {
+        out->orig_valid = true;
+        out->orig_end = r->end;
+    }
+    if (seq_lt(r->end, out->fack) && out->fack - r->start > out->reord_bytes)
+        out->reord_bytes = out->fack - r->start;
+}
+
+static void note_acked(const struct sent_rec *r, struct sent_ack *out)
+{
+    note_delivered(r, MIN(out->rtx_latest_ns, out->echo_latest_ns), out);
+    if ((r->flags & SENT_RETRANS) == 0)
+        return;
+    if (r->sent_at_ns > out->echo_latest_ns)
+        out->rtx_early = true;
+    else
+        out->rtx_needed = true;
 }
 
 /* The first bytes of the first record leave the sums; bytes is its whole length or less. */
@@ -157,7 +186,7 @@ static void drop_bytes(struct sent_map *sm, const struct sent_rec *r, uint32_t b
         sm->sacked_bytes -= bytes;
     } else {
         out->newly_acked += bytes;
-        note_delivered(r, out);
+        note_acked(r, out);
     }
     if (r->flags & SENT_LOST)
         sm->lost_bytes -= bytes;
@@ -172,9 +201,11 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
     while (sm->n > 0 && seq_leq(rec(sm, 0)->end, una)) {
         struct sent_rec *r = rec(sm, 0);
 
-        if ((r->flags & SENT_SACKED) && is_above(sm, r))
-            leave_above(sm, 0);
         drop_bytes(sm, r, rec_len(r), out);
+        if (r->flags & SENT_SACKED)
+            sm->n_sacked--;
+        else
+            sent_list_remove(sm, sent_list_of(sm, r), r);
         sm->head = (sm->head + 1) & (sm->cap - 1);
         sm->n--;
     }
@@ -184,15 +215,9 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
     }
     struct sent_rec *r = rec(sm, 0);
     if (seq_lt(r->start, una)) {
-        uint32_t bytes = una - r->start;
-
-        if ((r->flags & SENT_SACKED) && is_above(sm, r))
-            sm->above_bytes -= bytes;
-        drop_bytes(sm, r, bytes, out);
+        drop_bytes(sm, r, una - r->start, out);
         r->start = una;
     }
-    sm->lost_upto = seq_max(sm->lost_upto, r->start);
-    sm->rtx_upto = seq_max(sm->rtx_upto, r->start);
 }
 
 static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
@@ -200,24 +225,18 @@ static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
     struct sent_rec *r = rec(sm, i);
     uint32_t len = rec_len(r);
 
-    note_delivered(r, out);
+    note_delivered(r, out->rtx_latest_ns, out); /* a SACK of data out of order echoes an older timestamp, which says nothing */
     out->newly_sacked += len;
     if (r->flags & SENT_LOST)
         sm->lost_bytes -= len;
     if (r->flags & SENT_RTX_OUT)
         sm->rtx_bytes -= len;
+    sent_list_remove(sm, sent_list_of(sm, r), r);
     r->flags = (uint8_t)((r->flags & ~(SENT_LOST | SENT_RTX_OUT)) | SENT_SACKED);
-    r->skip = 1;
-
+    r->next = 1;
     sm->high_sacked = sm->sacked_bytes > 0 ? seq_max(sm->high_sacked, r->end) : r->end;
     sm->sacked_bytes += len;
-    if (is_above(sm, r)) {
-        bool joins_below = r->start != sm->lost_upto && i > 0 && is_sacked(sm, i - 1);
-        bool joins_above = i + 1 < sm->n && is_sacked(sm, i + 1);
-
-        sm->above_bytes += len;
-        sm->above_runs = sm->above_runs + 1 - joins_below - joins_above;
-    }
+    sm->n_sacked++;
 }
 
 void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, struct sent_ack *out)
@@ -232,107 +251,6 @@ void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, 
         for (i = skip_sacked(sm, i); i < sm->n && seq_leq(rec(sm, i)->end, b->end); i = skip_sacked(sm, i))
             mark_sacked(sm, i, out);
     }
-}
-
-static uint32_t mark_lost(struct sent_map *sm, struct sent_rec *r)
-{
-    if (r->flags & (SENT_SACKED | SENT_LOST))
-        return 0;
-    r->flags |= SENT_LOST;
-    sm->lost_bytes += rec_len(r);
-    return rec_len(r);
-}
-
-uint32_t sent_mark_lost(struct sent_map *sm, uint32_t dup_thresh, uint32_t smss)
-{
-    uint64_t byte_thresh = (uint64_t)(dup_thresh - 1) * smss;
-    uint32_t newly = 0;
-
-    if (sm->above_bytes == 0)
-        return 0;
-    for (uint32_t i = find_index(sm, sm->lost_upto); i < sm->n; i++) {
-        struct sent_rec *r = rec(sm, i);
-
-        if (sm->above_runs < dup_thresh && sm->above_bytes <= byte_thresh)
-            break;
-        if (r->flags & SENT_SACKED)
-            leave_above(sm, i);
-        else
-            newly += mark_lost(sm, r);
-        sm->lost_upto = r->end;
-    }
-    return newly;
-}
-
-uint32_t sent_mark_first_lost(struct sent_map *sm)
-{
-    return sm->n > 0 ? mark_lost(sm, rec(sm, 0)) : 0;
-}
-
-void sent_mark_all_lost(struct sent_map *sm)
-{
-    if (sm->n == 0)
-        return;
-    for (uint32_t i = 0; i < sm->n; i++) {
-        struct sent_rec *r = rec(sm, i);
-
-        mark_lost(sm, r);
-        r->flags = (uint8_t)(r->flags & ~SENT_RTX_OUT);
-    }
-    sm->rtx_bytes = 0;
-    sm->rtx_upto = rec(sm, 0)->start;
-    sm->lost_upto = end_seq(sm);
-    sm->above_bytes = 0;
-    sm->above_runs = 0;
-}
-
-void sent_unsack_all(struct sent_map *sm)
-{
-    if (sm->n == 0)
-        return;
-    for (uint32_t i = 0; i < sm->n; i++)
-        rec(sm, i)->flags &= SENT_RETRANS;
-    sm->sacked_bytes = 0;
-    sm->lost_bytes = 0;
-    sm->rtx_bytes = 0;
-    sm->rtx_upto = rec(sm, 0)->start;
-    sm->lost_upto = rec(sm, 0)->start;
-    sm->above_bytes = 0;
-    sm->above_runs = 0;
-}
-
-/* The first record that is neither sacked nor retransmitted. */
-static struct sent_rec *first_open(struct sent_map *sm)
-{
-    uint32_t i = find_index(sm, sm->rtx_upto);
-
-    while (i < sm->n) {
-        if (is_sacked(sm, i))
-            i = skip_sacked(sm, i);
-        else if (rec(sm, i)->flags & SENT_RTX_OUT)
-            i++;
-        else
-            break;
-    }
-    sm->rtx_upto = i < sm->n ? rec(sm, i)->start : end_seq(sm);
-    return i < sm->n ? rec(sm, i) : NULL;
-}
-
-/* If the first open record is not lost then no later one is: see the invariants at the top. */
-struct sent_rec *sent_next_lost(struct sent_map *sm)
-{
-    if (sm->lost_bytes == 0)
-        return NULL;
-    struct sent_rec *r = first_open(sm);
-    return r && (r->flags & SENT_LOST) ? r : NULL;
-}
-
-struct sent_rec *sent_next_rescue(struct sent_map *sm)
-{
-    if (sm->sacked_bytes == 0)
-        return NULL;
-    struct sent_rec *r = first_open(sm);
-    return r && seq_lt(r->start, sm->high_sacked) ? r : NULL;
 }
 
 struct sent_rec *sent_find(struct sent_map *sm, uint32_t seq)
@@ -352,18 +270,36 @@ struct sent_rec *sent_last(struct sent_map *sm)
     return sm->n > 0 ? rec(sm, sm->n - 1) : NULL;
 }
 
-/* Makes a copy of record i behind it; the shorter side moves. */
+/* The record came to stand at r; its neighbours learn of it. */
+static void relink(struct sent_map *sm, struct sent_rec *r)
+{
+    if ((r->flags & SENT_SACKED) == 0)
+        sent_list_insert(sm, sent_list_of(sm, r), r, r->prev, r->next);
+}
+
+/* Makes a copy of record i behind it, also on its list; the shorter side moves. */
 static void duplicate(struct sent_map *sm, uint32_t i)
 {
     if (i < sm->n / 2) {
         sm->head = (sm->head - 1) & (sm->cap - 1);
-        for (uint32_t k = 0; k <= i; k++)
+        for (uint32_t k = 0; k <= i; k++) {
             *rec(sm, k) = *rec(sm, k + 1);
+            relink(sm, rec(sm, k));
+        }
     } else {
-        for (uint32_t k = sm->n; k > i; k--)
+        for (uint32_t k = sm->n; k > i; k--) {
             *rec(sm, k) = *rec(sm, k - 1);
+            relink(sm, rec(sm, k));
+        }
+        *rec(sm, i) = *rec(sm, i + 1);
+        relink(sm, rec(sm, i));
     }
     sm->n++;
+    struct sent_rec *a = rec(sm, i), *b = rec(sm, i + 1);
+    if ((a->flags & SENT_SACKED) == 0)
+        sent_list_insert(sm, sent_list_of(sm, b), b, sent_link_to(sm, a), a->next);
+    else
+        sm->n_sacked++;
 }
 
 int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limit)
@@ -385,67 +321,12 @@ int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limi
 void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns)
 {
     Z_DCHECK(!(r->flags & SENT_SACKED));
+    sent_list_remove(sm, sent_list_of(sm, r), r);
     r->sent_at_ns = now_ns;
-    if (r->tx_count < UINT16_MAX)
+    if (r->tx_count < UINT8_MAX)
         r->tx_count++;
-    if (!(r->flags & (SENT_RTX_OUT | SENT_SACKED))) {
-        r->flags |= SENT_RTX_OUT;
+    if ((r->flags & SENT_RTX_OUT) == 0)
         sm->rtx_bytes += rec_len(r);
-    }
-    r->flags |= SENT_RETRANS;
-}
-
-/* What sent_check recomputes. */
-struct sums {
-    uint32_t sacked, lost, rtx, high_sacked, above_bytes, above_runs;
-    bool below_sacked; /* the record before is sacked and at or above lost_upto */
-    bool seen_not_lost;
-};
-
-static void check_rec(const struct sent_map *sm, uint32_t i, struct sums *t)
-{
-    const struct sent_rec *r = rec(sm, i);
-    bool sacked = (r->flags & SENT_SACKED) != 0, lost = (r->flags & SENT_LOST) != 0, rtx = (r->flags & SENT_RTX_OUT) != 0;
-    bool above = is_above(sm, r);
-
-    Z_CHECK(seq_lt(r->start, r->end) && (i == 0 || rec(sm, i - 1)->end == r->start));
-    Z_CHECK(!(sacked && (lost || rtx)));
-    Z_CHECK(!rtx || (r->flags & SENT_RETRANS));
-    Z_CHECK(((r->flags & SENT_RETRANS) != 0) == (r->tx_count > 1));
-    Z_CHECK(above || seq_leq(r->end, sm->lost_upto));
-    Z_CHECK(above || sacked || lost);
-    Z_CHECK(!seq_lt(r->start, sm->rtx_upto) || sacked || rtx);
-    Z_CHECK(!(lost && t->seen_not_lost));
-    t->seen_not_lost |= !sacked && !lost;
-    if (sacked) {
-        Z_CHECK(r->skip >= 1 && r->skip <= sm->n - i);
-        for (uint32_t k = 0; k < r->skip; k++)
-            Z_CHECK(is_sacked(sm, i + k));
-        t->sacked += rec_len(r);
-        t->high_sacked = r->end;
-        t->above_bytes += above ? rec_len(r) : 0;
-        t->above_runs += above && !t->below_sacked;
-    }
-    t->lost += lost ? rec_len(r) : 0;
-    t->rtx += rtx ? rec_len(r) : 0;
-    t->below_sacked = sacked && above;
-}
-
-void sent_check(const struct sent_map *sm)
-{
-    struct sums t = {0};
-
-    if (sm->n == 0) {
-        Z_CHECK(!sm->ring && sm->cap == 0 && sm->sacked_bytes == 0 && sm->lost_bytes == 0 && sm->rtx_bytes == 0);
-        Z_CHECK(sm->above_bytes == 0 && sm->above_runs == 0);
-        return;
-    }
-    Z_CHECK(sm->ring && sm->n <= sm->cap && (sm->cap & (sm->cap - 1)) == 0 && sm->head < sm->cap);
-    Z_CHECK(seq_leq(rec(sm, 0)->start, sm->lost_upto) && seq_leq(sm->lost_upto, end_seq(sm)));
-    Z_CHECK(seq_leq(rec(sm, 0)->start, sm->rtx_upto) && seq_leq(sm->rtx_upto, end_seq(sm)));
-    for (uint32_t i = 0; i < sm->n; i++)
-        check_rec(sm, i, &t);
-    Z_CHECK(t.sacked == sm->sacked_bytes && t.lost == sm->lost_bytes && t.rtx == sm->rtx_bytes);
-    Z_CHECK(t.above_bytes == sm->above_bytes && t.above_runs == sm->above_runs);
-    Z_CHECK(t.sacked == 0 || t.high_sacked == sm->high_sacked);
+    r->flags |= SENT_RTX_OUT | SENT_RETRANS;
+    sent_list_append(sm, &sm->flight, r);
 }

@@ -1,7 +1,13 @@
 /*
- * Sent map: one record per transmitted frame, in sequence order from snd_una to snd_nxt, with the scoreboard of RFC 6675
- * on it. A mechanism: knows sequence numbers and times, not connections. SYN and FIN occupy sequence numbers like
- * data. Absent (no memory) while nothing is in flight.
+ * Sent map: one record per transmitted frame, in sequence order from snd_una to snd_nxt, with the scoreboard of RFC 6675 and the
+ * order of transmission that RFC 8985 needs. A mechanism: knows sequence numbers and times, not connections. SYN and FIN
+ * occupy sequence numbers like data. Absent (no memory) while nothing is in flight.
+ *
+ * A record is in one of three places, told by its flags:
+ *
+ *     in flight        not SACKED, and not LOST or RTX_OUT    on the list `flight`, in the order of its last transmission
+ *     to be repeated   LOST, not RTX_OUT                      on the list `lost`
+ *     arrived          SACKED                                 on no list
  */
 #ifndef TCP_SENT_H
 #define TCP_SENT_H
@@ -10,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "tcp/rate.h"
 #include "wire/tcp_hdr.h"
 
 #define SENT_SACKED 0x01u   /* covered by a SACK block */
@@ -17,42 +24,61 @@
 #define SENT_RETRANS 0x04u  /* was retransmitted (Karn: no RTT sample without timestamps) */
 #define SENT_RTX_OUT 0x08u  /* retransmitted since it was last deemed lost; the retransmission counts in pipe */
 
+#define SENT_RATED 0x10u    /* rate is filled in */
+#define SENT_APP_LTD 0x20u  /* sent while the application limited the rate */
+
 struct sent_rec {
     uint32_t start, end;
     uint64_t sent_at_ns; /* last transmission */
-    uint16_t tx_count;
+    uint16_t prev, next; /* internal: neighbours on the list, place in the ring + 1; 0: none. Of a sacked record next is a hop, see sent.c */
     uint8_t flags;
-    uint32_t skip; /* internal, of a sacked record: this many records from here on are sacked (a lower bound, at least 1) */
+    uint8_t tx_count;
+    struct rate_stamp rate; /* at the last transmission; valid with SENT_RATED */
+};
+
+struct sent_list {
+    uint16_t head, tail; /* as prev and next of a record */
 };
 
 struct sent_map {
     struct sent_rec *ring; /* NULL while empty */
     uint32_t cap, head, n;
-    uint32_t sacked_bytes; /* in records that are SENT_SACKED */
-    uint32_t lost_bytes;   /* in records that are SENT_LOST */
-    uint32_t rtx_bytes;    /* in records that are SENT_RTX_OUT */
-    uint32_t high_sacked;  /* end of the highest sacked record; valid when sacked_bytes > 0 */
-    uint32_t lost_upto;    /* records before this were examined by sent_mark_lost: sacked or lost */
-    uint32_t rtx_upto;     /* records before this are sacked or SENT_RTX_OUT */
-    uint32_t above_bytes;  /* of sacked_bytes, those at or above lost_upto */
-    uint32_t above_runs;   /* runs of sacked records at or above lost_upto */
+    uint32_t sacked_bytes, n_sacked; /* in records that are SENT_SACKED */
+    uint32_t lost_bytes;             /* in records that are SENT_LOST */
+    uint32_t rtx_bytes;              /* in records that are SENT_RTX_OUT */
+    uint32_t high_sacked;            /* end of the highest sacked record; valid when sacked_bytes > 0 */
+    uint32_t lost_total;             /* bytes that were ever marked lost, modulo 2^32; the only sum that an empty map keeps */
+    struct sent_list flight, lost;
 };
 
 void sent_clear(struct sent_map *sm, struct arena *a);
 
-/* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. */
+/* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. Time does not go back. */
 int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit);
 
 /* Room for one more record, so that the next sent_add cannot fail. 0, -ENOMEM, -ENOBUFS. */
 int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit);
 
-/* What an acknowledgement told us. sent_ack and sent_sack add to it; the caller zeroes it for each segment. */
+/*
+ * What an acknowledgement told us. sent_ack and sent_sack add to it; the caller zeroes it for each segment and sets
+ * the first three fields.
+ */
 struct sent_ack {
+    uint64_t rtx_latest_ns;  /* in: a retransmission later than this is too young to have been acknowledged */
+    uint64_t echo_latest_ns; /* in: what moved the cumulative ACK was sent no later than this, by its timestamp; else UINT64_MAX */
+    uint32_t fack;          /* in: the highest sequence number known to have arrived before (RACK.fack) */
     uint32_t newly_acked;   /* bytes leaving by the cumulative ACK that were not sacked before */
     uint32_t newly_sacked;
-    bool rtt_valid;         /* a record sent once was acknowledged: now - rtt_sent_ns is a sample (Karn) */
-    uint64_t rtt_sent_ns;   /* of the most recently sent such record */
+    uint64_t rtt_sent_ns;   /* when rtt_valid: of the most recently sent record that was sent once; now - rtt_sent_ns is a sample (Karn) */
+    uint64_t rack_sent_ns;  /* when rack_valid: the most recent transmission that is known to have arrived (RFC 8985 6.2 step 2) */
+    uint32_t rack_end;
+    uint32_t orig_end;      /* when orig_valid: the lowest end of a record that was sent once (RFC 5682) */
+    uint32_t reord_bytes;   /* a record sent once arrived this far behind fack (RFC 8985 6.2 step 3) */
+    bool rtt_valid, rack_valid, orig_valid;
     bool acked_retrans;     /* some of it had been retransmitted */
+    bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
+    bool rtx_needed;        /* a record left by the cumulative ACK whose retransmission may have been what arrived */
+    struct sent_rec rated;  /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */
@@ -62,25 +88,28 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
 void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, struct sent_ack *out);
 
 /*
- * RFC 6675 IsLost: marks records lost that have dup_thresh discontiguous sacked runs or more than
- * (dup_thresh - 1) * smss sacked bytes above them. Returns newly lost bytes.
+ * RFC 8985 6.2 step 5: of the records in flight that were sent before (xmit_ns, end_seq), those sent age_ns ago or longer are
+ * lost. Returns newly lost bytes; *wait_ns gets the time until the next one is that old, 0: there is none.
  */
-uint32_t sent_mark_lost(struct sent_map *sm, uint32_t dup_thresh, uint32_t smss);
+uint32_t sent_mark_rack(struct sent_map *sm, uint64_t xmit_ns, uint32_t end_seq, uint64_t age_ns, uint64_t now_ns, uint64_t *wait_ns);
 
 /* The first record is lost (RFC 6582, or entry to recovery by duplicate ACKs alone). Returns newly lost bytes. */
 uint32_t sent_mark_first_lost(struct sent_map *sm);
 
-/* Retransmission timeout: everything not sacked is lost, retransmissions in flight are forgotten (RFC 6675 section 5.1). */
+/* RFC 8985 6.3, a retransmission timeout with SACK: the first record and those sent age_ns ago or longer. Returns newly lost bytes. */
+uint32_t sent_mark_old_lost(struct sent_map *sm, uint64_t age_ns, uint64_t now_ns);
+
+/* Everything not sacked is lost, retransmissions in flight are forgotten (RFC 5681 without SACK, a smaller path MTU). */
 void sent_mark_all_lost(struct sent_map *sm);
 
-/* The peer forgot its SACKed data (reneging): all marks go but SENT_RETRANS. */
-void sent_unsack_all(struct sent_map *sm);
+/* The peer forgot its SACKed data (RFC 2018 section 8): it is lost. */
+void sent_renege(struct sent_map *sm);
 
-/* The first record to retransmit: lost, not sacked, not retransmitted since. NULL when there is none. */
+/* Losses were an error: what was not repeated yet is in flight again. */
+void sent_undo_lost(struct sent_map *sm);
+
+/* The next record to retransmit: lost and not retransmitted since. NULL when there is none. */
 struct sent_rec *sent_next_lost(struct sent_map *sm);
-
-/* RFC 6675 NextSeg rule 3: the first record not sacked and not retransmitted below high_sacked. NULL when there is none. */
-struct sent_rec *sent_next_rescue(struct sent_map *sm);
 
 /* The first record whose end is after seq: the one that contains seq, or the first one of all. NULL when there is none. */
 struct sent_rec *sent_find(struct sent_map *sm, uint32_t seq);
@@ -93,7 +122,7 @@ struct sent_rec *sent_last(struct sent_map *sm);
  */
 int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limit);
 
-/* The record was retransmitted at now. */
+/* The record, not a sacked one, was retransmitted at now. */
 void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns);
 
 /* Recomputes every sum and checks every invariant (Z_CHECK). For tests and simulators: linear in the number of records. */

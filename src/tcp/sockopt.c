@@ -62,6 +62,8 @@ static int set_socket(struct z_stack *s, struct tcp_conn *tc, int name, int v, c
         o->linger_s = l.l_linger < 0 ? INT32_MAX : (uint32_t)l.l_linger;
         return 0;
     }
+    case SO_MAX_PACING_RATE:
+        return tcp_setopt_pacing(s, tc, val, len);
     case SO_BROADCAST:
     case SO_DONTROUTE:
     case SO_DEBUG:
@@ -122,6 +124,10 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
             return -EINVAL;
         o->syncnt = (uint32_t)v;
         return 0;
+    case TCP_NOTSENT_LOWAT:
+        o->notsent_lowat_bytes = (uint32_t)v;
+        sock_on_writable(s, tc->sk);
+        return 0;
     case TCP_USER_TIMEOUT:
         if (v < 0)
             return -EINVAL;
@@ -141,6 +147,8 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
 
     if (val == NULL)
         return -EFAULT;
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return tcp_setopt_congestion(s, tc, val, len);
     if (level == IPPROTO_IP && len == 1)
         v = *(const uint8_t *)val;
     else if (len < sizeof(v))
@@ -216,6 +224,8 @@ static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int n
         return o->keepcnt;
     case TCP_SYNCNT:
         return o->syncnt != 0 ? o->syncnt : s->conf.syn_retries;
+    case TCP_NOTSENT_LOWAT:
+        return o->notsent_lowat_bytes;
     case TCP_USER_TIMEOUT:
         return (int64_t)(o->user_timeout_ns / NS_PER_MS);
     case TCP_LINGER2:
@@ -262,11 +272,14 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_pmtu = tcp_path_mtu(tc);
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
-    i->tcpi_snd_ssthresh = tc->cc.ssthresh / mss;
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
     i->tcpi_advmss = tcp_mss_to_announce(s, tc);
-    i->tcpi_reordering = 3;
+    i->tcpi_total_retrans = tc->total_retrans;
+    i->tcpi_dsack_dups = tc->dsack_dups;
+    i->tcpi_reord_seen = tc->reord_seen;
+    i->tcpi_reordering = MAX((uint32_t)tc->reordering, RACK_DUP_THRESH); /* as Linux: three unless more was seen */
     i->tcpi_rcv_space = tc->opt.rcvbuf_bytes;
+    tcp_info_congestion(tc, i);
 }
 
 static int put(void *val, unsigned *len, const void *from, unsigned n)
@@ -294,8 +307,18 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
         fill_info(s, tc, &i);
         return put(val, len, &i, sizeof(i));
     }
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return put(val, len, "reno\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        char algorithm[CC_NAME_MAX] = "";
+
+        strncpy(algorithm, tcp_getopt_congestion(tc), sizeof(algorithm) - 1);
+        return put(val, len, algorithm, sizeof(algorithm));
+    }
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
+        uint64_t rate;
+        unsigned n = tcp_getopt_pacing(tc, &rate, *len);
+
+        return put(val, len, &rate, n);
+    }
     if (level == SOL_SOCKET && name == SO_ERROR) {
         v = tcp_take_error(tc);
         return put(val, len, &v, sizeof(v));

@@ -46,11 +46,12 @@ int tcp_peek_error(const struct tcp_conn *tc)
     return tc->so_error;
 }
 
+/* As Linux: who asks learns of an ICMP error, too, that did not end the connection (SHLD-25). */
 int tcp_take_error(struct tcp_conn *tc)
 {
-    int e = tc->so_error;
+    int *from = tc->so_error != 0 ? &tc->so_error : &tc->soft_error, e = *from;
 
-    tc->so_error = 0;
+    *from = 0;
     return e;
 }
 

@@ -12,6 +12,7 @@ static void take_syn(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     tc->rcv_nxt = g->h.seq + 1;
     tc->rcv_adv = tc->rcv_nxt;
     tcp_opts_accept(s, tc, &g->o);
+    tcp_ecn_accept(s, tc, g->h.flags);
     tcp_mss_update(s, tc);
     tc->snd_wnd = g->wnd; /* the window of a SYN is never scaled */
     tc->snd_wl1 = g->h.seq;

@@ -76,22 +76,44 @@ void tcp_table_remove(struct z_stack *s, struct tcp_entry *e)
 }
 
 /*
- * The listener for an address: one bound to it before one bound to any address (MUST-42); of those, one of the packet's family
- * before one of AF_INET6 that takes both, as Linux scores them.
+ * How well a listener fits: one bound to the address before one bound to any (MUST-42); of those, one of the packet's family before
+ * one of AF_INET6 that takes both, as Linux scores them. 0: not at all.
  */
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, uint16_t lport)
+static int listen_score(const struct tcp_conn *c, const struct inaddr *laddr)
 {
-    struct tcp_conn *any = NULL;
+    if (c->state != TCPS_LISTEN)
+        return 0;
+    if (inaddr_eq(&c->ent.laddr, laddr))
+        return 3;
+    if (!bind_accepts(&c->ent.laddr, c->opt.v6only, laddr))
+        return 0;
+    return inaddr_is_v4(&c->ent.laddr) == inaddr_is_v4(laddr) ? 2 : 1;
+}
 
-    for (struct tcp_conn *c = s->tcp.bound_bucket[lport]; c != NULL; c = c->bound_next) {
-        if (c->state != TCPS_LISTEN)
-            continue;
-        if (inaddr_eq(&c->ent.laddr, laddr))
-            return c;
-        if (bind_accepts(&c->ent.laddr, c->opt.v6only, laddr) && (any == NULL || inaddr_is_v4(&c->ent.laddr) == inaddr_is_v4(laddr)))
-            any = c;
+/* Listeners that share a port by SO_REUSEPORT and fit equally well: one per flow, by the keyed hash of its 4-tuple. */
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+{
+    struct tcp_conn *best = NULL, *c;
+    uint32_t n = 0, k;
+    int score = 0;
+
+    for (c = s->tcp.bound_bucket[lport]; c != NULL; c = c->bound_next) {
+        int fit = listen_score(c, laddr);
+
+        if (fit > score) {
+            best = c;
+            score = fit;
+            n = 1;
+        } else if (fit == score && fit > 0 && c->opt.reuseport) {
+            n++;
+        }
     }
-    return any;
+    if (likely(n <= 1))
+        return best;
+    k = (uint32_t)((uint64_t)tuple_hash(s, laddr, raddr, lport, rport) * n >> 32);
+    for (c = best; k > 0; k -= listen_score(c, laddr) == score)
+        c = c->bound_next;
+    return c;
 }
 
 void tcp_bound_insert(struct z_stack *s, struct tcp_conn *tc)
@@ -165,7 +187,10 @@ static bool port_free(const struct z_stack *s, const struct tcp_conn *tc, const 
     return tcp_table_find(s, &tc->ent.laddr, raddr, port, rport) == NULL;
 }
 
-/* RFC 6056 algorithm 3: simple hash-based port selection. */
+/*
+ * RFC 6056 algorithm 4, double-hash port selection: where a destination begins is a keyed hash, and how far it has come is counted
+ * for a group of destinations, so that one of them learns little of how often others were connected to.
+ */
 uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport)
 {
     struct {
@@ -173,10 +198,11 @@ uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const 
         uint32_t rport, purpose;
     } in = {tc->ent.laddr, *raddr, rport, 2};
     uint32_t n = (uint32_t)s->conf.port_last - s->conf.port_first + 1;
-    uint32_t offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+    uint64_t h = siphash24(s->secret_key, &in, sizeof(in));
+    uint32_t offset = (uint32_t)h, *counter = &s->tcp.port_counter[h >> 32 & (TCP_PORT_COUNTERS - 1)];
 
     for (uint32_t i = 0; i < n; i++) {
-        uint16_t port = (uint16_t)(s->conf.port_first + (offset + s->tcp.port_counter++) % n);
+        uint16_t port = (uint16_t)(s->conf.port_first + (offset + (*counter)++) % n);
 
         if (port_free(s, tc, raddr, rport, port))
             return port;

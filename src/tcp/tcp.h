@@ -29,14 +29,17 @@ struct tcp_entry;
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
 TAILQ_HEAD(tcp_timewait_list, tcp_tw);
 
+#define TCP_PORT_COUNTERS 256u
+
 /* Of one stack. */
 struct tcp_state {
     struct tcp_entry **bucket; /* connections by 4-tuple */
     uint32_t bucket_mask;
     struct tcp_conn **bound_bucket;  /* bound and listening sockets by local port */
     struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
-    uint32_t id_mask, next_id, port_counter;
-    uint32_t n_conns, n_timewait;
+    uint32_t id_mask, next_id;
+    uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
+    uint32_t n_conns, n_timewait, n_orphans;
     struct tcp_dirty_list dirty;       /* connections with output to consider at the end of the poll */
     struct tcp_timewait_list timewait; /* oldest first */
     struct wheel_node timewait_timer;  /* the end of the first */

@@ -208,13 +208,22 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
         abort_conn(s, tc);
         return;
     }
+    if (s->tcp.n_orphans >= s->conf.max_orphans) {
+        stack_count(s, CTR_TCP_ORPHAN_LIMIT);
+        abort_conn(s, tc);
+        return;
+    }
     rcvq_clear(&tc->rcvq);
     reass_clear(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
     tc->opt.cork = tc->more = false;
+    tc->orphan = true;
+    s->tcp.n_orphans++;
     queue_fin(s, tc);
     if (tc->state == TCPS_FIN_WAIT_2)
         tcp_timer_set(s, tc, TT_2MSL, tcp_finwait2_ns(s, tc));
+    else if (s->conf.orphan_ns != 0) /* a peer that takes a byte now and then must not keep what nobody here holds any more */
+        tcp_timer_set(s, tc, TT_2MSL, s->conf.orphan_ns);
 }
 
 uint64_t tcp_linger_ns(const struct tcp_conn *tc)

@@ -17,7 +17,7 @@ static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
     uint32_t charged = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
     uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
 
-    if (all >= limit || s->tcp.loan_bytes >= s->conf.loan_limit_bytes || charged >= tc->opt.rcvbuf_bytes)
+    if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->opt.rcvbuf_bytes)
         return 0;
     left = limit - all;
     return (uint32_t)MIN((uint64_t)(tc->opt.rcvbuf_bytes - charged), left);

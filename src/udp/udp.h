@@ -19,11 +19,42 @@ struct udp_pcb;
 
 struct udp_state {
     struct udp_pcb **bucket;
+    struct udp_pcb **id_tab; /* socket of a loan: by id & mask */
+    uint32_t id_mask, next_id;
     uint32_t n_buckets, n_pcbs;
     uint32_t port_hint;         /* RFC 6056 */
     uint64_t rcv_bytes;         /* memory in the receive queues of all sockets; with TCP's below rcv_limit_bytes */
+    uint64_t loan_bytes;        /* memory lent to the application; with TCP's below loan_limit_bytes */
     struct udp_pcb *tx_blocked; /* sockets that met a full transmit queue */
 };
+
+/* What came with a datagram. */
+struct udp_info {
+    struct inaddr src, dst;
+    uint16_t sport;
+    uint8_t ttl, tos; /* of IPv6: hop limit, traffic class */
+    uint8_t ifindex;  /* 1 + index of its interface */
+};
+
+/* Where one datagram goes, and what it has of its own; the rest is the socket's. */
+struct udp_dest {
+    const struct inaddr *addr; /* NULL: the peer of a connected socket */
+    uint16_t port;
+    uint8_t ifindex;   /* 1 + index of the interface; 0: as routed */
+    int8_t dontfrag;   /* 0, 1; -1: as the socket */
+    int16_t ttl, tos;  /* -1: as the socket */
+    struct inaddr src; /* any: as the socket */
+};
+
+#define UDP_DEST_INIT ((struct udp_dest){.dontfrag = -1, .ttl = -1, .tos = -1})
+
+/* What recvmsg() is to tell of each datagram. */
+#define UDP_RECV_PKTINFO 0x01u /* IP_PKTINFO */
+#define UDP_RECV_TTL 0x02u
+#define UDP_RECV_TOS 0x04u
+#define UDP_RECV_PKTINFO6 0x08u
+#define UDP_RECV_HOPLIMIT 0x10u
+#define UDP_RECV_TCLASS 0x20u
 
 int udp_state_init(struct z_stack *s);
 void udp_state_fini(struct z_stack *s);
@@ -36,24 +67,54 @@ void udp_tx_resume(struct z_stack *s);
 
 /* All return 0 or a byte count, or a negative errno as the man page of the socket call names it. */
 struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk); /* NULL: no memory */
+void udp_set_inet6(struct udp_pcb *u); /* a new socket is of AF_INET6: its unbound address is ::, which takes IPv4 as well */
 void udp_close(struct z_stack *s, struct udp_pcb *u);
 int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port);
-int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port); /* port 0 and any address: disconnect */
+int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port);
+void udp_disconnect(struct z_stack *s, struct udp_pcb *u);
 
 /*
- * One datagram, copied. -EAGAIN: the transmit queue of its interface is full. -EMSGSIZE: above 65507 bytes or above the MTU of the
- * path (datagrams are not fragmented). -EDESTADDRREQ, -EACCES (broadcast without SO_BROADCAST), -ENETUNREACH, -EPIPE, -ENOBUFS, or
- * the pending error of the socket.
+ * One datagram, copied. -EAGAIN: the transmit queue of its interface is full. -EMSGSIZE: above what IP can carry, or above the MTU
+ * of the path where it may not be fragmented. -EDESTADDRREQ, -EACCES (broadcast without SO_BROADCAST), -ENETUNREACH, -EPIPE,
+ * -ENOBUFS, -EINVAL, or the pending error of the socket.
  */
-ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct inaddr *a /* or NULL */,
-                   uint16_t port);
+ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct udp_dest *to);
+
+/*
+ * One datagram by reference: a chain whose pieces have their lengths. Two halves, as of TCP: the first says whether it would be
+ * sent and gets what is needed for that; after 0 the second must follow, which cannot fail and takes the chain.
+ */
+struct udp_sending {
+    struct udp_dest to;
+    struct ip_path path;
+    struct inaddr dst;
+    uint16_t dport;
+    uint32_t len;
+    bool big;                /* more than one packet's worth */
+    struct rte_mbuf *shares; /* of the pieces that others hold too, in order */
+    struct rte_mbuf *hdr;    /* for the headers, unless the first piece has room */
+};
+int udp_send_ready(struct z_stack *s, struct udp_pcb *u, struct rte_mbuf *chain, int flags, const struct udp_dest *to,
+                   struct udp_sending *out);
+void udp_send_take(struct z_stack *s, struct udp_pcb *u, struct rte_mbuf *chain /* consumed */, struct udp_sending *w);
+
 ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n,
-                     int *flags /* in: MSG_PEEK, MSG_TRUNC; out: MSG_TRUNC */, struct inaddr *a, uint16_t *port);
+                     int *flags /* in: MSG_PEEK, MSG_TRUNC; out: MSG_TRUNC */, struct udp_info *info /* or NULL */);
+
+/*
+ * The next datagram by reference, at most max bytes of it (the rest is lost): a loan of the chain in *out, unless copied because
+ * of the quota. Its length, which with MSG_TRUNC in *flags is that of the whole datagram; *out is NULL when it is empty. -EAGAIN
+ * also when no buffer is free: the datagram stays.
+ */
+ssize_t udp_recv_ref(struct z_stack *s, struct udp_pcb *u, size_t max, int *flags, struct udp_info *info, struct rte_mbuf **out);
+void udp_loan_return(struct z_stack *s, struct rte_mbuf *m); /* as tcp_loan_return, of one piece with PKT_F_LOAN_UDP */
+
 int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how);
 int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len);
 int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *val, unsigned *len);
 void udp_getname(const struct udp_pcb *u, struct inaddr *a, uint16_t *port);
 int udp_getpeer(const struct udp_pcb *u, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
+unsigned udp_recv_wants(const struct udp_pcb *u);                           /* UDP_RECV_* */
 unsigned udp_poll(const struct udp_pcb *u);                                 /* SOCK_IN, … of sock/sock.h */
 size_t udp_rcv_avail(const struct udp_pcb *u);                              /* payload of the first datagram (FIONREAD) */
 size_t udp_rcv_total(const struct udp_pcb *u);                              /* payload of all */

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/bindaddr.h"
 #include "base/siphash.h"
 #include "core/stack.h"
 #include "ip/ip.h"
@@ -13,52 +14,53 @@
 
 #include "base/poison.h"
 
-struct udp_tuple {
-    struct inaddr laddr, raddr;
-    uint16_t lport, rport;
-};
-
-/* How well a socket fits: -1 not at all; a connection counts more than a bound address, that more than none. */
-static int udp_match(const struct udp_pcb *u, const struct udp_tuple *t)
+/*
+ * How well a socket fits: -1 not at all; a connection counts most, then a bound address, then :: or 0.0.0.0 of the packet's own
+ * family before :: that takes both.
+ */
+static int udp_match(const struct udp_pcb *u, const struct udp_info *in, uint16_t dport)
 {
     int score = 0;
 
-    if (u->lport != t->lport)
+    if (u->lport != dport || !bind_accepts(&u->laddr, u->ip.v6only, &in->dst))
         return -1;
-    if (!inaddr_is_any(&u->laddr)) {
-        if (!inaddr_eq(&u->laddr, &t->laddr))
-            return -1;
+    if (!inaddr_is_any(&u->laddr))
+        score = 2;
+    else if (inaddr_is_v4(&u->laddr) == inaddr_is_v4(&in->dst))
         score = 1;
-    }
     if (u->connected) {
-        if (u->rport != t->rport || !inaddr_eq(&u->raddr, &t->raddr))
+        if (u->rport != in->sport || !inaddr_eq(&u->raddr, &in->src))
             return -1;
-        score += 2;
+        score += 3;
     }
     return score;
 }
 
 /* Sockets that share a port by SO_REUSEPORT and fit equally well: one per flow, chosen by hash. */
-static struct udp_pcb *udp_pick(struct z_stack *s, const struct udp_tuple *t, int score, uint32_t n)
+static struct udp_pcb *udp_pick(struct z_stack *s, const struct udp_info *in, uint16_t dport, int score, uint32_t n)
 {
-    struct udp_pcb *u = *udp_bucket(s, t->lport);
-    uint32_t k = (uint32_t)(siphash13(s->hash_key, t, sizeof(*t)) % n);
+    const struct {
+        struct inaddr laddr, raddr;
+        uint16_t lport, rport;
+    } flow = {in->dst, in->src, dport, in->sport};
+    struct udp_pcb *u = *udp_bucket(s, dport);
+    uint32_t k = (uint32_t)(siphash13(s->hash_key, &flow, sizeof(flow.laddr) * 2 + sizeof(uint16_t) * 2) % n);
 
     for (; u; u = u->next)
-        if (u->reuseport && udp_match(u, t) == score && k-- == 0)
+        if (u->reuseport && udp_match(u, in, dport) == score && k-- == 0)
             break;
     return u;
 }
 
 /* The socket that fits best; among equals the last one bound. */
-static struct udp_pcb *udp_lookup(struct z_stack *s, const struct udp_tuple *t)
+static struct udp_pcb *udp_lookup(struct z_stack *s, const struct udp_info *in, uint16_t dport)
 {
     struct udp_pcb *best = NULL;
     uint32_t n_reuse = 0;
     int best_score = -1;
 
-    for (struct udp_pcb *u = *udp_bucket(s, t->lport); u; u = u->next) {
-        int score = udp_match(u, t);
+    for (struct udp_pcb *u = *udp_bucket(s, dport); u; u = u->next) {
+        int score = udp_match(u, in, dport);
 
         if (score > best_score) {
             best = u;
@@ -68,7 +70,7 @@ static struct udp_pcb *udp_lookup(struct z_stack *s, const struct udp_tuple *t)
             n_reuse += u->reuseport;
         }
     }
-    return n_reuse > 1 ? udp_pick(s, t, best_score, n_reuse) : best;
+    return n_reuse > 1 ? udp_pick(s, in, dport, best_score, n_reuse) : best;
 }
 
 /* Room for one more record; the ring doubles. */
@@ -93,10 +95,10 @@ static bool udp_has_room(const struct z_stack *s, const struct udp_pcb *u, uint3
 {
     if (u->q_n && u->rcv_bytes + truesize > u->rcvbuf_bytes)
         return false;
-    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + ip_frag_bytes(s) + truesize <= s->conf.rcv_limit_bytes;
+    return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + s->ip->reass.bytes + truesize <= s->conf.rcv_limit_bytes;
 }
 
-static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_tuple *t, struct rte_mbuf *m /* consumed */)
+static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_info *in, struct rte_mbuf *m /* consumed */)
 {
     uint32_t truesize = 0;
 
@@ -106,7 +108,7 @@ static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_t
         pkt_drop(s, m, DROP_UDP_RCVBUF);
         return;
     }
-    u->q[(u->q_head + u->q_n) & (u->q_slots - 1)] = (struct udp_dgram){.m = m, .src = t->raddr, .sport = t->rport, .truesize = truesize};
+    u->q[(u->q_head + u->q_n) & (u->q_slots - 1)] = (struct udp_dgram){.m = m, .truesize = truesize, .info = *in};
     u->q_n++;
     u->rcv_bytes += truesize;
     u->rcv_payload += m->pkt_len;
@@ -115,65 +117,42 @@ static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_t
     sock_on_readable(s, u->sk);
 }
 
-/* References to every segment of a chain; NULL when there are not enough mbufs. */
-static struct rte_mbuf *udp_share(struct z_stack *s, struct rte_mbuf *m)
-{
-    struct rte_mbuf *head = NULL, **link = &head;
-
-    for (struct rte_mbuf *seg = m; seg; seg = seg->next) {
-        struct rte_mbuf *ref = pkt_share(s, seg, pkt_off(seg), seg->data_len);
-
-        if (!ref) {
-            pkt_unref_chain(head);
-            return NULL;
-        }
-        *link = ref;
-        link = &ref->next;
-    }
-    head->nb_segs = m->nb_segs;
-    head->pkt_len = m->pkt_len;
-    return head;
-}
-
-/* Every socket that fits gets a broadcast datagram (RFC 1122 4.1.3.3): all but the last one a reference. */
-static void udp_input_group(struct z_stack *s, const struct udp_tuple *t, struct rte_mbuf *m)
+/* RFC 1122 4.1.3.3, RFC 1112 section 7.2 */
+bool udp_deliver_group(struct z_stack *s, const struct udp_info *in, uint16_t dport, struct rte_mbuf *m)
 {
     struct udp_pcb *last = NULL;
 
-    for (struct udp_pcb *u = *udp_bucket(s, t->lport); u; u = u->next) {
+    for (struct udp_pcb *u = *udp_bucket(s, dport); u; u = u->next) {
         struct rte_mbuf *ref;
 
-        if (udp_match(u, t) < 0)
+        if (udp_match(u, in, dport) < 0)
             continue;
         if (last) {
             ref = udp_share(s, m);
             if (ref)
-                udp_deliver(s, last, t, ref);
+                udp_deliver(s, last, in, ref);
         }
         last = u;
     }
     if (last)
-        udp_deliver(s, last, t, m);
-    else
-        pkt_drop(s, m, DROP_UDP_NO_PORT);
+        udp_deliver(s, last, in, m);
+    return last;
 }
 
 /* Length and checksum; the datagram without link padding, or NULL after a drop. */
 static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, struct udp_hdr *h)
 {
-    uint64_t sum;
-
     if (m->data_len < UDP_HLEN || !udp_parse(pkt_data(m), in->l4_len, h)) {
         pkt_drop(s, m, DROP_UDP_SHORT);
         return NULL;
     }
     if (unlikely(h->len < in->l4_len))
         m = pkt_trim_to(m, h->len);
-    if (in->l4_cksum_good || (!h->has_cksum && !in->v6))
+    /* none: the sender's choice over IPv4 (RFC 768), an error over IPv6 (RFC 8200 section 8.1; we are no tunnel of RFC 6935) */
+    if (!h->has_cksum && inaddr_is_v4(&in->dst))
         return m;
-    sum = cksum_pseudo(&in->src, &in->dst, in->proto, h->len);
-    /* IPv6 has no header checksum: a datagram without one is refused (RFC 8200 section 8.1; RFC 6935's exception is for tunnels) */
-    if (h->has_cksum && cksum_finish(ip_cksum_chain(sum, m, h->len)) == 0)
+    if (h->has_cksum &&
+        (in->l4_cksum_good || cksum_finish(ip_cksum_chain(cksum_pseudo(&in->src, &in->dst, in->proto, h->len), m, h->len)) == 0))
         return m;
     pkt_drop(s, m, DROP_UDP_CKSUM);
     return NULL;
@@ -181,41 +160,61 @@ static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, str
 
 void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
-    struct udp_tuple t = {.laddr = in->dst, .raddr = in->src};
+    struct udp_info info = {.src = in->src, .dst = in->dst, .ttl = in->ttl, .tos = in->tos, .ifindex = (uint8_t)(in->nif->index + 1)};
     struct udp_pcb *u;
     struct udp_hdr h;
 
     m = udp_check(s, in, m, &h);
     if (!m)
         return;
-    t.lport = h.dport;
-    t.rport = h.sport;
+    info.sport = h.sport;
     if (unlikely(in->dst_group)) {
         pkt_pull(m, UDP_HLEN);
-        udp_input_group(s, &t, m);
+        if (!udp_deliver_group(s, &info, h.dport, m))
+            pkt_drop(s, m, DROP_UDP_NO_PORT);
         return;
     }
-    u = udp_lookup(s, &t);
+    u = udp_lookup(s, &info, h.dport);
     if (!u) {
         icmp_port_unreachable(s, in, m); /* RFC 1122 4.1.3.1, RFC 4443 section 3.1 */
         pkt_drop(s, m, DROP_UDP_NO_PORT);
         return;
     }
     pkt_pull(m, UDP_HLEN);
-    udp_deliver(s, u, &t, m);
+    udp_deliver(s, u, &info, m);
 }
 
 /*
  * As Linux does without IP_RECVERR: connected sockets alone are told, and only of errors that another try would not mend
- * (its icmp_err_convert table). The others are hints (RFC 1122 4.1.3.3 lets the application decide; ours cannot ask).
+ * (its icmp_err_convert table), or that nobody can have forged. The others are hints (RFC 1122 4.1.3.3 lets the application decide;
+ * ours cannot ask).
  */
 static bool udp_error_is_hard(const struct icmp_err *e)
 {
     return e->kind != ICMP_KIND_NET_UNREACH && e->kind != ICMP_KIND_HOST_UNREACH && e->kind != ICMP_KIND_TIME_EXCEEDED;
 }
 
+/*
+ * A path is narrower than its link. Believed for a destination that the socket is connected to or has sent to last: what else there
+ * is to check of a datagram's quote is in the packet that a forger would have to see.
+ */
+static void udp_too_big(struct z_stack *s, const struct icmp_err *e)
+{
+    for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {
+        const struct inaddr *dst = u->connected ? &u->raddr : &u->path_dst;
+
+        if (u->lport != e->lport || !inaddr_eq(dst, &e->raddr) || (u->connected && u->rport != e->rport) ||
+            !inaddr_eq(&u->path.src, &e->laddr))
+            continue;
+        (void)ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+        return;
+    }
+}
+
 void udp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
+    if (e->kind == ICMP_KIND_TOO_BIG)
+        udp_too_big(s, e);
     if (!udp_error_is_hard(e))
         return;
     for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {

@@ -42,36 +42,19 @@ static int udp_setopt_socket(struct z_stack *s, struct udp_pcb *u, int name, int
     }
 }
 
-static int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int v)
-{
-    switch (name) {
-    case IP_TTL:
-        if (v != -1 && (v < 1 || v > 255))
-            return -EINVAL;
-        u->ttl = v == -1 ? s->conf.ttl : (uint8_t)v;
-        return 0;
-    case IP_TOS:
-        u->tos = (uint8_t)v;
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
-}
-
 int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len)
 {
     int v;
 
-    if (level != SOL_SOCKET && level != IPPROTO_IP)
-        return -ENOPROTOOPT;
-    if (level == IPPROTO_IP && len >= 1 && len < sizeof(int)) {
-        v = *(const uint8_t *)val; /* ip(7): a byte will do */
-    } else {
-        if (len < sizeof(int))
-            return -EINVAL;
-        memcpy(&v, val, sizeof(v));
+    if (level != SOL_SOCKET) {
+        if (level == IPPROTO_IP)
+            return udp_setopt_ip(s, u, name, val, len);
+        return level == IPPROTO_IPV6 ? udp_setopt_ip6(s, u, name, val, len) : -ENOPROTOOPT;
     }
-    return level == SOL_SOCKET ? udp_setopt_socket(s, u, name, v) : udp_setopt_ip(s, u, name, v);
+    if (len < sizeof(v))
+        return -EINVAL;
+    memcpy(&v, val, sizeof(v));
+    return udp_setopt_socket(s, u, name, v);
 }
 
 static int udp_getopt_socket(struct udp_pcb *u, int name, int *v)
@@ -102,24 +85,10 @@ static int udp_getopt_socket(struct udp_pcb *u, int name, int *v)
         *v = IPPROTO_UDP;
         return 0;
     case SO_DOMAIN:
-        *v = AF_INET;
+        *v = u->inet6 ? AF_INET6 : AF_INET;
         return 0;
     case SO_ACCEPTCONN:
         *v = 0;
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
-}
-
-static int udp_getopt_ip(const struct udp_pcb *u, int name, int *v)
-{
-    switch (name) {
-    case IP_TTL:
-        *v = u->ttl;
-        return 0;
-    case IP_TOS:
-        *v = u->tos;
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -130,13 +99,19 @@ int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *
 {
     int v = 0, err = -ENOPROTOOPT;
 
-    (void)s;
     if (level == SOL_SOCKET)
         err = udp_getopt_socket(u, name, &v);
     else if (level == IPPROTO_IP)
-        err = udp_getopt_ip(u, name, &v);
+        err = udp_getopt_ip(s, u, name, &v);
+    else if (level == IPPROTO_IPV6)
+        err = udp_getopt_ip6(s, u, name, &v);
     if (err)
         return err;
+    if (level == IPPROTO_IP && *len > 0 && *len < sizeof(v) && v >= 0 && v <= 255 && name != IP_MULTICAST_IF) {
+        *(uint8_t *)val = (uint8_t)v; /* ip(7): a byte will do */
+        *len = 1;
+        return 0;
+    }
     *len = MIN(*len, (unsigned)sizeof(v));
     memcpy(val, &v, *len);
     return 0;

@@ -1,81 +1,97 @@
 #include <errno.h>
-#include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_state.h"
 #include "sock/sock.h"
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
-#include "wire/ipv4.h"
 #include "wire/udp.h"
 
 #include "base/poison.h"
 
-/* A datagram this small fits a header mbuf, behind its own headers. */
-#define UDP_HDR_MBUF_BYTES (PKT_HDR_ROOM / 2)
-
 struct inaddr udp_destination(const struct inaddr *a)
 {
-    return inaddr_is_any(a) ? inaddr_v4(0x7f000001u) : *a;
+    if (!inaddr_is_any(a))
+        return *a;
+    return inaddr_is_v4(a) ? inaddr_v4(0x7f000001u) : INADDR_LOOPBACK_V6;
+}
+
+/* The address that stands for an interface where a source chooses it: its primary one; any: it has none. */
+static struct inaddr udp_nif_source(const struct z_stack *s, uint8_t ifindex, const struct inaddr *dst)
+{
+    const struct netif *nif = ifindex && ifindex <= s->n_netifs ? s->netif[ifindex - 1] : NULL;
+
+    if (!inaddr_is_v4(dst))
+        return nif ? ip6_choose_src(s, nif, dst) : (struct inaddr)INADDR_ANY_V6;
+    return nif && nif->n_addrs ? inaddr_v4(nif->addr[0].addr) : INADDR_ANY_V4;
+}
+
+/*
+ * The source that a datagram asks for; any: the path's choice. To a group it also chooses the interface. A socket bound to a group
+ * address only filters by it.
+ */
+static struct inaddr udp_source(const struct z_stack *s, const struct udp_pcb *u, const struct udp_dest *to, const struct inaddr *dst)
+{
+    bool v6 = !inaddr_is_v4(dst);
+
+    if (to && !inaddr_is_any(&to->src))
+        return to->src;
+    if (!inaddr_is_any(&u->laddr) && !ip_is_group(s, &u->laddr))
+        return u->laddr;
+    if (to && to->ifindex)
+        return udp_nif_source(s, to->ifindex, dst);
+    if (!inaddr_is_multicast(dst))
+        return INADDR_ANY_V4;
+    if (!v6 && !inaddr_is_any(&u->ip.mc_src))
+        return u->ip.mc_src;
+    return udp_nif_source(s, u->ip.mc_ifindex[v6], dst);
+}
+
+/* A link-local destination without its zone is on the interface that was asked for, or on the first one. */
+static void udp_dest_zone(const struct udp_pcb *u, const struct udp_dest *to, struct inaddr *dst)
+{
+    uint16_t zone = to ? to->ifindex : 0;
+
+    if (!inaddr_has_zone(dst) || inaddr_zone(dst))
+        return;
+    if (!zone && inaddr_is_multicast(dst))
+        zone = u->ip.mc_ifindex[1];
+    inaddr_set_zone(dst, zone ? zone : 1);
 }
 
 int udp_path(struct z_stack *s, struct udp_pcb *u, const struct inaddr *dst)
 {
-    /* multicast needs no permission; a socket bound to a group address only filters by it */
-    bool allow = u->broadcast || ip_v4_is_multicast(inaddr_to_v4(dst));
-    const struct inaddr *src = ip_is_group(s, &u->laddr) ? NULL : &u->laddr;
+    /* multicast needs no permission */
+    bool allow = u->broadcast || inaddr_is_multicast(dst);
+    struct inaddr src;
     int err;
 
     if (ip_path_valid(s, &u->path) && inaddr_eq(&u->path_dst, dst))
         return 0;
-    err = ip_path_lookup(s, &u->path, src, dst, allow);
+    src = udp_source(s, u, NULL, dst);
+    err = ip_path_lookup(s, &u->path, &src, dst, allow);
     if (err == 0)
         u->path_dst = *dst;
     return err;
 }
 
-/* A buffer with the bytes of iov; NULL when none is free. */
-static struct rte_mbuf *udp_copy_in(struct z_stack *s, const struct iovec *iov, int n, uint32_t len)
+/* A path of this one datagram's own. */
+static int udp_path_own(struct z_stack *s, struct udp_pcb *u, const struct udp_dest *to, const struct inaddr *dst, struct ip_path *path)
 {
-    struct rte_mbuf *m;
-    uint8_t *p;
+    struct inaddr src = udp_source(s, u, to, dst);
+    int err;
 
-    if (len <= UDP_HDR_MBUF_BYTES) {
-        m = pkt_alloc_hdr(s);
-        if (m)
-            (void)pkt_push(m, len);
-    } else {
-        m = pkt_alloc_app(s, len);
-        if (m) {
-            m->data_len = (uint16_t)len;
-            m->pkt_len = len;
-        }
-    }
-    if (!m)
-        return NULL;
-    p = pkt_data(m);
-    for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len)
-            memcpy(p, iov[i].iov_base, iov[i].iov_len);
-        p += iov[i].iov_len;
-    }
-    s->ctr.v[CTR_COPY_API] += len;
-    return m;
-}
-
-static void udp_output(struct z_stack *s, struct udp_pcb *u, uint16_t dport, struct rte_mbuf *m)
-{
-    struct udp_hdr h = {.sport = u->lport, .dport = dport, .len = (uint16_t)(m->pkt_len + UDP_HLEN)};
-    struct ip_out o = {.src = u->path.src, .dst = u->path_dst, .proto = IPPROTO_UDP_, .ttl = u->ttl, .tos = u->tos};
-
-    o.df = true; /* a datagram that does not fit is refused, and would not be taken for a fragment's kin */
-    udp_build(pkt_push(m, UDP_HLEN), &h);
-    m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-    m->l4_len = UDP_HLEN;
-    stack_count(s, CTR_UDP_TX);
-    ip_output(s, &u->path, &o, m);
+    if (to->ifindex > s->n_netifs)
+        return -ENODEV;
+    if (inaddr_is_v4(&src) != inaddr_is_v4(dst) && !inaddr_is_any(&src))
+        return -EINVAL;
+    *path = (struct ip_path){0};
+    err = ip_path_lookup(s, path, &src, dst, u->broadcast || inaddr_is_multicast(dst));
+    return err == -EADDRNOTAVAIL && !inaddr_is_any(&to->src) ? -EINVAL : err;
 }
 
 static int udp_wait_for_room(struct z_stack *s, struct udp_pcb *u)
@@ -104,49 +120,128 @@ void udp_tx_resume(struct z_stack *s)
 }
 
 /* Where a datagram goes. 0 or an errno of sendto. */
-static int udp_check_send(struct udp_pcb *u, int flags, const struct inaddr *a, uint16_t port)
+static int udp_check_send(struct udp_pcb *u, int flags, const struct udp_dest *to, uint32_t len)
 {
+    const struct inaddr *dst = to && to->addr ? to->addr : &u->raddr;
+
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (u->snd_shut)
         return -EPIPE;
     if (u->err)
         return -udp_take_error(u);
-    if (!a && !u->connected)
+    if (dst == &u->raddr && !u->connected)
         return -EDESTADDRREQ;
-    if (a && port == 0)
+    if (dst != &u->raddr && to->port == 0)
         return -EINVAL;
-    if (a && !inaddr_is_v4(a) && !inaddr_is_any(a))
-        return -EAFNOSUPPORT;
+    if (inaddr_is_v4(dst) ? u->inet6 && u->ip.v6only : !u->inet6)
+        return u->inet6 ? -ENETUNREACH : -EAFNOSUPPORT;
+    return len > (inaddr_is_v4(dst) ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX6) ? -EMSGSIZE : 0;
+}
+
+/* May a datagram above the path's MTU leave in fragments? ip(7) IP_MTU_DISCOVER, RFC 3542 section 11. */
+static bool udp_may_fragment(const struct udp_pcb *u, const struct udp_dest *to, bool v6)
+{
+    if (u->ip.pmtu[v6] == IP_PMTUDISC_DO || u->ip.pmtu[v6] == IP_PMTUDISC_PROBE)
+        return false;
+    if (!v6)
+        return true;
+    return !(to && to->dontfrag >= 0 ? to->dontfrag : u->ip.dontfrag);
+}
+
+int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int flags, const struct udp_dest *to, struct udp_sending *w)
+{
+    bool own = to && (to->ifindex || !inaddr_is_any(&to->src));
+    int err = udp_check_send(u, flags, to, len);
+
+    if (!err && u->lport == 0)
+        err = udp_bind_ephemeral(s, u);
+    if (err)
+        return err;
+    *w = (struct udp_sending){.to = UDP_DEST_INIT, .dst = u->raddr, .dport = u->rport, .len = len};
+    if (to) {
+        w->to = *to;
+        if (to->addr) {
+            w->dst = udp_destination(to->addr);
+            w->dport = to->port;
+        }
+    }
+    udp_dest_zone(u, to, &w->dst);
+    err = own ? udp_path_own(s, u, to, &w->dst, &w->path) : udp_path(s, u, &w->dst);
+    if (err)
+        return err;
+    if (!own)
+        w->path = u->path;
+    w->big = len + UDP_HLEN + ip_hdr_bytes(&w->dst) > w->path.mtu;
+    if (w->big)
+        return -EMSGSIZE;
+    /* all fragments or none: a part of them would be a burden without use */
+    if (!w->path.local && txq_room(&w->path.nif->txq) < (w->big ? len / (w->path.mtu - 64u) + 1 : 1))
+        return udp_wait_for_room(s, u);
     return 0;
 }
 
-ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct inaddr *a, uint16_t port)
+/* Members of the group on this host hear it as well, unless the sender does not want them to (IP_MULTICAST_LOOP). */
+static void udp_loop_group(struct z_stack *s, struct udp_pcb *u, const struct udp_sending *w, const struct udp_info *in, struct rte_mbuf *m)
 {
-    struct inaddr dst = a ? udp_destination(a) : u->raddr;
+    struct rte_mbuf *ref;
+
+    if (inaddr_is_multicast(&w->dst) && !u->ip.mc_loop[!inaddr_is_v4(&w->dst)])
+        return;
+    ref = udp_share(s, m);
+    if (ref && !udp_deliver_group(s, in, w->dport, ref))
+        pkt_unref_chain(ref);
+}
+
+void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m)
+{
+    bool v6 = !inaddr_is_v4(&w->dst), group = ip_is_group(s, &w->dst);
+    struct udp_hdr h = {.sport = u->lport, .dport = w->dport, .len = (uint16_t)(m->pkt_len + UDP_HLEN)};
+    struct ip_out o = {.src = w->path.src, .dst = w->dst, .proto = IPPROTO_UDP};
+
+    o.ttl = w->to.ttl >= 0 ? (uint8_t)w->to.ttl : group && inaddr_is_multicast(&w->dst) ? u->ip.mc_ttl[v6] : u->ip.ttl[v6];
+    o.tos = w->to.tos >= 0 ? (uint8_t)w->to.tos : u->ip.tos[v6];
+    /* IP_PMTUDISC_WANT: what fits says "do not fragment", so that a narrower path is learned of; what does not fit is fragmented */
+    o.df = !w->big && (v6 || u->ip.pmtu[0] == IP_PMTUDISC_WANT || !udp_may_fragment(u, NULL, v6));
+    if (unlikely(group)) {
+        const struct udp_info in = {
+            .src = w->path.src, .dst = w->dst, .sport = u->lport, .ttl = o.ttl, .tos = o.tos, .ifindex = (uint8_t)(w->path.nif->index + 1)};
+
+        udp_loop_group(s, u, w, &in, m);
+    }
+    udp_build(pkt_push(m, UDP_HLEN), &h);
+    m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+    m->l4_len = UDP_HLEN;
+    stack_count(s, CTR_UDP_TX);
+    if (unlikely(group && o.ttl == 0)) { /* for this host only (RFC 1112 section 6.1) */
+        pkt_unref_chain(m);
+        return;
+    }
+    ip_output(s, &w->path, &o, m);
+    if (inaddr_eq(&u->path_dst, &w->dst) && u->path.gen == w->path.gen)
+        u->path.neigh = w->path.neigh;
+}
+
+ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct udp_dest *to)
+{
+    struct udp_sending w;
     struct rte_mbuf *m;
     size_t len = 0;
     int err;
 
     for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len > UDP_PAYLOAD_MAX - len)
+        if (iov[i].iov_len > UDP_PAYLOAD_MAX6 - len)
             return -EMSGSIZE;
         len += iov[i].iov_len;
     }
-    err = udp_check_send(u, flags, a, port);
-    if (!err && u->lport == 0)
-        err = udp_bind_ephemeral(s, u);
-    if (!err)
-        err = udp_path(s, u, &dst);
+    err = udp_send_prepare(s, u, (uint32_t)len, flags, to, &w);
     if (err)
         return err;
-    if (len + UDP_HLEN + IPV4_HLEN > u->path.mtu)
-        return -EMSGSIZE;
-    if (udp_snd_space(u) == 0)
-        return udp_wait_for_room(s, u);
-    m = udp_copy_in(s, iov, n, (uint32_t)len);
+    m = udp_alloc_chain(s, (uint32_t)len, true);
     if (!m)
         return -ENOBUFS;
-    udp_output(s, u, a ? port : u->rport, m);
+    udp_copy_in(m, iov, n);
+    s->ctr.v[CTR_COPY_API] += len;
+    udp_output(s, u, &w, m);
     return (ssize_t)len;
 }

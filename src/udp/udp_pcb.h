@@ -10,16 +10,27 @@
 #include "udp/udp.h"
 
 #define UDP_BUCKETS 1024u /* by local port */
-/* What IPv4 can carry: 65535 less two headers. */
+/* What IPv4 can carry: 65535 less two headers; and IPv6, whose payload length does not count its header. */
 #define UDP_PAYLOAD_MAX 65507u
+#define UDP_PAYLOAD_MAX6 65527u
 #define UDP_QUEUE_MIN 16u /* slots of a receive queue at first */
 
 /* A received datagram: payload only, the head may be empty. */
 struct udp_dgram {
     struct rte_mbuf *m;
-    struct inaddr src;
     uint32_t truesize;
-    uint16_t sport;
+    struct udp_info info;
+};
+
+/* What ip(7) and ipv6(7) options say of a socket's datagrams; of the families' pairs, [1] is IPv6. */
+struct udp_ip_opts {
+    uint8_t ttl[2], tos[2], mc_ttl[2]; /* of IPv6: hop limit, traffic class */
+    uint8_t pmtu[2];                   /* IP_PMTUDISC_*, the same numbers for IPv6 */
+    uint8_t mc_ifindex[2];             /* IP_MULTICAST_IF: 1 + index; 0: as routed */
+    bool mc_loop[2], mc_all[2];
+    bool v6only, dontfrag;
+    uint8_t recv;         /* UDP_RECV_* */
+    struct inaddr mc_src; /* IP_MULTICAST_IF by address; any: none */
 };
 
 struct udp_pcb {
@@ -28,13 +39,16 @@ struct udp_pcb {
     struct sock *sk;
     struct inaddr laddr, raddr;  /* any: every address of ours; not connected */
     uint16_t lport, rport;       /* 0: not bound; not connected */
+    bool inet6;                  /* of AF_INET6 */
     bool addr_bound, port_bound; /* by udp_bind, so that a disconnect keeps them */
     bool connected, blocked;
     bool rcv_shut, snd_shut;
     bool reuseaddr, reuseport, broadcast;
-    uint8_t ttl, tos;
     int err; /* pending errno */
+    uint32_t id;
     uint32_t rcvbuf_bytes, sndbuf_bytes;
+    uint32_t loan_bytes; /* lent to the application */
+    struct udp_ip_opts ip;
 
     /* receive queue: a ring, absent until the first datagram */
     struct udp_dgram *q;
@@ -57,10 +71,46 @@ int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u);
 /* Drops the queue. */
 void udp_queue_free(struct z_stack *s, struct udp_pcb *u);
 
-/* 0.0.0.0 as a destination means this host. */
+/* Takes the first datagram off the queue, whose buffers are the caller's now. */
+struct rte_mbuf *udp_queue_pop(struct z_stack *s, struct udp_pcb *u);
+
+/* 0.0.0.0 and :: as a destination mean this host. */
 struct inaddr udp_destination(const struct inaddr *a);
 
 /* The path to dst: the last one, or looked up. Errors of ip_path_lookup. */
 int udp_path(struct z_stack *s, struct udp_pcb *u, const struct inaddr *dst);
+
+/*
+ * Checks one send of len bytes, binds an unbound socket and finds the path; fills *w but for shares and hdr. 0, or an errno of
+ * sendto(2); -EAGAIN: the socket will become writable.
+ */
+int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int flags, const struct udp_dest *to, struct udp_sending *w);
+
+/* Puts the header in front of the payload and sends it; group members of this host get it too. */
+void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m /* consumed */);
+
+/*
+ * udp_chain.c. A chain for len bytes (hdr: a small one may be a header mbuf); references to every piece of a chain; the first len bytes
+ * copied to the application's pools (counted). NULL: not enough buffers.
+ */
+struct rte_mbuf *udp_alloc_chain(struct z_stack *s, uint32_t len, bool hdr);
+struct rte_mbuf *udp_share(struct z_stack *s, struct rte_mbuf *m);
+struct rte_mbuf *udp_compact(struct z_stack *s, const struct rte_mbuf *from, uint32_t len);
+
+/* The chain without the pieces that nothing stands in; NULL when that is all of it. */
+struct rte_mbuf *udp_drop_empty(struct rte_mbuf *m /* consumed */);
+
+/* The bytes of iov, which fill the chain; a chain's bytes as far as iov has room: how many. */
+void udp_copy_in(struct rte_mbuf *m, const struct iovec *iov, int n);
+size_t udp_copy_out(const struct rte_mbuf *m, const struct iovec *iov, int n);
+
+/* A datagram without its header to every socket that wants it: all but the last one get a reference. False: nobody; m is not consumed. */
+bool udp_deliver_group(struct z_stack *s, const struct udp_info *info, uint16_t dport, struct rte_mbuf *m);
+
+/* udp_opt_ip.c: what is no membership */
+int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, const void *val, unsigned len);
+int udp_setopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, const void *val, unsigned len);
+int udp_getopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int *v);
+int udp_getopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, int *v);
 
 #endif

@@ -1,8 +1,11 @@
 /* The user calls of UDP (RFC 768 "User Interface", RFC 1122 4.1.4) but for sending and options. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/bigtab.h"
+#include "base/bindaddr.h"
 #include "base/check.h"
 #include "base/siphash.h"
 #include "core/stack.h"
@@ -13,6 +16,7 @@
 
 #include "base/poison.h"
 
+#define UDP_IDS_MIN 64u
 #define UDP_SNDBUF_BYTES (212992u) /* Linux' net.core.wmem_default: nothing is queued here, but programs ask */
 
 int udp_state_init(struct z_stack *s)
@@ -20,18 +24,35 @@ int udp_state_init(struct z_stack *s)
     memset(&s->udp, 0, sizeof(s->udp));
     s->udp.n_buckets = UDP_BUCKETS;
     s->udp.bucket = arena_alloc(&s->arena, UDP_BUCKETS * sizeof(struct udp_pcb *));
-    return s->udp.bucket ? 0 : -ENOMEM;
+    s->udp.id_mask = UDP_IDS_MIN - 1;
+    while (s->udp.id_mask < s->conf.max_sockets)
+        s->udp.id_mask = s->udp.id_mask * 2 + 1;
+    s->udp.id_tab = bigtab_alloc((size_t)s->udp.id_mask + 1, sizeof(struct udp_pcb *));
+    return s->udp.bucket && s->udp.id_tab ? 0 : -ENOMEM;
 }
 
 void udp_state_fini(struct z_stack *s)
 {
-    if (!s->udp.bucket)
-        return;
-    for (uint32_t i = 0; i < s->udp.n_buckets; i++)
+    for (uint32_t i = 0; s->udp.bucket && s->udp.id_tab && i < s->udp.n_buckets; i++)
         while (s->udp.bucket[i])
             udp_close(s, s->udp.bucket[i]);
     arena_free(&s->arena, s->udp.bucket, s->udp.n_buckets * sizeof(struct udp_pcb *));
+    bigtab_free(s->udp.id_tab, (size_t)s->udp.id_mask + 1, sizeof(struct udp_pcb *));
     s->udp.bucket = NULL;
+    s->udp.id_tab = NULL;
+}
+
+/* A number that no other socket has. There are more places than descriptors, but a stack may be made without those. */
+static bool udp_take_id(struct udp_state *us, struct udp_pcb *u)
+{
+    if (us->n_pcbs > us->id_mask)
+        return false;
+    do
+        us->next_id++;
+    while (us->id_tab[us->next_id & us->id_mask]);
+    u->id = us->next_id;
+    us->id_tab[u->id & us->id_mask] = u;
+    return true;
 }
 
 struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
@@ -40,14 +61,34 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
 
     if (!u)
         return NULL;
+    if (!udp_take_id(&s->udp, u)) {
+        arena_free(&s->arena, u, sizeof(*u));
+        return NULL;
+    }
     u->sk = sk;
     u->laddr = INADDR_ANY_V4;
     u->raddr = INADDR_ANY_V4;
-    u->ttl = s->conf.ttl;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        u->ip.ttl[v6] = s->conf.ttl;
+        u->ip.mc_ttl[v6] = 1; /* RFC 1112 section 6.1 */
+        u->ip.pmtu[v6] = IP_PMTUDISC_WANT;
+        u->ip.mc_loop[v6] = u->ip.mc_all[v6] = true;
+    }
     u->rcvbuf_bytes = s->conf.udp_rcvbuf_bytes;
     u->sndbuf_bytes = UDP_SNDBUF_BYTES;
     s->udp.n_pcbs++;
     return u;
+}
+
+static struct inaddr udp_any(const struct udp_pcb *u)
+{
+    return u->inet6 ? INADDR_ANY_V6 : INADDR_ANY_V4;
+}
+
+void udp_set_inet6(struct udp_pcb *u)
+{
+    u->inet6 = true;
+    u->laddr = u->raddr = udp_any(u);
 }
 
 static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
@@ -72,17 +113,6 @@ static void udp_unhash(struct z_stack *s, struct udp_pcb *u)
     u->lport = 0;
 }
 
-void udp_queue_free(struct z_stack *s, struct udp_pcb *u)
-{
-    for (; u->q_n; u->q_n--)
-        pkt_unref_chain(u->q[u->q_head++ & (u->q_slots - 1)].m);
-    arena_free(&s->arena, u->q, u->q_slots * sizeof(*u->q));
-    s->udp.rcv_bytes -= u->rcv_bytes;
-    u->q = NULL;
-    u->q_slots = u->q_head = u->rcv_bytes = 0;
-    u->rcv_payload = 0;
-}
-
 void udp_close(struct z_stack *s, struct udp_pcb *u)
 {
     struct udp_pcb **p = &s->udp.tx_blocked;
@@ -93,6 +123,7 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
         *p = u->blocked_next;
     udp_unhash(s, u);
     udp_queue_free(s, u);
+    s->udp.id_tab[u->id & s->udp.id_mask] = NULL;
     s->udp.n_pcbs--;
     arena_free(&s->arena, u, sizeof(*u));
 }
@@ -101,7 +132,7 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
 static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, const struct inaddr *a, uint16_t port)
 {
     for (const struct udp_pcb *o = *udp_bucket(s, port); o; o = o->next) {
-        if (o->lport != port || (!inaddr_is_any(a) && !inaddr_is_any(&o->laddr) && !inaddr_eq(a, &o->laddr)))
+        if (o->lport != port || !bind_overlaps(a, u->ip.v6only, &o->laddr, o->ip.v6only))
             continue;
         if (!(u->reuseaddr && o->reuseaddr) && !(u->reuseport && o->reuseport))
             return false;
@@ -144,13 +175,15 @@ int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint1
 
     if (u->lport)
         return -EINVAL;
-    if (!inaddr_is_any(a) && !inaddr_is_v4(a))
+    if (!u->inet6 && !inaddr_is_v4(a))
         return -EAFNOSUPPORT;
+    if (u->ip.v6only && inaddr_is_v4(a))
+        return -EINVAL;
     if (!inaddr_is_any(a) && !ip_is_local(s, a) && !ip_is_group(s, a))
         return -EADDRNOTAVAIL;
     if (port && !udp_port_is_free(s, u, a, port))
         return -EADDRINUSE;
-    u->laddr = inaddr_is_any(a) ? INADDR_ANY_V4 : *a;
+    u->laddr = *a;
     if (port)
         udp_hash(s, u, port);
     else
@@ -165,14 +198,14 @@ int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint1
     return 0;
 }
 
-static void udp_disconnect(struct z_stack *s, struct udp_pcb *u)
+void udp_disconnect(struct z_stack *s, struct udp_pcb *u)
 {
     u->connected = false;
-    u->raddr = INADDR_ANY_V4;
+    u->raddr = udp_any(u);
     u->rport = 0;
     u->path.gen = 0;
     if (!u->addr_bound)
-        u->laddr = INADDR_ANY_V4;
+        u->laddr = udp_any(u);
     if (!u->port_bound)
         udp_unhash(s, u);
 }
@@ -182,14 +215,10 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
     struct inaddr dst = udp_destination(a), old = u->laddr;
     int err;
 
-    if (inaddr_is_any(a) && port == 0) {
-        udp_disconnect(s, u);
-        return 0;
-    }
-    if (!inaddr_is_v4(&dst))
-        return -EAFNOSUPPORT;
+    if (inaddr_is_v4(&dst) ? u->ip.v6only : !u->inet6)
+        return u->inet6 ? -ENETUNREACH : -EAFNOSUPPORT;
     if (!u->addr_bound)
-        u->laddr = INADDR_ANY_V4;
+        u->laddr = udp_any(u);
     u->path.gen = 0;
     err = udp_path(s, u, &dst);
     if (!err && u->lport == 0)
@@ -206,73 +235,6 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
     u->rport = port;
     u->connected = true;
     return 0;
-}
-
-/* Copies the payload of a chain; returns bytes copied. */
-static size_t udp_copy_out(const struct rte_mbuf *m, const struct iovec *iov, int n)
-{
-    size_t off = 0, done = 0;
-    int i = 0;
-
-    for (; m; m = m->next) {
-        size_t at = 0;
-
-        while (at < m->data_len && i < n) {
-            size_t k = MIN(iov[i].iov_len - off, m->data_len - at);
-
-            if (k)
-                memcpy((char *)iov[i].iov_base + off, rte_pktmbuf_mtod(m, const char *) + at, k);
-            at += k;
-            off += k;
-            done += k;
-            if (off == iov[i].iov_len) {
-                i++;
-                off = 0;
-            }
-        }
-    }
-    return done;
-}
-
-static void udp_queue_pop(struct z_stack *s, struct udp_pcb *u)
-{
-    struct udp_dgram *d = &u->q[u->q_head++ & (u->q_slots - 1)];
-
-    u->q_n--;
-    u->rcv_bytes -= d->truesize;
-    u->rcv_payload -= d->m->pkt_len;
-    s->udp.rcv_bytes -= d->truesize;
-    pkt_unref_chain(d->m);
-    if (u->q_n == 0 && u->q_slots > UDP_QUEUE_MIN)
-        udp_queue_free(s, u); /* a burst is over */
-}
-
-ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int *flags, struct inaddr *a, uint16_t *port)
-{
-    int in = *flags;
-    struct udp_dgram *d;
-    size_t len, done;
-
-    *flags = 0;
-    if (in & MSG_OOB)
-        return -EOPNOTSUPP;
-    if (u->err)
-        return -udp_take_error(u);
-    if (u->q_n == 0)
-        return u->rcv_shut ? 0 : -EAGAIN;
-    d = &u->q[u->q_head & (u->q_slots - 1)];
-    len = d->m->pkt_len;
-    done = udp_copy_out(d->m, iov, n);
-    s->ctr.v[CTR_COPY_API] += done;
-    if (done < len)
-        *flags |= MSG_TRUNC;
-    if (a)
-        *a = d->src;
-    if (port)
-        *port = d->sport;
-    if (!(in & MSG_PEEK))
-        udp_queue_pop(s, u);
-    return (ssize_t)(in & MSG_TRUNC ? len : done);
 }
 
 /* As Linux: an unconnected socket gives ENOTCONN, and is shut down all the same. */
@@ -317,16 +279,6 @@ unsigned udp_poll(const struct udp_pcb *u)
     if (u->err)
         ev |= SOCK_ERR;
     return ev;
-}
-
-size_t udp_rcv_avail(const struct udp_pcb *u)
-{
-    return u->q_n ? u->q[u->q_head & (u->q_slots - 1)].m->pkt_len : 0;
-}
-
-size_t udp_rcv_total(const struct udp_pcb *u)
-{
-    return u->rcv_payload;
 }
 
 /* Datagrams wait only in the transmit queue of their interface, which all sockets share. */

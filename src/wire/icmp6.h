@@ -58,7 +58,7 @@ void icmp6_build(uint8_t *p, const struct icmp6_hdr *h);               /* writes
 /* The packet that an error message is about: as much of it as was quoted. */
 struct icmp6_quote {
     struct inaddr src, dst; /* zones are zero */
-    uint32_t total_len;
+    uint32_t total_len;     /* of the packet, with its header */
     uint8_t proto;
     uint8_t icmp_type; /* of ICMPv6 */
     uint16_t sport, dport;

@@ -39,3 +39,11 @@ void ipv6_build(uint8_t *p, const struct ipv6_hdr *h)
     memcpy(p + 8, src.b, 16);
     memcpy(p + 24, dst.b, 16);
 }
+
+void ipv6_frag_build(uint8_t *p, uint8_t next, uint32_t off, bool mf, uint32_t id)
+{
+    p[0] = next;
+    p[1] = 0;
+    put16(p + 2, (uint16_t)(off | mf));
+    put32(p + 4, id);
+}

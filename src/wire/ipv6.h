@@ -57,6 +57,9 @@ enum ipv6_ext_verdict {
     IPV6_EXT_LIMIT,    /* the same, because of a limit of ours (RFC 8883) */
 };
 
+/* Writes IPV6_FRAG_HLEN bytes of a fragment header. off: bytes, a multiple of 8. */
+void ipv6_frag_build(uint8_t *p, uint8_t next, uint32_t off, bool mf, uint32_t id);
+
 struct ipv6_frag {
     uint16_t hdr_off;       /* of the fragment header in the packet; 0: there is none */
     uint16_t prev_next_off; /* of the Next Header field that announces it */

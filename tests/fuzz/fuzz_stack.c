@@ -150,8 +150,7 @@ static void application(struct scene *c, uint8_t what)
 {
     static uint8_t buf[4096];
     struct iovec iov = {buf, sizeof(buf)};
-    struct inaddr a;
-    uint16_t port;
+    struct udp_info info;
     int flags = 0;
 
     if (what & 1)
@@ -162,7 +161,7 @@ static void application(struct scene *c, uint8_t what)
     }
     iov.iov_len = sizeof(buf);
     for (int i = 0; i < 3 && (what & 4) != 0; i++)
-        udp_recvfrom(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &a, &port);
+        udp_recvfrom(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &info);
     for (int i = 0; i < 3; i++)
         sock_poll(c->w->s, c->usk[i]);
     sock_poll(c->w->s, c->sk);

@@ -73,7 +73,7 @@ static void check_sender(struct sim *sim, const struct z_stack *s, struct tcp_co
 static void check_timers(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
 {
     bool unsent = tc->snd_nxt != tc->sndq.end_seq + tc->fin_sent || (tc->fin_queued && !tc->fin_sent);
-    bool repeats = tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST);
+    bool repeats = tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_PACE);
     uint64_t first = NS_NEVER;
 
     for (int i = 0; i < TT_COUNT; i++)

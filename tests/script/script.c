@@ -4,15 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ip/ip6.h"
+#include "link/neigh.h"
 #include "sim.h"
 #include "wire/arp.h"
 #include "wire/bytes.h"
 #include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/cksum.h"
+#include "wire/ipv6.h"
+#include "wire/nd.h"
 
 #define START_NS (1000 * NS_PER_SEC)
 #define PEER_ISN 0xfffffd00u /* text wraps around early */
 #define TURNS_MAX 200u
 #define SLACK_NS NS_PER_MS /* a timer of the wheel fires up to a tick late */
+#define WARM_UP_NS (60 * NS_PER_SEC) /* of IPv6: until addresses are ours, groups joined and routers given up */
 #define END_MS (3u * 3600 * 1000)
 
 struct script S;
@@ -90,11 +97,31 @@ double script_at(uint64_t ns)
 
 /* The stack and its turns ---------------------------------------------------------------------------------------------- */
 
+/* A message of neighbour discovery or multicast membership: of the link, not of the conversation. */
+static bool is_link_talk(const uint8_t *p)
+{
+    uint8_t next = p[ETH_HLEN + IPV6_NEXT_OFF];
+
+    if (get16(p + 12) == ETH_TYPE_ARP)
+        return true;
+    return get16(p + 12) == ETH_TYPE_IPV6 && (next == IPPROTO_HOPOPTS_ || (next == IPPROTO_ICMPV6_ && p[ETH_HLEN + IPV6_HLEN] >= 130));
+}
+
+static bool asks_for_peer(const uint8_t *p, uint32_t len)
+{
+    struct inaddr peer = script_addr(PEER_ADDR);
+    struct arp_pkt a;
+
+    if (get16(p + 12) == ETH_TYPE_ARP)
+        return arp_parse(p + ETH_HLEN, len - ETH_HLEN, &a) && a.op == ARP_REQUEST && a.tpa == PEER_ADDR;
+    return v6() && is_link_talk(p) && p[ETH_HLEN + IPV6_HLEN] == ND_NEIGHBOR_SOLICIT && memcmp(p + ETH_HLEN + IPV6_HLEN + 8, peer.b, 16) == 0;
+}
+
 static void wire(void *arg, struct mem_frame *f)
 {
     (void)arg;
     if (S.ending) {
-        S.arps += f->len >= ETH_HLEN && get16(f->data + 12) == ETH_TYPE_ARP;
+        S.arps += f->len >= ETH_HLEN && asks_for_peer(f->data, f->len);
     } else if (S.tail - S.head < SCRIPT_QUEUE && f->len <= FRAME_MAX) {
         struct sent_frame *q = &S.queue[S.tail++ % SCRIPT_QUEUE];
 
@@ -103,6 +130,38 @@ static void wire(void *arg, struct mem_frame *f)
         memcpy(q->data, f->data, f->len);
     }
     mem_frame_put(f);
+}
+
+/* Broadcast and multicast become groups, loopback ::1, anything else fd00:: and the same last bits. */
+struct inaddr script_addr(uint32_t v4)
+{
+    struct inaddr a = {.b = {0xfd}};
+
+    if (!v6())
+        return inaddr_v4(v4);
+    a.w[3] = htobe32(v4);
+    if (v4 >> 24 == 127)
+        return INADDR_LOOPBACK_V6;
+    if (v4 >> 28 == 14 || (v4 & 0xff) == 0xff)
+        a.b[0] = 0xff, a.b[1] = 0x0e;
+    return v4 == 0 ? INADDR_ANY_V6 : a;
+}
+
+/* The Ethernet and IP headers in front of l4 bytes. */
+void script_frame(uint8_t *b, const uint8_t *dst, const struct inaddr *from, const struct inaddr *to, uint8_t proto, uint32_t l4)
+{
+    struct eth_hdr e = {.type = v6() ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4};
+    struct ipv4_hdr ip = {.ttl = 64, .proto = proto, .df = true, .src = inaddr_to_v4(from), .dst = inaddr_to_v4(to)};
+    struct ipv6_hdr ip6 = {.hop_limit = 64, .next = proto, .payload_len = (uint16_t)l4, .flow = 0x12345, .src = *from, .dst = *to};
+
+    memcpy(e.dst, dst, 6);
+    memcpy(e.src, script_peer_mac, 6);
+    eth_build(b, &e);
+    ip.total_len = (uint16_t)(IPV4_HLEN + l4);
+    if (v6())
+        ipv6_build(b + ETH_HLEN, &ip6);
+    else
+        ipv4_build(b + ETH_HLEN, &ip, true);
 }
 
 void script_deliver(const uint8_t *p, uint32_t len)
@@ -132,25 +191,49 @@ static void arp_from_peer(uint16_t op)
     script_deliver(b, sizeof(b));
 }
 
-/* Takes ARP out of what was sent; requests for the peer are answered. True: there is something to process. */
+static void advert_from_peer(void)
+{
+    struct inaddr our = script_addr(OUR_ADDR), peer = script_addr(PEER_ADDR);
+    struct nd_msg n = {.type = ND_NEIGHBOR_ADVERT, .target = peer, .solicited = true, .override = true, .has_tlla = true};
+    uint8_t b[128] = {0}, *p = b + ETH_HLEN + IPV6_HLEN;
+    uint32_t len;
+    uint16_t sum;
+
+    memcpy(n.tlla, script_peer_mac, 6);
+    len = nd_build(p, &n);
+    script_frame(b, script_our_mac, &peer, &our, IPPROTO_ICMPV6_, len);
+    b[ETH_HLEN + 7] = ND_HOP_LIMIT;
+    sum = cksum_finish(cksum_add(cksum_pseudo(&peer, &our, IPPROTO_ICMPV6_, len), p, len));
+    memcpy(p + 2, &sum, 2);
+    script_deliver(b, ETH_HLEN + IPV6_HLEN + len);
+}
+
+static void answer_from_peer(void)
+{
+    if (v6())
+        advert_from_peer();
+    else
+        arp_from_peer(ARP_REPLY);
+}
+
+/* Takes ARP out of what was sent, and its IPv6 kin; requests for the peer are answered. True: there is something to process. */
 static bool answer_arp(void)
 {
     uint32_t to = S.head;
     bool answered = S.ending && S.arps > 0;
 
     if (answered)
-        arp_from_peer(ARP_REPLY);
+        answer_from_peer();
     S.arps = 0;
     for (uint32_t i = S.head; i != S.tail; i++) {
         struct sent_frame *q = &S.queue[i % SCRIPT_QUEUE];
-        struct arp_pkt a;
 
-        if (get16(q->data + 12) != ETH_TYPE_ARP) {
+        if (!is_link_talk(q->data)) {
             if (to != i)
                 S.queue[to % SCRIPT_QUEUE] = *q;
             to++;
-        } else if (arp_parse(q->data + ETH_HLEN, q->len - ETH_HLEN, &a) && a.op == ARP_REQUEST && a.tpa == PEER_ADDR) {
-            arp_from_peer(ARP_REPLY);
+        } else if (asks_for_peer(q->data, q->len)) {
+            answer_from_peer();
             answered = true;
         }
     }
@@ -171,12 +254,22 @@ void script_turn(void)
     script_fail(__FILE__, __LINE__, "the loop finds no end: deadline %.6f", script_at(stack_next_deadline(S.s)));
 }
 
-/* The same conversations without the fast path, with other ports: the environment says which. */
+/* The same conversations without the fast path, with other ports, over IPv6: the environment says which, joined by underscores. */
 static bool variant(const char *name)
 {
-    const char *v = getenv("SCRIPT_VARIANT");
+    size_t n = strlen(name), k;
 
-    return v != NULL && strcmp(v, name) == 0;
+    for (const char *v = getenv("SCRIPT_VARIANT"); v != NULL && *v != '\0'; v += k + (v[k] == '_')) {
+        k = strcspn(v, "_");
+        if (k == n && strncmp(v, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool v6(void)
+{
+    return variant("ipv6");
 }
 
 static void vary_port(struct port_mem_conf *pc)
@@ -188,7 +281,34 @@ static void vary_port(struct port_mem_conf *pc)
     if (variant("hold"))
         pc->knobs.hold_polls = 5;
     if (variant("scatter"))
-        pc->knobs.rx_seg_bytes = 61;
+        pc->knobs.rx_seg_bytes = v6() ? 70 : 61; /* headers end behind the first buffer */
+    if (v6())
+        pc->mtu = (uint16_t)(pc->mtu + IPV6_HLEN - IPV4_HLEN);
+}
+
+/* Our address, and where the peer is. */
+static void start_address(void)
+{
+    struct inaddr our = script_addr(OUR_ADDR), peer = script_addr(PEER_ADDR);
+
+    if (!v6()) {
+        stack_add_addr(S.s, S.nif, OUR_ADDR, 0xffffff00u, 0);
+        S.arena_bytes = S.s->arena.used_bytes;
+        arp_from_peer(ARP_REQUEST); /* now the stack knows the peer */
+        return;
+    }
+    ip6_add_addr(S.s, S.nif, &our, 120, ADDR6_STATIC);
+    S.arena_bytes = S.s->arena.used_bytes;
+    neigh_learn(S.s->neigh, S.nif->index, &peer, script_peer_mac, true, S.now_ns);
+}
+
+/* To the next thing that happens, at most to end_ns. */
+static void advance(uint64_t end_ns)
+{
+    uint64_t next = stack_next_deadline(S.s);
+
+    S.now_ns = MIN(MAX(next, S.now_ns + 1), end_ns);
+    script_turn();
 }
 
 void script_start(void)
@@ -200,7 +320,7 @@ void script_start(void)
 
     if (S.s != NULL)
         return;
-    S.now_ns = START_NS;
+    S.now_ns = v6() ? START_NS - WARM_UP_NS : START_NS;
     snprintf(name, sizeof(name), "scr%u", serial++);
     S.s = stack_create(&S.conf, name, S.now_ns, &err);
     S.frames = mem_frames_create(2048, FRAME_MAX);
@@ -214,21 +334,12 @@ void script_start(void)
     vary_port(&pc);
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
-    stack_add_addr(S.s, S.nif, OUR_ADDR, 0xffffff00u, 0);
-    S.arena_bytes = S.s->arena.used_bytes;
-    arp_from_peer(ARP_REQUEST); /* now the stack knows the peer */
-    S.ending = true;            /* (its reply) */
+    start_address();
+    S.ending = true; /* what leaves is not looked at */
     script_turn();
+    while (S.now_ns < START_NS)
+        advance(START_NS);
     S.ending = false;
-}
-
-/* To the next thing that happens, at most to end_ns. */
-static void advance(uint64_t end_ns)
-{
-    uint64_t next = stack_next_deadline(S.s);
-
-    S.now_ns = MIN(MAX(next, S.now_ns + 1), end_ns);
-    script_turn();
 }
 
 void script_skip(uint64_t ms)
@@ -296,7 +407,7 @@ void script_eq(const char *file, int line, const char *what, long long got, long
 void script_state(const char *file, int line, uint16_t port, enum tcp_st st)
 {
     struct flow *f = script_flow(port);
-    struct inaddr l = inaddr_v4(OUR_ADDR), r = inaddr_v4(PEER_ADDR);
+    struct inaddr l = script_addr(OUR_ADDR), r = script_addr(PEER_ADDR);
     struct tcp_entry *e = tcp_table_find(S.s, &l, &r, f->lport, f->port);
     enum tcp_st is = e == NULL                ? TCPS_CLOSED
                      : e->kind == TCP_ENT_SYN ? TCPS_SYN_RCVD
@@ -382,7 +493,7 @@ int script_setup(void **state)
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
-    S.conf.ipv6 = false;
+    S.conf.ipv6 = v6();
     S.conf.fast_path = !variant("slow");
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;

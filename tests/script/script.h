@@ -16,7 +16,7 @@
  * Of every segment that leaves, these are checked always: addresses, IP and TCP checksums, header lengths, DF, option
  * layout, the timestamp clock, payload; flags, seq, ack, length and options must be as written; the window where .win is
  * written. ARP is answered. A failing expectation prints the conversation so far. The stack is made by the first verb,
- * with the settings in *conf(). At the end everything is closed, hours pass, and every buffer must have come back.
+ * with the settings in *conf(). Over IPv6 the link's MTU is 20 bytes larger, so that segments are the same. At the end everything is closed, hours pass, and every buffer must have come back.
  */
 #ifndef TESTS_SCRIPT_SCRIPT_H
 #define TESTS_SCRIPT_SCRIPT_H
@@ -81,8 +81,10 @@ struct seg {
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
     uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
+    bool no_df;       /* of out(): may be fragmented */
 };
 
+/* The addresses of a script are written as those of IPv4; over IPv6 they are the last bits of fd00::/64, or what corresponds. */
 #define PEER_ADDR 0x0a000002u
 #define OUR_ADDR 0x0a000001u
 #define PEER_PORT 5000u
@@ -134,6 +136,7 @@ struct hs {
     uint8_t ws_plus1; /* 0: no window scaling */
     bool sack, ts;
     uint16_t port;
+    uint32_t rtt_ms; /* of passive(): between the SYN,ACK and its acknowledgement */
 };
 #define passive(...) script_passive(__FILE__, __LINE__, (struct hs){__VA_ARGS__}) /* on port 80; listens when nobody does */
 #define active(...) script_active(__FILE__, __LINE__, (struct hs){__VA_ARGS__})
@@ -149,10 +152,12 @@ void fresh(void);                    /* a new stack in the same test: everything
 void new_incarnation(uint32_t base); /* the peer's sequence numbers are relative to base from now on, ours are learned anew */
 uint64_t now_ms(void);
 struct stack_conf *conf(void);
+bool v6(void);                       /* the script runs over IPv6 (SCRIPT_VARIANT=ipv6) */
 struct z_stack *stack(void);
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct seg script_last(void); /* the last segment that out() accepted: what was not checked */
 
+struct inaddr script_addr(uint32_t v4);
 int script_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n);
 int script_setup(void **state);
 int script_teardown(void **state);

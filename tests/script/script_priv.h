@@ -53,9 +53,16 @@ struct script {
 };
 
 extern struct script S;
+
+static inline uint32_t script_ip_bytes(void)
+{
+    return v6() ? 40 : 20;
+}
+
 extern const uint8_t script_peer_mac[6], script_our_mac[6];
 
 void script_start(void); /* makes the stack when there is none */
+void script_frame(uint8_t *b, const uint8_t *dst, const struct inaddr *from, const struct inaddr *to, uint8_t proto, uint32_t l4);
 void script_deliver(const uint8_t *p, uint32_t len);
 double script_at(uint64_t ns); /* seconds of the script */
 void script_turn(void);        /* a turn of the loop, unless begin() holds it back */

@@ -8,10 +8,12 @@
 #include "wire/cksum.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/print.h"
 
-#define TCP_OFF (ETH_HLEN + IPV4_HLEN)
+#define TCP_OFF (ETH_HLEN + script_ip_bytes())
 
 static int print_opts(char *p, int n, const struct opt *o)
 {
@@ -130,8 +132,8 @@ void script_in(const char *file, int line, struct seg g)
 {
     struct flow *f = script_flow(g.port);
     struct tcp_hdr h = {.sport = f->port, .dport = g.lport != 0 ? g.lport : f->lport, .flags = parse_flags(g.flags), .urp = g.urp};
-    struct ipv4_hdr ip = {.ttl = 64, .proto = 6, .df = true, .src = g.src != 0 ? g.src : PEER_ADDR, .dst = g.dst != 0 ? g.dst : OUR_ADDR};
-    struct eth_hdr e = {.type = ETH_TYPE_IPV4};
+    struct inaddr src = script_addr(g.src != 0 ? g.src : PEER_ADDR), dst = script_addr(g.dst != 0 ? g.dst : OUR_ADDR);
+    static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     uint8_t b[FRAME_MAX] = {0}, *t = b + TCP_OFF;
     uint32_t l4, data_rel = g.seq + ((h.flags & TH_SYN) != 0);
     char text[SCRIPT_LINE];
@@ -160,46 +162,56 @@ void script_in(const char *file, int line, struct seg g)
     for (uint32_t i = 0; i < g.len; i++)
         t[l4 + i] = script_pattern(true, data_rel + i);
     l4 += g.len;
-    sum = cksum_finish(cksum_add(cksum_pseudo_v4(ip.src, ip.dst, 6, l4), t, l4));
+    sum = cksum_finish(cksum_add(cksum_pseudo(&src, &dst, 6, l4), t, l4));
     memcpy(t + TCP_CKSUM_OFFSET, &sum, 2);
     if (g.bad_cksum)
         t[TCP_CKSUM_OFFSET] ^= 0x10;
-    ip.total_len = (uint16_t)(IPV4_HLEN + l4);
-    ipv4_build(b + ETH_HLEN, &ip, true);
-    memcpy(e.dst, script_our_mac, 6);
-    if (g.bcast_mac)
-        memset(e.dst, 0xff, 6);
-    memcpy(e.src, script_peer_mac, 6);
-    eth_build(b, &e);
+    script_frame(b, g.bcast_mac ? everybody : script_our_mac, &src, &dst, 6, l4);
     script_deliver(b, MAX(TCP_OFF + l4, 60u));
     script_turn();
 }
 
+/* What ICMPv6 has for a message of ICMP; a type of neither for source quench, which it has not. */
+static void icmp_to_v6(struct icmp6_hdr *h, uint8_t type, uint8_t code, uint16_t mtu)
+{
+    static const uint8_t types[] = {[3] = ICMP6_UNREACH, [4] = 100, [11] = ICMP6_TIME_EXCEEDED, [12] = ICMP6_PARAM_PROBLEM};
+
+    *h = (struct icmp6_hdr){.type = types[type], .code = code};
+    if (type == ICMP_UNREACH && code == ICMP_UNREACH_NEEDFRAG && mtu != 0)
+        *h = (struct icmp6_hdr){.type = ICMP6_TOO_BIG, .word = mtu + IPV6_HLEN - IPV4_HLEN};
+}
+
 void script_icmp(const char *file, int line, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq)
 {
-    struct flow *f = script_flow(0);
-    struct eth_hdr e = {.type = ETH_TYPE_IPV4};
-    struct ipv4_hdr ip = {.ttl = 64, .proto = 1, .src = PEER_ADDR, .dst = OUR_ADDR, .total_len = IPV4_HLEN + ICMP_HLEN + IPV4_HLEN + 8};
+    struct inaddr peer = script_addr(PEER_ADDR), our = script_addr(OUR_ADDR);
     struct ipv4_hdr quote = {.ttl = 60, .proto = 6, .df = true, .src = OUR_ADDR, .dst = PEER_ADDR, .total_len = 1500};
+    struct ipv6_hdr quote6 = {.hop_limit = 60, .next = 6, .src = our, .dst = peer, .payload_len = 1480};
+    uint32_t l4 = ICMP_HLEN + script_ip_bytes() + TCP_HLEN;
+    uint8_t b[160] = {0}, *p = b + TCP_OFF, *q = p + ICMP_HLEN, proto = v6() ? IPPROTO_ICMPV6_ : IPPROTO_ICMP_;
     struct icmp_hdr h = {.type = type, .code = code, .seq = mtu};
-    uint8_t b[128] = {0}, *p = b + TCP_OFF;
+    struct flow *f = script_flow(0);
+    struct icmp6_hdr h6;
     uint16_t sum;
 
     (void)file;
     (void)line;
     script_log("%9.3f  > ICMP type %u code %u mtu %u about seq %u", script_at(S.now_ns), type, code, mtu, seq);
-    memcpy(e.dst, script_our_mac, 6);
-    memcpy(e.src, script_peer_mac, 6);
-    eth_build(b, &e);
-    ipv4_build(b + ETH_HLEN, &ip, true);
-    icmp_build(p, &h);
-    ipv4_build(p + ICMP_HLEN, &quote, true);
-    put16(p + ICMP_HLEN + IPV4_HLEN, f->lport);
-    put16(p + ICMP_HLEN + IPV4_HLEN + 2, f->port);
-    put32(p + ICMP_HLEN + IPV4_HLEN + 4, f->iss + seq);
-    sum = cksum_finish(cksum_add(0, p, ICMP_HLEN + IPV4_HLEN + 8));
+    script_frame(b, script_our_mac, &peer, &our, proto, l4);
+    if (v6()) {
+        icmp_to_v6(&h6, type, code, mtu);
+        icmp6_build(p, &h6);
+        ipv6_build(q, &quote6);
+    } else {
+        icmp_build(p, &h);
+        ipv4_build(q, &quote, true);
+    }
+    q += script_ip_bytes();
+    put16(q, f->lport);
+    put16(q + 2, f->port);
+    put32(q + 4, f->iss + seq);
+    sum = cksum_finish(cksum_add(v6() ? cksum_pseudo(&peer, &our, proto, l4) : 0, p, l4));
     memcpy(p + 2, &sum, 2);
-    script_deliver(b, TCP_OFF + ICMP_HLEN + IPV4_HLEN + 8);
+    script_deliver(b, TCP_OFF + l4);
     script_turn();
 }
 
@@ -259,12 +271,49 @@ static void format_flags(uint8_t v, char *to)
     *to = '\0';
 }
 
+/* What is looked at of either family's header. */
+struct sent_ip {
+    struct inaddr src, dst;
+    uint32_t hlen, l4;
+    uint8_t ttl, tos;
+    bool ok; /* as every header of ours is */
+    bool df; /* IPv6: nobody on the way may cut a packet */
+};
+
+static bool parse_sent_v4(const uint8_t *p, uint32_t len, struct sent_ip *ip)
+{
+    struct ipv4_hdr h;
+
+    if (ipv4_parse(p, len, len, false, &h) != IPV4_OK || h.proto != 6)
+        return false;
+    *ip = (struct sent_ip){inaddr_v4(h.src), inaddr_v4(h.dst), h.hlen, (uint32_t)h.total_len - h.hlen, h.ttl, h.tos, h.hlen == IPV4_HLEN, h.df};
+    return true;
+}
+
+static bool parse_sent_v6(const uint8_t *p, uint32_t len, struct sent_ip *ip)
+{
+    struct ipv6_hdr h;
+
+    if (ipv6_parse(p, len, len, &h) != IPV6_OK || h.next != 6)
+        return false;
+    *ip = (struct sent_ip){h.src, h.dst, IPV6_HLEN, h.payload_len, h.hop_limit, h.tclass, h.flow != 0, true};
+    return true;
+}
+
+static bool parse_sent_ip(const struct sent_frame *q, struct sent_ip *ip)
+{
+    if (memcmp(q->data, script_peer_mac, 6) != 0 || get16(q->data + 12) != (v6() ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4))
+        return false;
+    return v6() ? parse_sent_v6(q->data + ETH_HLEN, q->len - ETH_HLEN, ip) : parse_sent_v4(q->data + ETH_HLEN, q->len - ETH_HLEN, ip);
+}
+
 /* Everything that holds for every segment; why: the first thing that does not. */
 static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why[120])
 {
     const uint8_t *t = q->data + TCP_OFF;
+    struct inaddr our = script_addr(OUR_ADDR), peer = script_addr(PEER_ADDR);
     struct seg g = {.flags = flags};
-    struct ipv4_hdr ip;
+    struct sent_ip ip;
     struct tcp_hdr h;
     struct flow *f;
     const char *err = NULL;
@@ -272,17 +321,16 @@ static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why
 
     why[0] = '\0';
     flags[0] = '\0';
-    if (memcmp(q->data, script_peer_mac, 6) != 0 || get16(q->data + 12) != ETH_TYPE_IPV4 ||
-        ipv4_parse(q->data + ETH_HLEN, q->len - ETH_HLEN, q->len - ETH_HLEN, false, &ip) != IPV4_OK || ip.proto != 6) {
+    if (!parse_sent_ip(q, &ip)) {
         print_frame(why, 120, q->data, q->len);
         return g;
     }
-    l4 = ip.total_len - IPV4_HLEN;
-    if (ip.hlen != IPV4_HLEN || !ip.df || ip.src != OUR_ADDR || ip.dst != PEER_ADDR)
+    l4 = ip.l4;
+    if (!ip.ok || !inaddr_eq(&ip.src, &our) || !inaddr_eq(&ip.dst, &peer))
         err = "IP header";
     else if (tcp_hdr_parse(t, l4, &h) != TCP_PARSE_OK)
         err = "TCP header";
-    else if (cksum_finish(cksum_add(cksum_pseudo_v4(ip.src, ip.dst, 6, l4), t, l4)) != 0)
+    else if (cksum_finish(cksum_add(cksum_pseudo(&ip.src, &ip.dst, 6, l4), t, l4)) != 0)
         err = "TCP checksum";
     if (err != NULL) {
         snprintf(why, 120, "bad %s", err);
@@ -304,6 +352,7 @@ static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why
     g.urp = h.urp;
     g.ttl = ip.ttl;
     g.tos = ip.tos;
+    g.no_df = !ip.df;
     err = parse_sent_opts(t + TCP_HLEN, h.hlen - TCP_HLEN, f, &g);
     if (err == NULL && (h.flags & TH_URG) == 0 && h.urp != 0)
         err = "urgent pointer without URG";
@@ -409,7 +458,7 @@ void script_out(const char *file, int line, struct seg want)
     if (want.port == 0)
         want.port = PEER_PORT;
     if (parse_flags(want.flags) != parse_flags(got.flags) || want.seq != got.seq || want.ack != got.ack || want.len != got.len ||
-        want.port != got.port || want.urp != got.urp || got.ttl != (want.ttl != 0 ? want.ttl : 64) || want.tos != got.tos ||
+        want.port != got.port || want.urp != got.urp || want.no_df != got.no_df || got.ttl != (want.ttl != 0 ? want.ttl : 64) || want.tos != got.tos ||
         !opts_equal(script_flow(got.port), &want, &got) || (want.win == WIN0 && got.win != 0) || (want.win > 0 && want.win != got.win))
         script_fail(file, line, "expected %s", print_seg(text, sizeof(text), &want));
 }

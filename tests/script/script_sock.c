@@ -36,7 +36,7 @@ int script_sock(void)
 
 int script_bind(int h, uint16_t port)
 {
-    struct inaddr any = INADDR_ANY_V4;
+    struct inaddr any = script_addr(0);
 
     return tcp_bind(S.s, script_conn(h), &any, port);
 }
@@ -59,7 +59,7 @@ int script_listen(const char *file, int line, uint16_t port, int backlog)
 
 int script_connect(int h, uint32_t addr, uint16_t port)
 {
-    struct inaddr a = inaddr_v4(addr);
+    struct inaddr a = script_addr(addr);
     int ret = tcp_connect(S.s, script_conn(h), &a, port);
 
     script_log("             connect = %d", ret);
@@ -145,8 +145,19 @@ int script_close(int h)
     return ret;
 }
 
+/* The options of IPPROTO_IP that have a namesake there. */
+static void over_v6(int *level, int *name)
+{
+    if (!v6() || *level != IPPROTO_IP)
+        return;
+    *level = IPPROTO_IPV6;
+    *name = *name == IP_TTL ? IPV6_UNICAST_HOPS : *name == IP_TOS ? IPV6_TCLASS : *name;
+}
+
 int script_setopt(int h, int level, int name, int val)
 {
+    over_v6(&level, &name);
+
     int ret = tcp_setopt(S.s, script_conn(h), level, name, &val, sizeof(val));
 
     script_turn();
@@ -157,6 +168,9 @@ int script_getopt(int h, int level, int name)
 {
     int v = -1;
     unsigned len = sizeof(v);
+
+    over_v6(&level, &name);
+
     int ret = tcp_getopt(S.s, script_conn(h), level, name, &v, &len);
 
     return ret != 0 ? ret : v;
@@ -209,6 +223,8 @@ int script_passive(const char *file, int line, struct hs h)
         reply.o[n++] = (struct opt)WS(7);
     script_out(file, line, reply);
     script_flow(h.port)->ts_on = h.ts;
+    if (h.rtt_ms > 0)
+        script_quiet(file, line, h.rtt_ms);
     script_in(file, line, (struct seg){"A", 1, 1, .win = h.win, .port = h.port});
     script_nothing(file, line);
     fd = script_accept(S.listener);

@@ -38,12 +38,25 @@ TEST(rto_restarts_on_new_ack)
 {
     int c = passive(.mss = 1000);
 
-    snd(c, 2000);
-    full(1, 2, true);
+    snd(c, 5000);
+    full(1, 5, true);
     quiet_ms(150);
     in("A", 1, 1001);
     after_ms(200);
-    out("PA", 1001, 1, 1000);
+    out("A", 1001, 1, 1000);
+}
+
+/* RFC 7765: from when the oldest segment was sent, if duplicate ACKs cannot come and nothing more will be sent. */
+TEST(rto_restart_counts_the_time_of_a_short_flight)
+{
+    int c = passive(.mss = 1000);
+
+    snd(c, 4000);
+    full(1, 4, true);
+    quiet_ms(150);
+    in("A", 1, 1001);
+    after_ms(50);
+    out("A", 1001, 1, 1000);
 }
 
 /* 5.2: when all is acknowledged it stops. 5.1: it starts with the next data. */
@@ -226,6 +239,7 @@ TEST(initial_window_is_ten_segments)
 /* RFC 5681 3.1: one segment more per segment acknowledged; two per ACK at most (RFC 3465). */
 TEST(slow_start_doubles_per_round_trip)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 60000);
@@ -336,6 +350,7 @@ TEST(limited_transmit)
 /* Recovery: half the window; new segments as duplicates tell that others left. */
 TEST(fast_recovery_halves_the_window)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 30000);
@@ -364,6 +379,7 @@ TEST(fast_recovery_halves_the_window)
 /* RFC 6582: a partial ACK retransmits the next segment at once, without new duplicates. */
 TEST(newreno_partial_ack)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
 
     snd(c, 10000);
@@ -389,6 +405,7 @@ TEST(newreno_partial_ack)
 /* RFC 5681 3.1: then the window grows by one segment per window. */
 TEST(congestion_avoidance_grows_by_one_per_window)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
     uint32_t acked, next = 15001;
 
@@ -423,6 +440,7 @@ TEST(congestion_avoidance_grows_by_one_per_window)
 
 TEST(sack_retransmits_only_holes)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000, .sack = true);
 
     snd(c, 10000);
@@ -515,7 +533,8 @@ TEST(sack_timeout_retransmits_the_hole)
     snd(c, 3000);
     full(1, 3, true);
     in("A", 1, 1, .o = {SACK(1001, 3001)});
-    nothing();
+    after_ms(0); /* the reordering timer, of a path without delay */
+    out("A", 1, 1, 1000);
     after_ms(200);
     out("A", 1, 1, 1000);
     in("A", 1, 3001);
@@ -547,7 +566,7 @@ TEST(lost_retransmission_by_timer)
     in("A", 1, 5001);
 }
 
-RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
+RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_restart_counts_the_time_of_a_short_flight), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
     T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
     T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
     T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),

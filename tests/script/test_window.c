@@ -311,6 +311,7 @@ TEST(zero_window_and_close)
 /* MUST-34: SND.UNA + SND.WND may move left. SHLD-15: nothing new then; SHLD-16: what fits is repeated. */
 TEST(window_shrink)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000, .win = 5000);
 
     snd(c, 8000);
@@ -366,6 +367,7 @@ TEST(old_segment_does_not_change_the_window)
 /* TCP_INFO after a timeout: one segment, half the flight as threshold, the timer doubled. */
 TEST(tcp_info_after_a_timeout)
 {
+    conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
     struct tcp_info i;
     unsigned len = sizeof(i);

@@ -1,4 +1,5 @@
 /* Options of ff_init, socket addresses, vectors and times. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -90,24 +91,81 @@ static void test_args_bad(void **state)
 static void test_addr_in(void **state)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0x0a000001)};
-    const struct linux_sockaddr *sa = (const void *)&in;
-    struct inaddr a;
-    uint16_t port;
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(81), .sin6_scope_id = 7};
+    const struct linux_sockaddr *sa = (const void *)&in, *sa6 = (const void *)&in6;
+    struct api_addr a;
 
     (void)state;
-    assert_int_equal(addr_in(sa, sizeof(in), &a, &port), 0);
-    assert_int_equal(inaddr_to_v4(&a), 0x0a000001);
-    assert_int_equal(port, 80);
-    assert_int_equal(addr_in(sa, 128, &a, &port), 0);
-    assert_int_equal(addr_in(NULL, sizeof(in), &a, &port), -EFAULT);
-    assert_int_equal(addr_in(sa, sizeof(in) - 1, &a, &port), -EINVAL);
-    assert_int_equal(addr_in(sa, 1, &a, &port), -EINVAL);
-    assert_int_equal(addr_in(sa, 0, &a, &port), -EINVAL);
-    assert_int_equal(addr_in(sa, (socklen_t)-1, &a, &port), -EINVAL);
-    in.sin_family = AF_INET6_LINUX;
-    assert_int_equal(addr_in(sa, 28, &a, &port), -EAFNOSUPPORT);
+    assert_int_equal(addr_in(sa, sizeof(in), &a), 0);
+    assert_int_equal(inaddr_to_v4(&a.a), 0x0a000001);
+    assert_int_equal(a.port, 80);
+    assert_int_equal(a.family, AF_INET);
+    assert_int_equal(addr_in(sa, 128, &a), 0);
+    assert_int_equal(addr_in(NULL, sizeof(in), &a), -EFAULT);
+    assert_int_equal(addr_in(sa, sizeof(in) - 1, &a), -EINVAL);
+    assert_int_equal(addr_in(sa, 1, &a), -EINVAL);
+    assert_int_equal(addr_in(sa, 0, &a), -EINVAL);
+    assert_int_equal(addr_in(sa, (socklen_t)-1, &a), -EINVAL);
     in.sin_family = AF_INET6_FREEBSD;
-    assert_int_equal(addr_in(sa, 28, &a, &port), -EAFNOSUPPORT);
+    assert_int_equal(addr_in(sa, 28, &a), -EAFNOSUPPORT);
+    in6.sin6_addr.s6_addr[0] = 0x20;
+    in6.sin6_addr.s6_addr[15] = 9;
+    assert_int_equal(addr_in(sa6, sizeof(in6), &a), 0);
+    assert_memory_equal(a.a.b, in6.sin6_addr.s6_addr, 16);
+    assert_int_equal(a.port, 81);
+    assert_int_equal(a.scope, 7);
+    assert_int_equal(addr_in(sa6, 24, &a), 0); /* RFC 2133: no scope */
+    assert_int_equal(a.scope, 0);
+    assert_int_equal(addr_in(sa6, 23, &a), -EINVAL);
+}
+
+/* The form of an address inside the stack, by the socket's family: Linux' errors. */
+static void test_addr_for_sock(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t scope;
+        socklen_t len;
+        bool inet6, datagram;
+        enum addr_use use;
+        int want;
+        uint16_t zone;
+    } t[] = {
+        {"10.0.0.1", 0, 16, false, false, ADDR_BIND, 0, 0},
+        {"2001:db8::1", 0, 28, false, true, ADDR_SEND, -EAFNOSUPPORT, 0},
+        {"10.0.0.1", 0, 16, true, false, ADDR_BIND, -EINVAL, 0},
+        {"10.0.0.1", 0, 28, true, false, ADDR_CONNECT, -EAFNOSUPPORT, 0},
+        {"10.0.0.1", 0, 16, true, true, ADDR_BIND, -EINVAL, 0},
+        {"10.0.0.1", 0, 16, true, true, ADDR_CONNECT, 0, 0},
+        {"10.0.0.1", 0, 16, true, true, ADDR_SEND, 0, 0},
+        {"::ffff:10.0.0.1", 0, 28, true, false, ADDR_CONNECT, 0, 0},
+        {"2001:db8::1", 9, 28, true, false, ADDR_CONNECT, 0, 0}, /* no zone where none is needed */
+        {"fe80::1", 2, 28, true, false, ADDR_CONNECT, 0, 2},
+        {"fe80::1", 0, 28, true, false, ADDR_CONNECT, -EINVAL, 0},
+        {"fe80::1", 0, 28, true, true, ADDR_BIND, -EINVAL, 0},
+        {"fe80::1", 0, 28, true, true, ADDR_SEND, 0, 0},
+        {"fe80::1", 3, 28, true, true, ADDR_SEND, -ENODEV, 0},
+        {"fe80:1:2:3::1", 1, 28, true, true, ADDR_SEND, 0, 1}, /* what stood there is no zone */
+        {"ff02::1", 1, 28, true, true, ADDR_SEND, 0, 1},
+        {"ff05::1", 1, 28, true, true, ADDR_SEND, 0, 0},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
+        struct api_addr a = {.scope = t[i].scope, .len = t[i].len};
+        struct in_addr v4;
+
+        if (inet_pton(AF_INET, t[i].text, &v4) == 1) {
+            a.family = AF_INET;
+            a.a = inaddr_v4(ntohl(v4.s_addr));
+        } else {
+            a.family = AF_INET6;
+            assert_int_equal(inet_pton(AF_INET6, t[i].text, a.a.b), 1);
+        }
+        assert_int_equal(addr_for_sock(&a, t[i].inet6, t[i].datagram, t[i].use, 2), t[i].want);
+        if (t[i].want == 0)
+            assert_int_equal(inaddr_zone(&a.a), t[i].zone);
+    }
 }
 
 static void test_addr_out(void **state)
@@ -123,12 +181,25 @@ static void test_addr_out(void **state)
 
         memset(buf, 0xee, sizeof(buf));
         len = room;
-        addr_out(sa, &len, &a, 0x1234);
+        addr_out(sa, &len, false, &a, 0x1234);
         assert_int_equal(len, 16);
         for (unsigned i = 0; i < sizeof(buf); i++)
             assert_int_equal(buf[i], i < room && i < 16 ? want[i] : 0xee);
     }
-    addr_out(NULL, NULL, &a, 1);
+    addr_out(NULL, NULL, false, &a, 1);
+    for (socklen_t room = 0; room <= 32; room++) {
+        struct sockaddr_in6 want = {.sin6_family = AF_INET6, .sin6_port = htons(0x1234), .sin6_scope_id = 3};
+
+        assert_int_equal(inet_pton(AF_INET6, "fe80::1", a.b), 1);
+        memcpy(&want.sin6_addr, a.b, 16);
+        inaddr_set_zone(&a, 3);
+        memset(buf, 0xee, sizeof(buf));
+        len = room;
+        addr_out(sa, &len, true, &a, 0x1234);
+        assert_int_equal(len, 28);
+        for (unsigned i = 0; i < sizeof(buf); i++)
+            assert_int_equal(buf[i], i < room && i < 28 ? ((const uint8_t *)&want)[i] : 0xee);
+    }
     assert_int_equal(addr_out_check(NULL, NULL), 0);
     assert_int_equal(addr_out_check(sa, NULL), -EFAULT);
     len = (socklen_t)-1;
@@ -195,7 +266,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_args),    cmocka_unit_test(test_args_of_others), cmocka_unit_test(test_args_bad),
-        cmocka_unit_test(test_addr_in), cmocka_unit_test(test_addr_out),       cmocka_unit_test(test_iov),
+        cmocka_unit_test(test_addr_in),
+        cmocka_unit_test(test_addr_for_sock), cmocka_unit_test(test_addr_out),       cmocka_unit_test(test_iov),
         cmocka_unit_test(test_time),
     };
 

@@ -23,7 +23,6 @@ static void test_socket_errno(void **state)
     int fd;
 
     (void)state;
-    assert_errno(ff_socket(AF_INET6, SOCK_STREAM, 0), EAFNOSUPPORT);
     assert_errno(ff_socket(AF_INET6_FREEBSD, SOCK_STREAM, 0), EAFNOSUPPORT);
     assert_errno(ff_socket(AF_UNIX, SOCK_STREAM, 0), EAFNOSUPPORT);
     assert_errno(ff_socket(AF_INET, SOCK_RAW, 1), ESOCKTNOSUPPORT);
@@ -179,8 +178,8 @@ static void test_bad_arguments(void **state)
     msg.msg_iovlen = 2000;
     assert_errno(ff_sendmsg(p[0], &msg, 0), EMSGSIZE);
     assert_errno(ff_recvmsg(p[0], &msg, 0), EMSGSIZE);
-    msg = (struct msghdr){.msg_control = &c, .msg_controllen = 1};
-    assert_errno(ff_sendmsg(p[0], &msg, 0), EOPNOTSUPP);
+    msg = (struct msghdr){.msg_controllen = 1};
+    assert_errno(ff_sendmsg(p[0], &msg, 0), EFAULT);
     assert_errno(ff_sendto(p[0], &c, 1, 0, sa, sizeof(in)), EISCONN);
     assert_errno(api_connect(p[0], API_ADDR, 1), EISCONN);
     assert_int_equal(ff_write(p[0], &c, 0), 0);
@@ -189,10 +188,8 @@ static void test_bad_arguments(void **state)
     assert_errno(ff_select(-1, NULL, NULL, NULL, NULL), EINVAL);
     tv.tv_usec = -1;
     assert_errno(ff_select(0, NULL, NULL, NULL, &tv), EINVAL);
-    assert_errno(ff_sysctl(NULL, 0, NULL, NULL, NULL, 0), ENOTSUP);
-    assert_errno(ff_route_ctl(FF_ROUTE_ADD, FF_RTF_HOST, sa, sa, sa), ENOTSUP);
     assert_errno(ff_dpdk_raw_packet_send(&c, 1, 0), ENOTSUP);
-    assert_errno(z_sendto(p[0], NULL, 0, 0, NULL, 0), ENOTSUP);
+    assert_errno(z_sendto(p[0], NULL, 0, 0, NULL, 0), EFAULT);
     ff_close(p[0]);
     ff_close(p[1]);
     ff_close(fd);

@@ -8,7 +8,7 @@ static struct cc start(uint32_t cwnd, uint32_t ssthresh)
 {
     struct cc c;
 
-    cc_init(&c, &cc_reno, SMSS, cwnd);
+    cc_init(&c, &cc_reno, SMSS, cwnd, 0);
     if (ssthresh)
         c.ssthresh = ssthresh;
     return c;
@@ -148,10 +148,10 @@ static void idle(void **state)
     struct cc c = start(10 * SMSS, 0);
 
     c.cwnd = 50 * SMSS;
-    c.ops->on_idle(&c, 10 * SMSS);
+    c.ops->on_idle(&c, 10 * SMSS, 0);
     assert_int_equal(c.cwnd, 10 * SMSS);
     c.cwnd = 4 * SMSS;
-    c.ops->on_idle(&c, 10 * SMSS);
+    c.ops->on_idle(&c, 10 * SMSS, 0);
     assert_int_equal(c.cwnd, 4 * SMSS);
 }
 

@@ -40,7 +40,7 @@ static void frames_that_are_not_for_us(void **state)
     net_inject(b, sizeof(b));
     assert_int_equal(net_ctr(DROP_ETH_SRC), 2);
     memcpy(h.src, net_peer_mac, 6);
-    h.type = ETH_TYPE_VLAN;
+    h.type = 0x88a8; /* of provider bridges */
     eth_build(b, &h);
     net_inject(b, sizeof(b));
     net_inject(b, 14);

@@ -38,7 +38,7 @@ static void fill(uint32_t n)
 
 static struct sent_ack ack(uint32_t bytes)
 {
-    struct sent_ack a = {0};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     sent_ack(&sm, &arena, BASE + bytes, &a);
     sent_check(&sm);
@@ -49,19 +49,28 @@ static struct sent_ack ack(uint32_t bytes)
 static struct sent_ack sack(uint32_t from, uint32_t to)
 {
     struct tcp_sack_block b = {.start = BASE + from * SMSS, .end = BASE + to * SMSS};
-    struct sent_ack a = {0};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     sent_sack(&sm, &b, 1, &a);
     sent_check(&sm);
     return a;
 }
 
-static uint32_t lost(void)
+/* RFC 8985 with the record sent at xmit_ns, that ends behind record last, as the most recent that arrived. */
+static uint32_t lost(uint64_t xmit_ns, uint32_t last, uint64_t age_ns, uint64_t now_ns, uint64_t *wait_ns)
 {
-    uint32_t n = sent_mark_lost(&sm, 3, SMSS);
+    uint32_t n = sent_mark_rack(&sm, xmit_ns, BASE + (last + 1) * SMSS, age_ns, now_ns, wait_ns);
 
     sent_check(&sm);
     return n;
+}
+
+/* Whatever was sent before record last, which was sent once. */
+static uint32_t lost_before(uint32_t last)
+{
+    uint64_t wait_ns;
+
+    return lost(1000 + last, last, 0, 5000, &wait_ns);
 }
 
 static uint32_t index_of(const struct sent_rec *r)
@@ -84,11 +93,12 @@ static void no_memory_while_empty(void **state)
     assert_null(sent_last(&sm));
     assert_null(sent_find(&sm, BASE));
     assert_null(sent_next_lost(&sm));
-    assert_null(sent_next_rescue(&sm));
-    assert_int_equal(sent_mark_lost(&sm, 3, SMSS), 0);
+    assert_int_equal(lost_before(1), 0);
     assert_int_equal(sent_mark_first_lost(&sm), 0);
+    assert_int_equal(sent_mark_old_lost(&sm, 0, 1), 0);
     sent_mark_all_lost(&sm);
-    sent_unsack_all(&sm);
+    sent_renege(&sm);
+    sent_undo_lost(&sm);
     a = ack(1);
     assert_int_equal(a.newly_acked, 0);
     a = sack(0, 1);
@@ -144,7 +154,7 @@ static void largest_block(void **state)
     while ((err = sent_add(&sm, &arena, i, i + 1, 0, UINT32_MAX)) == 0)
         i++;
     assert_int_equal(err, -ENOBUFS);
-    assert_int_equal(i, 32768);
+    assert_int_equal(i, 16384);
 }
 
 static void cumulative_ack(void **state)
@@ -225,38 +235,67 @@ static void sack_marks_whole_records(void **state)
     assert_int_equal(sm.sacked_bytes, 750);
 }
 
-/* RFC 6675 section 4, IsLost: three discontiguous runs above. */
-static void lost_by_runs(void **state)
+/* RFC 8985 6.2 step 5: sent before the most recent arrival, and long enough ago. */
+static void lost_by_time(void **state)
 {
     (void)state;
-    fill(12);
-    sack(7, 8);
-    assert_int_equal(lost(), 0);
-    sack(9, 10);
-    assert_int_equal(lost(), 0);
-    sack(5, 6);
-    assert_int_equal(lost(), 500); /* 0 to 4; below 6 there are two runs above */
-    assert_int_equal(sm.lost_bytes, 500);
-    assert_int_equal(sent_pipe(&sm, 1200), 1200 - 300 - 500);
-    sack(11, 12);
-    assert_int_equal(lost(), 100); /* record 6 */
-    sack(8, 9);                    /* two runs become one: nothing is unlost */
-    assert_int_equal(lost(), 0);
-    assert_int_equal(sm.lost_bytes, 600);
+    uint64_t wait;
+
+    fill(10);
+    sack(6, 7);
+    assert_int_equal(lost(1006, 6, 100, 1102, &wait), 300); /* 0 to 2 */
+    assert_int_equal(wait, 1);
+    assert_int_equal(sm.lost_bytes, 300);
+    assert_int_equal(sent_pipe(&sm, 1000), 1000 - 100 - 300);
+    assert_int_equal(lost(1006, 6, 100, 1102, &wait), 0);
+    assert_int_equal(lost(1006, 6, 100, 1104, &wait), 200);
+    assert_int_equal(wait, 1); /* record 5 */
+    assert_int_equal(lost(1006, 6, 100, 9999, &wait), 100);
+    assert_int_equal(wait, 0); /* the others were sent later */
+    assert_int_equal(sent_find(&sm, BASE + 700)->flags, 0);
 }
 
-/* RFC 6675 section 4, IsLost: more than (DupThresh - 1) * SMSS bytes above. */
-static void lost_by_bytes(void **state)
+/* In the same instant the higher sequence number goes later. */
+static void lost_in_one_instant(void **state)
 {
     (void)state;
-    fill(10);
-    sack(2, 4);
-    assert_int_equal(lost(), 0); /* exactly 2 * SMSS is not more */
-    sack(4, 5);
-    assert_int_equal(lost(), 200);
-    sack(6, 9);
-    assert_int_equal(lost(), 100);
-    assert_int_equal(sent_find(&sm, BASE + 900)->flags, 0);
+    uint64_t wait;
+
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(sent_add(&sm, &arena, BASE + i * SMSS, BASE + (i + 1) * SMSS, 1000, LIMIT), 0);
+    sack(2, 3);
+    assert_int_equal(lost(1000, 2, 10, 1100, &wait), 200);
+    assert_int_equal(wait, 0);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+    rtx(sent_next_lost(&sm), 1000);
+    assert_int_equal(lost(1000, 4, 10, 1100, &wait), 100); /* 3; the retransmission of 0 went in this instant, too, but later */
+    assert_int_equal(index_of(sent_next_lost(&sm)), 1);
+}
+
+/* A retransmission is lost when something sent after it arrived: RFC 8985 3.2. */
+static void lost_retransmission(void **state)
+{
+    (void)state;
+    uint64_t wait;
+
+    fill(6);
+    sack(3, 6);
+    assert_int_equal(lost_before(5), 300);
+    rtx(sent_next_lost(&sm), 2000);
+    rtx(sent_next_lost(&sm), 2001);
+    rtx(sent_next_lost(&sm), 2002);
+    assert_int_equal(sent_pipe(&sm, 600), 300);
+    sack(1, 2);
+    assert_int_equal(lost(2001, 1, 50, 2050, &wait), 100); /* record 0 again; 2 was sent later */
+    assert_int_equal(wait, 0);
+    assert_int_equal(sent_first(&sm)->flags, SENT_LOST | SENT_RETRANS);
+    assert_int_equal(sent_pipe(&sm, 600), 100);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+    rtx(sent_next_lost(&sm), 2100);
+    assert_null(sent_next_lost(&sm));
+    assert_int_equal(sent_first(&sm)->tx_count, 3);
+    ack(200);
+    assert_int_equal(sent_pipe(&sm, 400), 100);
 }
 
 static void sacked_after_lost(void **state)
@@ -264,8 +303,8 @@ static void sacked_after_lost(void **state)
     (void)state;
     fill(10);
     sack(5, 8);
-    assert_int_equal(lost(), 500);
-    rtx(sent_next_lost(&sm), 9);
+    assert_int_equal(lost_before(5), 500);
+    rtx(sent_next_lost(&sm), 2009);
     assert_int_equal(sm.rtx_bytes, 100);
     struct sent_ack a = sack(0, 2); /* one retransmitted, one late */
     assert_int_equal(a.newly_sacked, 200);
@@ -288,7 +327,7 @@ static void retransmission_order(void **state)
     sack(4, 5);
     sack(6, 7);
     sack(8, 9);
-    assert_int_equal(lost(), 300); /* 0, 1, 3 */
+    assert_int_equal(lost_before(4), 300); /* 0, 1, 3 */
     static const uint32_t want[] = {0, 1, 3};
     for (size_t i = 0; i < 3; i++) {
         r = sent_next_lost(&sm);
@@ -301,17 +340,28 @@ static void retransmission_order(void **state)
     }
     assert_null(sent_next_lost(&sm));
     assert_int_equal(sent_pipe(&sm, 1000), 600);
-    r = sent_next_rescue(&sm); /* rule 3: not lost, below the highest SACK */
-    assert_int_equal(index_of(r), 5);
-    rtx(r, 2001);
+    rtx(sent_find(&sm, BASE + 900), 2001); /* a probe of what is not deemed lost */
     assert_int_equal(sent_pipe(&sm, 1000), 700); /* both copies may be in the network */
-    rtx(sent_next_rescue(&sm), 2002);
-    assert_null(sent_next_rescue(&sm)); /* record 9 is above */
     ack(100);
-    assert_int_equal(sent_pipe(&sm, 900), 700);
-    sack(9, 10);
-    assert_int_equal(lost(), 100); /* record 5: lost, but its retransmission is out */
-    assert_null(sent_next_lost(&sm));
+    assert_int_equal(sent_pipe(&sm, 900), 600 + 0);
+}
+
+/* What is lost below all that waits goes first, and what is lost later waits its turn. */
+static void lowest_loss_first(void **state)
+{
+    (void)state;
+    uint64_t wait;
+
+    fill(8);
+    sent_mark_first_lost(&sm);
+    rtx(sent_next_lost(&sm), 1008);
+    assert_int_equal(sent_add(&sm, &arena, BASE + 800, BASE + 900, 1009, LIMIT), 0);
+    sack(8, 9);
+    assert_int_equal(lost(1009, 8, 0, 5000, &wait), 800); /* by time: 1 to 7, then the retransmission of 0 */
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(index_of(sent_next_lost(&sm)), i);
+        rtx(sent_next_lost(&sm), 2000);
+    }
 }
 
 static void timeout_loses_all(void **state)
@@ -319,8 +369,8 @@ static void timeout_loses_all(void **state)
     (void)state;
     fill(10);
     sack(3, 7);
-    lost();
-    rtx(sent_next_lost(&sm), 1);
+    lost_before(3);
+    rtx(sent_next_lost(&sm), 2001);
     sent_mark_all_lost(&sm);
     sent_check(&sm);
     assert_int_equal(sm.lost_bytes, 600);
@@ -329,16 +379,30 @@ static void timeout_loses_all(void **state)
     static const uint32_t want[] = {0, 1, 2, 7, 8, 9};
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(index_of(sent_next_lost(&sm)), want[i]);
-        rtx(sent_next_lost(&sm), 2);
+        rtx(sent_next_lost(&sm), 2002);
     }
     assert_null(sent_next_lost(&sm));
     assert_int_equal(sent_pipe(&sm, 1000), 600);
-    assert_int_equal(sent_add(&sm, &arena, BASE + 1000, BASE + 1100, 3, LIMIT), 0); /* new data is not lost */
+    assert_int_equal(sent_add(&sm, &arena, BASE + 1000, BASE + 1100, 2003, LIMIT), 0); /* new data is not lost */
     sent_check(&sm);
     assert_null(sent_next_lost(&sm));
     sent_mark_all_lost(&sm); /* once more */
     assert_int_equal(index_of(sent_next_lost(&sm)), 0);
     assert_int_equal(sm.lost_bytes, 700);
+}
+
+/* RFC 8985 6.3 */
+static void timeout_loses_the_first_and_the_old(void **state)
+{
+    (void)state;
+    fill(10);
+    sack(1, 2);
+    assert_int_equal(sent_mark_old_lost(&sm, 100, 1104), 400); /* 0, 2, 3, 4 */
+    sent_check(&sm);
+    assert_int_equal(sent_pipe(&sm, 1000), 500);
+    rtx(sent_next_lost(&sm), 1200);
+    assert_int_equal(sent_mark_old_lost(&sm, 100, 1201), 600); /* the first whatever its age, 5 to 9 */
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
 }
 
 /* RFC 2018 section 8 */
@@ -347,20 +411,94 @@ static void reneging(void **state)
     (void)state;
     fill(10);
     sack(3, 9);
-    lost();
-    rtx(sent_next_lost(&sm), 1);
-    sent_unsack_all(&sm);
+    lost_before(3);
+    rtx(sent_next_lost(&sm), 2001);
+    sent_renege(&sm);
     sent_check(&sm);
-    assert_int_equal(sent_pipe(&sm, 1000), 1000);
-    assert_null(sent_next_rescue(&sm));
-    assert_int_equal(sent_first(&sm)->flags, SENT_RETRANS);
-    sent_mark_all_lost(&sm);
+    assert_int_equal(sent_pipe(&sm, 1000), 0);
+    assert_int_equal(sent_first(&sm)->flags, SENT_RETRANS | SENT_LOST);
     assert_int_equal(sm.lost_bytes, 1000);
-    sent_unsack_all(&sm);
-    sack(4, 6);
-    assert_int_equal(lost(), 0);
-    sack(6, 7);
-    assert_int_equal(lost(), 400);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(index_of(sent_next_lost(&sm)), i);
+        rtx(sent_next_lost(&sm), 2000);
+    }
+}
+
+/* Undo: what was not repeated is in flight as before, in its place in the order of transmission. */
+static void undo(void **state)
+{
+    (void)state;
+    uint64_t wait;
+
+    fill(8);
+    sack(7, 8);
+    lost_before(7);
+    rtx(sent_next_lost(&sm), 2000);
+    rtx(sent_next_lost(&sm), 2001);
+    assert_int_equal(sent_add(&sm, &arena, BASE + 800, BASE + 900, 2002, LIMIT), 0);
+    sent_undo_lost(&sm);
+    sent_check(&sm);
+    assert_int_equal(sm.lost_bytes, 0);
+    assert_null(sent_next_lost(&sm));
+    assert_int_equal(sent_pipe(&sm, 900), 900 - 100 + 200); /* two are there twice */
+    assert_int_equal(lost(1004, 4, 0, 3000, &wait), 200);    /* 2 and 3 */
+    assert_int_equal(lost(2001, 1, 0, 3000, &wait), 300 + 100);
+    assert_int_equal(index_of(sent_next_lost(&sm)), 0);
+}
+
+/*
+ * RFC 8985 6.2 step 2: the reference is the latest transmission, a retransmission only when it can have arrived: not when it is
+ * younger than any round trip, nor when the timestamp echo of the cumulative ACK is older (which RFC 3522 asks for as well).
+ */
+static void rack_reference(void **state)
+{
+    (void)state;
+    struct sent_ack a;
+
+    fill(8);
+    a = sack(4, 6);
+    assert_true(a.rack_valid);
+    assert_int_equal(a.rack_sent_ns, 1005);
+    assert_int_equal(a.rack_end, BASE + 600);
+    lost_before(5);
+    for (uint64_t t = 2000; t < 2004; t++)
+        rtx(sent_next_lost(&sm), t);
+    a = (struct sent_ack){.rtx_latest_ns = 1999, .echo_latest_ns = 2000}; /* the first: too young */
+    sent_ack(&sm, &arena, BASE + 100, &a);
+    assert_false(a.rack_valid);
+    assert_true(a.rtx_needed && !a.rtx_early);
+    a = (struct sent_ack){.rtx_latest_ns = 3000, .echo_latest_ns = 2000}; /* the second: an old echo */
+    sent_ack(&sm, &arena, BASE + 200, &a);
+    assert_false(a.rack_valid);
+    assert_true(a.rtx_early && !a.rtx_needed);
+    a = (struct sent_ack){.rtx_latest_ns = 2002, .echo_latest_ns = 2002};
+    sent_ack(&sm, &arena, BASE + 300, &a);
+    assert_int_equal(a.rack_sent_ns, 2002);
+    assert_true(a.rtx_needed && !a.rtx_early);
+    a = (struct sent_ack){.rtx_latest_ns = 2003, .echo_latest_ns = 0}; /* SACKed: the echo is of another segment */
+    sent_sack(&sm, &(struct tcp_sack_block){BASE + 300, BASE + 400}, 1, &a);
+    assert_int_equal(a.rack_sent_ns, 2003);
+    assert_false(a.rtx_needed || a.rtx_early);
+}
+
+/* RFC 8985 6.2 step 3: sent once, and below what is known to have arrived before this acknowledgement. */
+static void reordering(void **state)
+{
+    (void)state;
+    struct tcp_sack_block b[] = {{BASE + 400, BASE + 500}, {BASE + 200, BASE + 300}};
+    struct sent_ack a = {.fack = BASE};
+
+    fill(8);
+    sent_sack(&sm, b, 2, &a);
+    assert_int_equal(a.reord_bytes, 0); /* told at once */
+    a = (struct sent_ack){.fack = BASE + 500};
+    sent_ack(&sm, &arena, BASE + 200, &a);
+    assert_int_equal(a.reord_bytes, 500);
+    sent_mark_all_lost(&sm);
+    rtx(sent_next_lost(&sm), 2000);
+    a = (struct sent_ack){.fack = BASE + 500, .rtx_latest_ns = 2000};
+    sent_ack(&sm, &arena, BASE + 400, &a); /* 3, retransmitted */
+    assert_int_equal(a.reord_bytes, 0);
 }
 
 static void first_lost(void **state)
@@ -370,7 +508,7 @@ static void first_lost(void **state)
     assert_int_equal(sent_mark_first_lost(&sm), 100);
     assert_int_equal(sent_mark_first_lost(&sm), 0);
     assert_int_equal(index_of(sent_next_lost(&sm)), 0);
-    rtx(sent_next_lost(&sm), 7);
+    rtx(sent_next_lost(&sm), 2007);
     assert_null(sent_next_lost(&sm));
     ack(100); /* RFC 6582: a partial acknowledgement */
     assert_int_equal(sent_mark_first_lost(&sm), 100);
@@ -388,7 +526,7 @@ static void split_for_retransmission(void **state)
             fill(n);
             sent_mark_all_lost(&sm);
             if (at > 0)
-                sent_retransmitted(&sm, sent_first(&sm), 1);
+                sent_retransmitted(&sm, sent_first(&sm), 2000);
             assert_int_equal(sent_split(&sm, &arena, BASE + at * SMSS + 30, LIMIT), 0);
             sent_check(&sm);
             assert_int_equal(sm.n, n + 1);
@@ -424,7 +562,7 @@ static void split_errors(void **state)
 static void split_and_retransmit_a_part(void **state)
 {
     (void)state;
-    struct sent_ack a = {0};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     assert_int_equal(sent_add(&sm, &arena, BASE, BASE + 6400, 1, LIMIT), 0);
     assert_int_equal(sent_mark_first_lost(&sm), 6400);
@@ -437,25 +575,44 @@ static void split_and_retransmit_a_part(void **state)
     assert_int_equal(sm.rtx_bytes, 0);
 }
 
-/* 4000 records with one hole, a SACK per ACK: a scan from the hole for each would take 8 million steps and more. */
+/*
+ * 10 000 records with one hole, a SACK and a judgement per ACK, then a retransmission of every other one and a loss of each of
+ * those: a scan for each would take 50 million steps and more.
+ */
 static void large_window(void **state)
 {
     (void)state;
-    fill(4000);
-    for (uint32_t i = 1; i < 4000; i++) {
+    uint64_t wait;
+    uint32_t n = 10000;
+
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(sent_add(&sm, &arena, BASE + i * SMSS, BASE + (i + 1) * SMSS, 1000 + i, 2 * LIMIT), 0);
+    for (uint32_t i = 1; i < n; i++) {
         struct tcp_sack_block b = {.start = BASE + SMSS, .end = BASE + (i + 1) * SMSS};
         struct sent_ack a = {0};
 
         sent_sack(&sm, &b, 1, &a);
         assert_int_equal(a.newly_sacked, SMSS);
-        assert_int_equal(sent_mark_lost(&sm, 3, SMSS), i == 3 ? SMSS : 0);
+        assert_int_equal(sent_mark_rack(&sm, a.rack_sent_ns, a.rack_end, 3, 1000 + i, &wait), i == 3 ? SMSS : 0);
         assert_int_equal(sent_first(&sm)->flags & SENT_LOST, i >= 3 ? SENT_LOST : 0);
     }
     sent_check(&sm);
-    assert_true(sm.ring[(sm.head + 1) & (sm.cap - 1)].skip >= 3998); /* the run is one hop */
+    assert_true(sm.ring[(sm.head + 1) & (sm.cap - 1)].next >= n - 2); /* the run is one hop */
     assert_int_equal(index_of(sent_next_lost(&sm)), 0);
-    struct sent_ack a = ack(4000 * SMSS);
+    struct sent_ack a = ack(n * SMSS);
     assert_int_equal(a.newly_acked, SMSS);
+
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(sent_add(&sm, &arena, BASE + i * SMSS, BASE + (i + 1) * SMSS, 1000 + i, 2 * LIMIT), 0);
+    sent_mark_all_lost(&sm);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sent_rec *r = sent_next_lost(&sm);
+
+        sent_retransmitted(&sm, r, 20000 + i);
+        assert_int_equal(sent_mark_rack(&sm, 20000 + i, r->end, 0, 20000 + i, &wait), i == 0 ? 0 : SMSS); /* the one before */
+        assert_non_null(sent_next_lost(&sm));
+    }
+    sent_check(&sm);
 }
 
 int main(void)
@@ -469,12 +626,18 @@ int main(void)
         T(cumulative_ack),
         T(karn),
         T(sack_marks_whole_records),
-        T(lost_by_runs),
-        T(lost_by_bytes),
+        T(lost_by_time),
+        T(lost_in_one_instant),
+        T(lost_retransmission),
         T(sacked_after_lost),
         T(retransmission_order),
+        T(lowest_loss_first),
         T(timeout_loses_all),
+        T(timeout_loses_the_first_and_the_old),
         T(reneging),
+        T(undo),
+        T(rack_reference),
+        T(reordering),
         T(first_lost),
         T(split_for_retransmission),
         T(split_errors),

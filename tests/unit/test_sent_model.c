@@ -8,14 +8,13 @@
 #include "tcp/sent.h"
 
 #define SPACE 4096u /* bytes of sequence space in a run */
-#define SMSS 10u
-#define DUP_THRESH 3u
 #define LIMIT 400u
 
 struct cell {
     bool boundary; /* a record starts here */
     uint8_t flags;
-    uint64_t sent_at;
+    uint64_t sent_at; /* no two transmissions at the same time: it is the order of the flight, too */
+    int64_t turn;     /* of what waits to be repeated: the lowest goes first */
 };
 
 static struct cell cell[SPACE + 1];
@@ -40,34 +39,36 @@ static uint32_t bytes_with(uint8_t flag)
     return n;
 }
 
-static bool model_is_lost(uint32_t off)
+static bool waits(uint32_t off)
 {
-    uint32_t runs = 0, bytes = 0;
-    bool in_run = false;
-
-    for (uint32_t i = rec_end(off); i < nxt; i++) {
-        bool sacked = (cell[i].flags & SENT_SACKED) != 0;
-
-        bytes += sacked;
-        runs += sacked && !in_run;
-        in_run = sacked;
-    }
-    return runs >= DUP_THRESH || bytes > (DUP_THRESH - 1) * SMSS;
+    return (cell[off].flags & (SENT_LOST | SENT_RTX_OUT)) == SENT_LOST;
 }
 
-/* The first record without any of the flags not and with all of the flags want, below limit. */
-static uint32_t model_first(uint8_t want, uint8_t not, uint32_t limit)
+static bool flies(uint32_t off)
 {
-    for (uint32_t i = una; i < limit; i++) {
-        if ((i == una || cell[i].boundary) && (cell[i].flags & want) == want && !(cell[i].flags & not ))
-            return i;
+    return !(cell[off].flags & SENT_SACKED) && !waits(off);
+}
+
+/* The record that waits and goes first, and the turn of the last one. */
+static uint32_t model_next(int64_t *last)
+{
+    uint32_t best = UINT32_MAX;
+
+    *last = 0;
+    for (uint32_t i = una; i < nxt; i = rec_end(i)) {
+        if (!waits(i))
+            continue;
+        if (best == UINT32_MAX || cell[i].turn < cell[best].turn)
+            best = i;
+        if (cell[i].turn > *last)
+            *last = cell[i].turn;
     }
-    return UINT32_MAX;
+    return best;
 }
 
 static void compare(void)
 {
-    uint32_t high = una, off = una, n = 0;
+    uint32_t high = una, off = una, n = 0, n_sacked = 0;
 
     sent_check(&sm);
     assert_int_equal(sm.sacked_bytes, bytes_with(SENT_SACKED));
@@ -80,18 +81,18 @@ static void compare(void)
         assert_int_equal(r->end, isn + rec_end(off));
         assert_int_equal(r->flags, cell[off].flags);
         assert_int_equal(r->sent_at_ns, cell[off].sent_at);
-        if (r->flags & SENT_SACKED)
+        if (r->flags & SENT_SACKED) {
             high = rec_end(off);
+            n_sacked++;
+        }
     }
     assert_int_equal(sm.n, n);
+    assert_int_equal(sm.n_sacked, n_sacked);
     if (sm.sacked_bytes)
         assert_int_equal(sm.high_sacked, isn + high);
+    int64_t last;
     struct sent_rec *r = sent_next_lost(&sm);
-    uint32_t want = model_first(SENT_LOST, SENT_SACKED | SENT_RTX_OUT, nxt);
-    assert_int_equal(r ? r->start - isn : UINT32_MAX, want);
-    r = sent_next_rescue(&sm);
-    want = model_first(0, SENT_SACKED | SENT_RTX_OUT, high);
-    assert_int_equal(r ? r->start - isn : UINT32_MAX, want);
+    assert_int_equal(r ? r->start - isn : UINT32_MAX, model_next(&last));
     assert_null(sent_find(&sm, isn + nxt));
 }
 
@@ -107,16 +108,37 @@ static void op_add(void)
     nxt += len;
 }
 
-static void note(uint32_t off, struct sent_ack *a)
+static void note(uint32_t off, uint64_t rtx_latest_ns, struct sent_ack *a)
 {
-    if (cell[off].flags & SENT_SACKED)
+    const struct cell *c = &cell[off];
+    uint32_t start = off, end = rec_end(off);
+    bool retrans = (c->flags & SENT_RETRANS) != 0;
+
+    if (c->flags & SENT_SACKED)
         return;
-    if (cell[off].flags & SENT_RETRANS) {
-        a->acked_retrans = true;
-    } else if (!a->rtt_valid || cell[off].sent_at > a->rtt_sent_ns) {
-        a->rtt_valid = true;
-        a->rtt_sent_ns = cell[off].sent_at;
+    while (start > una && !cell[start].boundary)
+        start--;
+    if (!retrans || c->sent_at <= rtx_latest_ns) {
+        if (!a->rack_valid || c->sent_at > a->rack_sent_ns || (c->sent_at == a->rack_sent_ns && isn + end - a->rack_end < SPACE)) {
+            a->rack_valid = true;
+            a->rack_sent_ns = c->sent_at;
+            a->rack_end = isn + end;
+        }
     }
+    if (retrans) {
+        a->acked_retrans = true;
+        return;
+    }
+    if (!a->rtt_valid || c->sent_at > a->rtt_sent_ns) {
+        a->rtt_valid = true;
+        a->rtt_sent_ns = c->sent_at;
+    }
+    if (!a->orig_valid || end < a->orig_end - isn) {
+        a->orig_valid = true;
+        a->orig_end = isn + end;
+    }
+    if (end < a->fack - isn && a->fack - isn - start > a->reord_bytes)
+        a->reord_bytes = a->fack - isn - start;
 }
 
 static void same(const struct sent_ack *got, const struct sent_ack *want)
@@ -126,16 +148,38 @@ static void same(const struct sent_ack *got, const struct sent_ack *want)
     assert_int_equal(got->rtt_valid, want->rtt_valid);
     assert_int_equal(got->rtt_sent_ns, want->rtt_sent_ns);
     assert_int_equal(got->acked_retrans, want->acked_retrans);
+    assert_int_equal(got->rack_valid, want->rack_valid);
+    assert_int_equal(got->rack_sent_ns, want->rack_sent_ns);
+    assert_int_equal(got->rack_end, want->rack_end);
+    assert_int_equal(got->orig_valid, want->orig_valid);
+    assert_int_equal(got->orig_end, want->orig_end);
+    assert_int_equal(got->reord_bytes, want->reord_bytes);
+    assert_int_equal(got->rtx_early, want->rtx_early);
+    assert_int_equal(got->rtx_needed, want->rtx_needed);
+}
+
+static struct sent_ack fresh_ack(void)
+{
+    return (struct sent_ack){
+        .rtx_latest_ns = now - MIN(now, unit_below(&seed, 100)),
+        .echo_latest_ns = now - MIN(now, unit_below(&seed, 100)),
+        .fack = isn + una + unit_below(&seed, nxt - una + 1),
+    };
 }
 
 static void op_ack(void)
 {
     uint32_t to = una + unit_below(&seed, unit_below(&seed, 6) ? MIN(nxt - una, 40u) + 1 : nxt - una + 1);
-    struct sent_ack got = {0}, want = {0};
+    struct sent_ack got = fresh_ack(), want = got;
 
     for (uint32_t i = una; i < to; i++) {
-        note(i, &want);
+        if (i == una || cell[i].boundary)
+            note(i, MIN(want.rtx_latest_ns, want.echo_latest_ns), &want);
         want.newly_acked += !(cell[i].flags & SENT_SACKED);
+        if ((cell[i].flags & (SENT_RETRANS | SENT_SACKED)) == SENT_RETRANS) {
+            want.rtx_early |= cell[i].sent_at > want.echo_latest_ns;
+            want.rtx_needed |= cell[i].sent_at <= want.echo_latest_ns;
+        }
     }
     una = to;
     sent_ack(&sm, &arena, isn + to, &got);
@@ -145,7 +189,7 @@ static void op_ack(void)
 static void op_sack(void)
 {
     struct tcp_sack_block b[TCP_SACK_BLOCKS_MAX];
-    struct sent_ack got = {0}, want = {0};
+    struct sent_ack got = fresh_ack(), want = got;
     unsigned n = 1 + unit_below(&seed, TCP_SACK_BLOCKS_MAX);
 
     for (unsigned k = 0; k < n; k++) {
@@ -155,7 +199,7 @@ static void op_sack(void)
         for (uint32_t off = una; off < nxt; off = rec_end(off)) {
             if (off < start || rec_end(off) > end || (cell[off].flags & SENT_SACKED))
                 continue;
-            note(off, &want);
+            note(off, want.rtx_latest_ns, &want);
             want.newly_sacked += rec_end(off) - off;
             for (uint32_t i = off, e = rec_end(off); i < e; i++)
                 cell[i].flags = (uint8_t)((cell[i].flags & SENT_RETRANS) | SENT_SACKED);
@@ -167,31 +211,71 @@ static void op_sack(void)
 
 static uint32_t model_lose(uint32_t off)
 {
-    uint32_t e = rec_end(off);
+    uint32_t e = rec_end(off), first;
+    int64_t last, turn;
 
-    if (cell[off].flags & (SENT_SACKED | SENT_LOST))
+    if (!flies(off))
         return 0;
-    for (uint32_t i = off; i < e; i++)
-        cell[i].flags |= SENT_LOST;
+    first = model_next(&last);
+    turn = first != UINT32_MAX && off < first ? cell[first].turn - 1 : last + 1;
+    for (uint32_t i = off; i < e; i++) {
+        cell[i].flags = (uint8_t)((cell[i].flags & ~SENT_RTX_OUT) | SENT_LOST);
+        cell[i].turn = turn;
+    }
     return e - off;
 }
 
-static void op_mark_lost(void)
+/* In flight and sent first; UINT32_MAX: nothing is. Of the halves of one frame the first. */
+static uint32_t model_oldest(void)
 {
-    uint32_t newly = 0;
+    uint32_t best = UINT32_MAX;
 
-    for (uint32_t off = una; off < nxt; off = rec_end(off)) {
-        if (model_is_lost(off))
-            newly += model_lose(off);
+    for (uint32_t i = una; i < nxt; i = rec_end(i)) {
+        if (flies(i) && (best == UINT32_MAX || cell[i].sent_at < cell[best].sent_at))
+            best = i;
     }
-    assert_int_equal(sent_mark_lost(&sm, DUP_THRESH, SMSS), newly);
+    return best;
+}
+
+static void op_rack(void)
+{
+    uint32_t ref = una + (nxt > una ? unit_below(&seed, nxt - una) : 0), newly = 0, off;
+    uint64_t age = unit_below(&seed, 200), wait, want_wait = 0;
+
+    if (una == nxt)
+        return;
+    uint32_t end = rec_end(ref);
+    uint64_t xmit = cell[ref].sent_at;
+    while ((off = model_oldest()) != UINT32_MAX) {
+        if (cell[off].sent_at > xmit || (cell[off].sent_at == xmit && ((cell[off].flags & SENT_RETRANS) || rec_end(off) >= end)))
+            break;
+        if (cell[off].sent_at + age > now) {
+            want_wait = cell[off].sent_at + age - now;
+            break;
+        }
+        newly += model_lose(off);
+    }
+    assert_int_equal(sent_mark_rack(&sm, xmit, isn + end, age, now, &wait), newly);
+    assert_int_equal(wait, want_wait);
+}
+
+static void op_old_lost(void)
+{
+    uint64_t age = unit_below(&seed, 200);
+    uint32_t newly = una < nxt ? model_lose(una) : 0, off;
+
+    while ((off = model_oldest()) != UINT32_MAX && cell[off].sent_at + age <= now)
+        newly += model_lose(off);
+    assert_int_equal(sent_mark_old_lost(&sm, age, now), newly);
 }
 
 static void op_retransmit(void)
 {
-    struct sent_rec *r = unit_below(&seed, 3) ? sent_next_lost(&sm) : sent_next_rescue(&sm);
+    struct sent_rec *r = sent_next_lost(&sm);
 
-    if (!r)
+    if (!r || !unit_below(&seed, 4)) /* a probe: whatever is not sacked */
+        r = una < nxt ? sent_find(&sm, isn + una + unit_below(&seed, nxt - una)) : NULL;
+    if (!r || (r->flags & SENT_SACKED))
         return;
     for (uint32_t i = r->start - isn; i < r->end - isn; i++) {
         cell[i].flags |= SENT_RETRANS | SENT_RTX_OUT;
@@ -211,49 +295,75 @@ static void op_split(void)
 
 static void op_first_lost(void)
 {
-    assert_int_equal(sent_mark_first_lost(&sm), una < nxt ? model_lose(una) : 0);
+    uint32_t want = una < nxt && !(cell[una].flags & (SENT_SACKED | SENT_LOST)) ? model_lose(una) : 0;
+
+    assert_int_equal(sent_mark_first_lost(&sm), want);
+}
+
+static void model_all_lost(void)
+{
+    int64_t turn = 0;
+
+    for (uint32_t i = una; i < nxt; i++) {
+        turn += i == una || cell[i].boundary;
+        if (cell[i].flags & SENT_SACKED)
+            continue;
+        cell[i].flags = (uint8_t)((cell[i].flags & ~SENT_RTX_OUT) | SENT_LOST);
+        cell[i].turn = turn;
+    }
 }
 
 static void op_all_lost(void)
 {
-    for (uint32_t i = una; i < nxt; i++) {
-        if (!(cell[i].flags & SENT_SACKED))
-            cell[i].flags |= SENT_LOST;
-        cell[i].flags &= (uint8_t)~SENT_RTX_OUT;
-    }
+    model_all_lost();
     sent_mark_all_lost(&sm);
 }
 
-static void op_unsack(void)
+static void op_renege(void)
 {
     for (uint32_t i = una; i < nxt; i++)
-        cell[i].flags &= SENT_RETRANS;
-    sent_unsack_all(&sm);
+        cell[i].flags &= (uint8_t)~SENT_SACKED;
+    model_all_lost();
+    sent_renege(&sm);
+}
+
+/* What was lost and repeated counts twice now; what was lost again stays so. */
+static void op_undo(void)
+{
+    for (uint32_t i = una; i < nxt; i++) {
+        if (!(cell[i].flags & SENT_RETRANS) || (cell[i].flags & SENT_RTX_OUT))
+            cell[i].flags &= (uint8_t)~SENT_LOST;
+    }
+    sent_undo_lost(&sm);
 }
 
 static void step(void)
 {
     uint32_t dice = unit_below(&seed, 1000);
 
-    now += unit_below(&seed, 3);
+    now += 1 + unit_below(&seed, 3);
     if (dice < 320)
         op_add();
     else if (dice < 420)
         op_ack();
-    else if (dice < 600)
+    else if (dice < 580)
         op_sack();
-    else if (dice < 760)
-        op_mark_lost();
+    else if (dice < 720)
+        op_rack();
     else if (dice < 900)
         op_retransmit();
-    else if (dice < 970)
+    else if (dice < 960)
         op_split();
-    else if (dice < 985)
+    else if (dice < 970)
         op_first_lost();
-    else if (dice < 993)
+    else if (dice < 978)
+        op_old_lost();
+    else if (dice < 986)
         op_all_lost();
-    else if (dice < 996)
-        op_unsack();
+    else if (dice < 990)
+        op_renege();
+    else
+        op_undo();
     compare();
 }
 

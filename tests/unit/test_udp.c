@@ -4,9 +4,8 @@ static void a_datagram_comes_in(void **state)
 {
     struct udp_pcb *u = bound(1, 0, 53);
     struct iovec iov[3];
-    struct inaddr from;
+    struct udp_info info;
     char a[3], b[1], c[10];
-    uint16_t port;
     int flags = 0;
 
     (void)state;
@@ -19,11 +18,15 @@ static void a_datagram_comes_in(void **state)
     iov[0] = (struct iovec){a, sizeof(a)};
     iov[1] = (struct iovec){b, 0};
     iov[2] = (struct iovec){c, sizeof(c)};
-    assert_int_equal(udp_recvfrom(S, u, iov, 3, &flags, &from, &port), 8);
+    assert_int_equal(udp_recvfrom(S, u, iov, 3, &flags, &info), 8);
     assert_memory_equal(a, "que", 3);
     assert_memory_equal(c, "stion", 5);
-    assert_int_equal(inaddr_to_v4(&from), NET_PEER);
-    assert_int_equal(port, 9999);
+    assert_int_equal(inaddr_to_v4(&info.src), NET_PEER);
+    assert_int_equal(info.sport, 9999);
+    assert_int_equal(inaddr_to_v4(&info.dst), NET_US);
+    assert_int_equal(info.ttl, 61);
+    assert_int_equal(info.tos, 0x10);
+    assert_int_equal(info.ifindex, 1);
     assert_nothing(u);
     assert_int_equal(udp_rcv_avail(u), 0);
     assert_int_equal(net_ctr(CTR_UDP_RX), 1);

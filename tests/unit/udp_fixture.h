@@ -47,19 +47,29 @@ static inline void inject(uint32_t src, uint16_t sport, uint32_t dst, uint16_t d
     net_inject_frame(&udp_frame);
 }
 
+/* sendto(2) by address and port */
+static inline ssize_t send_iov(struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct inaddr *a, uint16_t port)
+{
+    struct udp_dest to = UDP_DEST_INIT;
+
+    to.addr = a;
+    to.port = port;
+    return udp_sendto(S, u, iov, n, flags, &to);
+}
+
 static inline ssize_t send_to(struct udp_pcb *u, uint32_t dst, uint16_t port, const char *what)
 {
     struct iovec iov = {(void *)(uintptr_t)what, strlen(what)};
     struct inaddr a = v4(dst);
 
-    return udp_sendto(S, u, &iov, 1, 0, &a, port);
+    return send_iov(u, &iov, 1, 0, &a, port);
 }
 
 static inline ssize_t send_conn(struct udp_pcb *u, const char *what)
 {
     struct iovec iov = {(void *)(uintptr_t)what, strlen(what)};
 
-    return udp_sendto(S, u, &iov, 1, 0, NULL, 0);
+    return udp_sendto(S, u, &iov, 1, 0, NULL);
 }
 
 /* Receives into buf of n bytes; *flags in and out. */
@@ -68,7 +78,7 @@ static inline ssize_t recv_flags(struct udp_pcb *u, char *buf, size_t n, int *fl
     struct iovec iov = {buf, n};
 
     memset(buf, '.', n);
-    return udp_recvfrom(S, u, &iov, 1, flags, NULL, NULL);
+    return udp_recvfrom(S, u, &iov, 1, flags, NULL);
 }
 
 static inline void assert_received(struct udp_pcb *u, const char *what)
