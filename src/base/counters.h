@@ -55,7 +55,6 @@
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
     X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
     X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
-    X(CTR_ARP_LOST, "arp.addresses_lost", "addresses given up: another host has them") \
     X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
 
 #define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \

@@ -27,7 +27,6 @@ struct stack_conf {
     uint64_t arp_reachable_ns, arp_retry_ns;
     uint32_t arp_max_tries; /* of neighbour solicitations too */
     uint32_t arp_reply_rate, nd_reply_rate; /* per second */
-    bool arp_probe;                         /* wait for a conflict before an IPv4 address is used (RFC 5227) */
 
     /* neighbour discovery, autoconfiguration */
     uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
