@@ -27,10 +27,6 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
-    TIMER_PMTU,
-    TIMER_TW,
-    TIMER_FRAG,
-    TIMER_TW,
 };
 
 #define LOOPBACK_SLOTS 256u
