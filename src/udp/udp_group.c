@@ -20,6 +20,7 @@ struct udp_group {
     struct udp_group *next;
     struct inaddr addr; /* with its zone */
     uint8_t ifindex;
+    bool filtered; /* it has, or had, a list of sources: the mode stays */
     struct mcast_sub sub;
 };
 
@@ -91,6 +92,7 @@ static int udp_group_join(struct z_stack *s, struct udp_pcb *u, const struct ina
         return -ENOMEM;
     g->addr = *addr;
     g->ifindex = (uint8_t)(nif->index + 1);
+    g->filtered = src != NULL;
     err = mcast_set_filter(s, &g->sub, nif, addr, src ? MCAST_INCLUDE : MCAST_EXCLUDE, src, src ? 1 : 0);
     if (err) {
         arena_free(&s->arena, g, sizeof(*g));
@@ -117,7 +119,7 @@ static int udp_group_source(struct z_stack *s, struct udp_pcb *u, struct udp_gro
     struct inaddr *list;
     int at = udp_find_source(g, src), err;
 
-    if (g->sub.mode != mode && n != 0)
+    if (g->sub.mode != mode && g->filtered)
         return -EINVAL;
     if (add ? at >= 0 : at < 0)
         return -EADDRNOTAVAIL;
@@ -136,6 +138,7 @@ static int udp_group_source(struct z_stack *s, struct udp_pcb *u, struct udp_gro
         list[at] = list[n - 1];
     err = mcast_set_filter(s, &g->sub, nif, &g->addr, mode, list, add ? n + 1 : n - 1);
     arena_free(&s->arena, list, (n + 1) * sizeof(*list));
+    g->filtered |= err == 0;
     return err;
 }
 
@@ -145,8 +148,8 @@ int udp_group_do(struct z_stack *s, struct udp_pcb *u, struct udp_group_req *r)
     struct netif *nif;
     int err;
 
-    if (!inaddr_is_multicast(&r->group))
-        return -EINVAL;
+    if (!inaddr_is_multicast(&r->group)) /* whose member nobody is */
+        return r->act == UDP_GROUP_LEAVE && inaddr_is_v4(&r->group) ? -EADDRNOTAVAIL : -EINVAL;
     err = udp_group_netif(s, r, &nif);
     if (err)
         return err;
