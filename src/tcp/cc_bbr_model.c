@@ -122,10 +122,19 @@ static void latest_signals(struct bbr *b, const struct rate_sample *rs)
     b->loss_delivered += rs->newly_delivered;
 }
 
-/* 5.5.10.3: once per round with loss, while nothing is probed for. */
+static bool round_lost_much(const struct bbr *b)
+{
+    return (uint64_t)b->loss_bytes * 100 > ((uint64_t)b->loss_bytes + b->loss_delivered) * BBR_LOSS_THRESH;
+}
+
+/*
+ * 5.5.10.3: once per round with loss, while nothing is probed for. Only loss above the 2 % that are accepted while probing counts: the
+ * draft takes any, and as a round never delivers more than the pace less the margin less what is lost, a path with a little random
+ * loss would be left by a per cent or two in every round until the next probe.
+ */
 static void adapt_lower_bounds(struct cc *c, struct bbr *b)
 {
-    if (b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP || !b->loss_in_round)
+    if (b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP || !b->loss_in_round || !round_lost_much(b))
         return;
     if (b->bw_lo == BBR_INF_BW)
         b->bw_lo = b->max_bw;
@@ -138,8 +147,7 @@ static void adapt_lower_bounds(struct cc *c, struct bbr *b)
 /* 5.3.1.3: a path with a shallow queue tells by loss that it is full. */
 static void check_startup_loss(struct cc *c, struct bbr *b)
 {
-    bool high = b->loss_events >= STARTUP_FULL_LOSS_CNT &&
-                (uint64_t)b->loss_bytes * 100 > (uint64_t)(b->loss_bytes + b->loss_delivered) * BBR_LOSS_THRESH;
+    bool high = b->loss_events >= STARTUP_FULL_LOSS_CNT && round_lost_much(b);
 
     if (b->loss_round_start) {
         b->loss_events = 0;

@@ -129,6 +129,7 @@ static void send_ack(struct z_stack *s, struct tcp_tw *tw)
     m->l4_len = h.hlen;
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
     stack_count(s, CTR_TCP_SEG_TX);
+    out.flow = ip6_flow_label(s, &out.src, &out.dst, tw->ent.lport, tw->ent.rport);
     ip_output(s, &path, &out, m);
 }
 
