@@ -6,6 +6,7 @@
 
 #include "api/addr.h"
 #include "api/api.h"
+#include "api/if_ioctl.h"
 
 #include "base/poison.h"
 
@@ -63,6 +64,8 @@ static int64_t do_ioctl(struct z_stack *s, struct api_op *op)
 
     if (sk == NULL)
         return -EBADF;
+    if (api_is_if_ioctl(a->request))
+        return a->arg == NULL ? -EFAULT : api_if_ioctl(s, a->request, a->arg);
     if (a->request == FIOCLEX || a->request == FIONCLEX)
         return 0; /* no descriptor of ours survives an exec */
     if (a->request != FIONBIO && a->request != FIOASYNC)

@@ -58,6 +58,7 @@ struct stack_conf {
     uint64_t msl_ns;                           /* net.inet.tcp.msl: half of TIME-WAIT */
     uint64_t rto_min_ns, rto_max_ns, rto_initial_ns;
     uint64_t delack_ns;                        /* 0: no delayed ACKs */
+    uint64_t max_ack_delay_ns;                 /* how long a peer may delay the acknowledgement of a lone segment (RFC 8985 7.2) */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t finwait2_ns;                      /* after close(2) */

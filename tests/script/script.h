@@ -136,6 +136,7 @@ struct hs {
     uint8_t ws_plus1; /* 0: no window scaling */
     bool sack, ts;
     uint16_t port;
+    uint32_t rtt_ms; /* of passive(): between the SYN,ACK and its acknowledgement */
 };
 #define passive(...) script_passive(__FILE__, __LINE__, (struct hs){__VA_ARGS__}) /* on port 80; listens when nobody does */
 #define active(...) script_active(__FILE__, __LINE__, (struct hs){__VA_ARGS__})
