@@ -81,7 +81,7 @@ struct seg {
     uint8_t hlen;       /* of in(): a false data offset, bytes */
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
-    uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
+    uint8_t ttl, tos; /* of out(): 64 and 0 when 0; of in(): tos */
     bool no_df;       /* of out(): may be fragmented */
 };
 
