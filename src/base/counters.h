@@ -55,7 +55,6 @@
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
     X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
     X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
-    X(CTR_ARP_LOST, "arp.addresses_lost", "addresses given up: another host has them") \
     X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
 
 #define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \
@@ -157,7 +156,8 @@
     X(DROP_TCP_BCAST, "drop.tcp_bcast", "TCP to or from a broadcast or multicast address")       \
     X(DROP_TCP_NO_CONN, "drop.tcp_no_conn", "segment for no connection and no listener")         \
     X(DROP_TCP_LISTEN, "drop.tcp_listen", "segment that a listener ignores")                     \
-    X(DROP_TCP_BACKLOG, "drop.tcp_backlog", "SYN ignored: accept queue or SYN queue full")       \
+    X(DROP_TCP_BACKLOG, "drop.tcp_backlog", "SYN ignored: accept queue full, or the SYN cache is and syncookies is 0") \
+    X(DROP_TCP_DEFERRED, "drop.tcp_deferred", "handshakes complete that wait for data (TCP_DEFER_ACCEPT)") \
     X(DROP_TCP_ACCEPTQ, "drop.tcp_acceptq", "handshake not completed: accept queue full")        \
     X(DROP_TCP_CONN_LIMIT, "drop.tcp_conn_limit", "SYN ignored: connection limit (max_connections)") \
     X(DROP_TCP_STATE, "drop.tcp_state", "segment that its state ignores (SYN-SENT, TIME-WAIT, closed)") \
@@ -179,6 +179,12 @@
     X(CTR_TCP_FASTPATH, "tcp.fast_path", "segments taken by the fast path")                      \
     X(CTR_TCP_OPENS_ACTIVE, "tcp.opens_active", "connections opened by connect")                 \
     X(CTR_TCP_OPENS_PASSIVE, "tcp.opens_passive", "connections accepted from a listener")        \
+    X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
+    X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
+    X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \
+    X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie: SYN cache full (syn_cache_limit, somaxconn; syncookies)") \
+    X(CTR_TCP_COOKIE_RX, "tcp.syn_cookies_rx", "handshakes completed by a cookie")               \
+    X(CTR_TCP_COOKIE_BAD, "tcp.syn_cookies_bad", "ACKs without a connection and without a good cookie, while cookies are out") \
     X(CTR_TCP_ESTABLISHED, "tcp.established", "connections that reached ESTABLISHED")            \
     X(CTR_TCP_CONNS, "tcp.connections", "(level) connection blocks in use")                      \
     X(CTR_TCP_RST_TX, "tcp.rst_tx", "resets sent")                                               \
@@ -193,11 +199,19 @@
     X(CTR_TCP_ECN_REDUCED, "tcp.ecn_reduced", "reductions of the congestion window for ECN-Echo") \
     X(CTR_TCP_ECN_FALLBACK, "tcp.ecn_fallback", "connections opened without ECN: the SYN that asked was not answered") \
     X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
+    X(CTR_TCP_RTO_SPURIOUS, "tcp.rto_spurious", "timeouts undone: the data had arrived (F-RTO, Eifel, DSACK)")\
+    X(CTR_TCP_UNDO, "tcp.recoveries_undone", "fast recoveries undone: nothing had been lost (Eifel, DSACK)")\
+    X(CTR_TCP_TLP, "tcp.tail_probes", "tail loss probes sent (RFC 8985)")                        \
+    X(CTR_TCP_TLP_REPAIRED, "tcp.tail_probes_repaired", "losses that a tail loss probe repaired alone")\
+    X(CTR_TCP_REORDERED, "tcp.reordered", "acknowledgements that showed reordering of our segments")\
+    X(CTR_TCP_RENEGED, "tcp.sack_reneged", "timeouts at data that the peer had SACKed and thrown away")\
     X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
     X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
     X(CTR_TCP_DUPACK_RX, "tcp.dup_acks_rx", "duplicate acknowledgements received")               \
     X(CTR_TCP_OOO, "tcp.out_of_order", "segments queued out of order")                           \
     X(CTR_TCP_SACK_RX, "tcp.sack_blocks_rx", "SACK blocks received")                             \
+    X(CTR_TCP_DSACK_RX, "tcp.dsacks_rx", "duplicates that the peer reported (RFC 2883)")         \
+    X(CTR_TCP_DSACK_TX, "tcp.dsacks_tx", "duplicates reported to the peer")                      \
     X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \

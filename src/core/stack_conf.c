@@ -80,6 +80,7 @@ static void init_tcp_timers(struct stack_conf *c)
     c->rto_min_ns = 200 * NS_PER_MS;
     c->rto_max_ns = 120 * NS_PER_SEC;
     c->delack_ns = 40 * NS_PER_MS;
+    c->max_ack_delay_ns = 40 * NS_PER_MS;
     c->keepidle_ns = 7200 * NS_PER_SEC; /* RFC 9293 MUST-28 */
     c->keepintvl_ns = 75 * NS_PER_SEC;
     c->keepcnt = 9;
@@ -101,6 +102,8 @@ static void init_tcp(struct stack_conf *c)
     c->sndbuf_auto = true;
     c->rcvbuf_auto = true;
     c->somaxconn = 4096;
+    c->syn_cache_limit = 32768;
+    c->syncookies = 1;
     c->reass_blocks = 256;
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;

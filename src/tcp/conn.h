@@ -25,9 +25,12 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/prr.h"
+#include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/sent.h"
 #include "tcp/tcp.h"
+#include "tcp/undo.h"
 #include "wire/tcp_hdr.h"
 
 enum tcp_st {
@@ -85,10 +88,21 @@ enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
-    TAILQ_HEAD(, tcp_conn) accept_q, syn_q;
-    uint32_t n_accept, n_syn;
+    TAILQ_HEAD(, tcp_conn) accept_q;
+    uint32_t n_accept;
+    uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
 };
+
+/* What the peer's SYN offers and our settings allow. */
+struct tcp_agreed {
+    uint32_t ts_recent;
+    uint16_t peer_mss;
+    uint8_t snd_wscale;
+    bool ts_on, sack_on, ws_on;
+};
+
+#define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
 /* What setsockopt sets and an accepted connection inherits. Sizes in bytes, times in ns. */
 struct tcp_user_opts {
@@ -108,6 +122,7 @@ struct tcp_user_opts {
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
+    uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
@@ -138,6 +153,7 @@ struct tcp_conn {
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
+    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;    /* as announced, or the default */
@@ -182,11 +198,19 @@ struct tcp_conn {
     uint8_t keep_count;
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
-    bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    bool rtx_first;       /* after a timeout: the first retransmission goes out whatever cwnd says */
+    bool tlp_out, tlp_retrans; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
     bool paced;           /* new data leaves at the pacing rate */
     bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;     /* snd_nxt at entry */
     uint32_t cwr_end;     /* snd_nxt at the reduction */
+    uint32_t tlp_end;     /* TLP.end_seq */
+    struct rack rack;
+    struct prr prr;
+    struct undo undo;
+    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
+    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
+    uint16_t reordering;  /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
@@ -218,9 +242,8 @@ struct tcp_conn {
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
-    TAILQ_ENTRY(tcp_conn) accept_link; /* accept or SYN queue of the listener */
-    bool in_syn_q;
-    struct tcp_conn *listener;         /* of which the connection waits in a queue; NULL otherwise */
+    TAILQ_ENTRY(tcp_conn) accept_link; /* accept queue of the listener */
+    struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
     struct tcp_listener *lis;          /* of a listener */
 };
@@ -269,6 +292,10 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
     return tc->snd_nxt - tc->snd_una;
 }
 
+/* sockopt_open.c */
+int tcp_setopt_open(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int name); /* -1: no such option */
+
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
 int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
@@ -282,8 +309,11 @@ void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err); /* ends it:
 void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */
 void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc); /* brings the stack's account up to date with rcvq and reass */
 struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id);
-uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* our timestamp clock: 1 ms */
-uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc);
+uint32_t tcp_ts_clock(const struct z_stack *s);                          /* 1 ms */
+uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* the same, as this connection's peer sees it */
+void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset);
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o);
+uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio);
 void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
@@ -305,10 +335,11 @@ void tcp_closed_input(struct z_stack *s, const struct ip_in *in, const struct tc
 void tcp_reset_reply(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g); /* the RST that answers a segment */
 
 /* listen.c */
-void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_listen_established(struct z_stack *s, struct tcp_conn *tc); /* SYN-RECEIVED is complete; false: accept queue full */
-void tcp_listen_unlink(struct tcp_conn *tc);                        /* off the queues of its listener */
-void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);      /* resets what was not accepted */
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+bool tcp_accept_queue_full(const struct tcp_listener *l);
+void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
+void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                      /* resets what was not accepted */
 
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
@@ -323,14 +354,16 @@ uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /*
 
 /* conn.c: what both ways of opening share: sequence numbers, timestamps' offset, window scale, estimators */
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
-void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor); /* after it: of a new incarnation, numbers that the old one did not use */
+void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset); /* with numbers chosen before */
+uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor); /* of a new incarnation: not one that the old one used */
 
 /* opts.c */
-void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
+void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a);
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
-uint16_t tcp_mss_default(const struct tcp_conn *tc); /* of a peer that announces none */
+uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo);
+uint16_t tcp_mss_default(const struct inaddr *peer); /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
-uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
 
 /* mtu.c */
 bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
@@ -352,6 +385,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
 void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
 void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
+void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
@@ -363,21 +397,38 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
 
 /* output.c */
 void tcp_output(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans); /* a tail loss probe; false: nothing could be sent */
 uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, options subtracted */
 
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);  /* the same; what finds no buffer goes with the next turn's output */
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
 bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);   /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
+void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 
 /* rtx.c */
-void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
+struct tcp_ack_facts {
+    uint32_t acked;  /* snd_una advanced by this */
+    bool dup;        /* a duplicate acknowledgement */
+    bool has_dsack;
+    bool ecr_known;  /* with a timestamp echo */
+    struct tcp_sack_block dsack;
+};
+void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f);
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+
+/* tlp.c */
+void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
+void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_tlp_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool sack_info); /* true: its DSACK was the probe's */
 
 /* congestion.c */
 struct tcp_cc_event {         /* an ACK, as congestion control sees it */
@@ -417,6 +468,8 @@ bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t);
+void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
 {
     return tc->deadline_ns[t] != 0;

@@ -126,14 +126,19 @@ static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
     return (uint16_t)wire;
 }
 
-static void add_sack(const struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
+static void add_sack(struct z_stack *s, struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
 {
-    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit;
+    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit, n = 0;
 
     if (len > 0)
         room = len + used < tc->smss ? MIN(room, tc->smss - len - used) : 0;
-    fit = room >= 12 ? (room - 4) / 8 : 0;
-    o->n_sack = (uint8_t)reass_sack(&tc->reass, o->sack, MIN(fit, (uint32_t)TCP_SACK_BLOCKS_MAX));
+    fit = room >= 12 ? MIN((room - 4) / 8, (uint32_t)TCP_SACK_BLOCKS_MAX) : 0;
+    if (unlikely(tc->dsack_start != tc->dsack_end) && fit > 0) { /* RFC 2883 section 4: the first block, once */
+        o->sack[n++] = (struct tcp_sack_block){tc->dsack_start, tc->dsack_end};
+        tc->dsack_start = tc->dsack_end;
+        stack_count(s, CTR_TCP_DSACK_TX);
+    }
+    o->n_sack = (uint8_t)(n + reass_sack(&tc->reass, o->sack + n, fit - n));
 }
 
 static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
@@ -144,7 +149,7 @@ static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
     h->urp = (uint16_t)MIN(tc->snd_up - h->seq, (uint32_t)UINT16_MAX);
 }
 
-static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
+void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
 {
     struct tcp_hdr h = *fixed;
     uint8_t *p;
@@ -207,13 +212,13 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         o.ts_val = tcp_ts_now(s, tc);
         o.ts_ecr = tc->ts_recent;
     }
-    if (tc->sack_on && tc->reass.n > 0)
-        add_sack(tc, &o, len);
+    if (tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))
+        add_sack(s, tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
     if (unlikely(tc->ecn_echo_ok))
         ecn = tcp_ecn_mark(s, tc, &h, len);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;
@@ -225,13 +230,12 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
-        .mss = tcp_mss_to_announce(s, tc),
+        .mss = tcp_mss_to_announce(s, &tc->path, &tc->opt),
         .has_ws = reply ? tc->ws_on : s->conf.window_scaling,
         .ws = tc->rcv_wscale,
         .has_ts = reply ? tc->ts_on : s->conf.timestamps,
         .sack_ok = reply ? tc->sack_on : s->conf.sack,
     };
-    uint32_t wnd = (uint32_t)((uint64_t)tc->opt.rcvbuf_bytes * tc->rcv_ratio / 256);
     struct rte_mbuf *m;
 
     if (!path_ready(s, tc))
@@ -246,13 +250,20 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         o.ts_ecr = tc->ts_recent;
         tc->last_ack_sent = tc->rcv_nxt;
     }
-    h.wnd = (uint16_t)MIN(wnd, (uint32_t)UINT16_MAX); /* never scaled in a SYN */
+    h.wnd = tcp_syn_window(&tc->opt, tc->rcv_ratio);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m, 0);
     return 0;
+}
+
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->syn_unsent = tcp_send_syn(s, tc) == -ENOBUFS;
+    if (tc->syn_unsent)
+        tcp_mark_dirty(s, tc);
 }
 
 /*
@@ -311,6 +322,6 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m, 0);
 }
