@@ -598,8 +598,10 @@ static uint32_t take6(uint8_t *to)
         n += seg->data_len;
     }
     rte_pktmbuf_free(m);
-    memmove(to, to + ETH_HLEN, n - ETH_HLEN);
-    return n - ETH_HLEN;
+    n -= ETH_HLEN;
+    memmove(to, to + ETH_HLEN, n);
+    /* the stack also looks for its neighbour, and reports its groups */
+    return to[6] == IPPROTO_HOPOPTS_ || (to[6] == IPPROTO_ICMPV6_ && to[40] >= ICMP6_ND_FIRST && to[40] <= ICMP6_ND_LAST) ? take6(to) : n;
 }
 
 static void a_large_echo6(void **state)
@@ -621,7 +623,7 @@ static void a_large_echo6(void **state)
             assert_int_equal(b[6], IPPROTO_FRAGMENT_);
             assert_int_equal(b[40], IPPROTO_ICMPV6_);
             assert_int_equal(field & 0xfff8, bytes);
-            assert_int_equal(field & 1, txq_count(&net_nif[0].txq) > 0);
+            assert_int_equal(field & 1, bytes + len - 48 < n);
             memcpy(got + bytes, b + 48, len - 48);
             bytes += len - 48;
         }
@@ -666,7 +668,7 @@ static void bad_fragments6(void **state)
     inject6((struct piece){.off = 1472, .len = 1480, .mf = true});
     assert_int_equal(net_ctr(DROP_FRAG_OVERLAP), 2);
     net_advance(60 * NS_PER_SEC);
-    assert_int_equal(txq_count(&net_nif[0].txq), 0);
+    assert_int_equal(take6(got), 0);
     assert_int_equal(S->ip->reass.n, 0);
 }
 
@@ -683,7 +685,7 @@ static void time_runs_out6(void **state)
     expect_error6(ICMP6_TIME_EXCEEDED, 1, 0);
 }
 
-/* RFC 6946: a whole packet, whatever is kept with the same identification; RFC 6980: and one in parts says so. */
+/* RFC 6946: a whole packet, whatever is kept with the same identification; RFC 6980 wants to know of both kinds. */
 static void atomic_fragments(void **state)
 {
     (void)state;
@@ -692,7 +694,7 @@ static void atomic_fragments(void **state)
     inject6((struct piece){.off = 0, .len = 104, .mf = true, .proto = IPPROTO_TCP_});
     inject6((struct piece){.off = 0, .len = 100, .mf = false, .proto = IPPROTO_TCP_});
     assert_int_equal(net_seen.tcp_inputs, 1);
-    assert_false(net_seen.in.fragmented);
+    assert_true(net_seen.in.fragmented);
     assert_int_equal(S->ip->reass.n, 1);
     inject6((struct piece){.off = 104, .len = 10, .mf = false, .proto = IPPROTO_TCP_});
     assert_int_equal(net_seen.tcp_inputs, 2);
