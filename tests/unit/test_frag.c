@@ -535,6 +535,25 @@ static void a_large_echo(void **state)
     assert_int_equal(net_ctr(CTR_COPY_STACK), 0);
 }
 
+/* To ourselves as over a link whose frames are large. */
+static void a_large_datagram_to_ourselves(void **state)
+{
+    struct udp_pcb *u = bound(0, 0, PORT);
+    const struct inaddr lo = inaddr_v4(0x7f000001u);
+    struct udp_dest to = UDP_DEST_INIT;
+    struct iovec iov = {payload, 60000};
+
+    (void)state;
+    (void)dgram(60000);
+    to.addr = &lo;
+    to.port = PORT;
+    assert_int_equal(opt(u, SOL_SOCKET, SO_RCVBUF, 262144), 0);
+    assert_int_equal(opt(u, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT), 0);
+    assert_int_equal(udp_sendto(S, u, &iov, 1, 0, &to), 60000);
+    assert_int_equal(ip_loopback_poll(S), 4);
+    expect_whole(u, 60000);
+}
+
 static const struct inaddr us6 = {.b = {0x20, 1, 0xd, 0xb8, [15] = 1}}, peer6 = {.b = {0x20, 1, 0xd, 0xb8, [15] = 2}};
 
 static int setup6(void **state)
@@ -725,6 +744,7 @@ int main(void)
         NET_TEST(our_packets_are_cut),
         NET_TEST(cutting_without_buffers),
         NET_TEST(a_large_echo),
+        NET_TEST(a_large_datagram_to_ourselves),
         NET_TEST6(a_large_echo6),
         NET_TEST6(bad_fragments6),
         NET_TEST6(time_runs_out6),
