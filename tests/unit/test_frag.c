@@ -463,6 +463,7 @@ static void our_packets_are_cut(void **state)
 {
     static const uint32_t splits[] = {100, 1479, 1480, 1481, 4999};
     uint64_t sum;
+    uint16_t zero;
     unsigned frames;
     uint32_t n;
 
@@ -479,7 +480,16 @@ static void our_packets_are_cut(void **state)
         assert_int_equal(cksum_finish(cksum_add(sum, got, n)), 0);
     }
     assert_int_equal(net_ctr(CTR_FRAG_TX), 20);
-    assert_int_equal(net_ctr(CTR_FRAG_TX_DATAGRAMS), 5);
+    /* a sum of zero is sent as the other zero: none would mean "no checksum" (RFC 768) */
+    n = dgram(BIG);
+    memset(l4 + UDP_CKSUM_OFFSET, 0, 2);
+    memset(l4 + UDP_HLEN, 0, 2);
+    zero = cksum_finish(cksum_add(cksum_pseudo_v4(NET_US, NET_PEER, IPPROTO_UDP_, n), l4, n));
+    memcpy(l4 + UDP_HLEN, &zero, 2);
+    send_big(n, 100);
+    assert_int_equal(collect(got, 1500, &frames), n);
+    assert_int_equal(got[UDP_CKSUM_OFFSET] << 8 | got[UDP_CKSUM_OFFSET + 1], 0xffff);
+    assert_int_equal(net_ctr(CTR_FRAG_TX_DATAGRAMS), 6);
     assert_int_equal(net_ctr(CTR_COPY_STACK), 0);
     /* a part of a datagram is of no use: all frames or none */
     net_nif[0].txq.tail += TXQ_SLOTS - 3;
