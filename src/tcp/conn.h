@@ -196,8 +196,9 @@ struct tcp_conn {
     struct prr prr;
     struct undo undo;
     uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
-    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
-    uint16_t reordering;  /* the longest distance seen, in segments */
+    uint32_t total_retrans;          /* segments retransmitted */
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t reordering;             /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
