@@ -277,6 +277,7 @@ struct sent_ip {
     uint32_t hlen, l4;
     uint8_t ttl, tos;
     bool ok; /* as every header of ours is */
+    bool df; /* IPv6: nobody on the way may cut a packet */
 };
 
 static bool parse_sent_v4(const uint8_t *p, uint32_t len, struct sent_ip *ip)
@@ -285,7 +286,7 @@ static bool parse_sent_v4(const uint8_t *p, uint32_t len, struct sent_ip *ip)
 
     if (ipv4_parse(p, len, len, false, &h) != IPV4_OK || h.proto != 6)
         return false;
-    *ip = (struct sent_ip){inaddr_v4(h.src), inaddr_v4(h.dst), h.hlen, (uint32_t)h.total_len - h.hlen, h.ttl, h.tos, h.hlen == IPV4_HLEN && h.df};
+    *ip = (struct sent_ip){inaddr_v4(h.src), inaddr_v4(h.dst), h.hlen, (uint32_t)h.total_len - h.hlen, h.ttl, h.tos, h.hlen == IPV4_HLEN, h.df};
     return true;
 }
 
@@ -295,7 +296,7 @@ static bool parse_sent_v6(const uint8_t *p, uint32_t len, struct sent_ip *ip)
 
     if (ipv6_parse(p, len, len, &h) != IPV6_OK || h.next != 6)
         return false;
-    *ip = (struct sent_ip){h.src, h.dst, IPV6_HLEN, h.payload_len, h.hop_limit, h.tclass, h.flow != 0};
+    *ip = (struct sent_ip){h.src, h.dst, IPV6_HLEN, h.payload_len, h.hop_limit, h.tclass, h.flow != 0, true};
     return true;
 }
 

@@ -67,7 +67,7 @@ static ssize_t receive(struct udp_pcb *u)
     struct iovec iov = {got, sizeof(got)};
     int flags = 0;
 
-    return udp_recvfrom(S, u, &iov, 1, &flags, NULL, NULL);
+    return udp_recvfrom(S, u, &iov, 1, &flags, NULL);
 }
 
 static void expect_whole(struct udp_pcb *u, uint32_t len)
