@@ -40,10 +40,21 @@ MUTATIONS = [
     ("wheel fires early", "src/base/wheel.c", "(deadline_ns >> WHEEL_TICK_SHIFT) + ((deadline_ns & TICK_REST) != 0);",
      "(deadline_ns >> WHEEL_TICK_SHIFT);", "unit/test_wheel", ""),
     ("edge lost", "src/sock/sock.c", "watch_notice(sk, SOCK_OUT);", "watch_notice(sk, 0);", "unit/test_epoll", ""),
-    ("loan not returned", "src/tcp/recv.c", "    tc->loan_bytes -= meta->loan_bytes;\n", "",
+    ("loan not returned", "src/tcp/recv.c", "    tc->loan_bytes -= MIN(tc->loan_bytes, meta->loan_bytes);\n", "",
      "regress/test_rules", "test_loan_comes_back"),
     ("probe becomes a FIN", "src/tcp/ack.c", "            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried",
      "            (void)0; /* a probe carried", "regress/test_hostile", ""),
+    ("a reset ends TIME-WAIT", "src/tcp/timewait.c", "        stack_count(s, CTR_TCP_TIMEWAIT_RST);\n", "        tcp_timewait_end(s, tw);\n",
+     "script/test_script_calls", "time_wait_reset"),
+    ("new incarnation begins below the old one", "src/tcp/timewait.c", "g->iss_floor = tw->snd_nxt;", "g->iss_floor = tw->snd_nxt - 0x40000000;",
+     "script/test_script_calls", "time_wait_reuse_starts_beyond"),
+    ("challenge ACKs of all share a bucket", "src/tcp/seg.c", "    if (tcp_ack_allowed(s, &tc->ack_tat_ns))",
+     "    static uint64_t all;\n\n    if (tcp_ack_allowed(s, &all))", "script/test_script_harden", "challenge_acks_tell_nothing_of_others"),
+    ("ICMP about anything is believed", "src/tcp/input.c", "if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt) &&",
+     "if (!seq_in(e->seq, tc->snd_una, tc->snd_nxt + 100000) &&", "script/test_script_pmtu", "incredible_reports"),
+    ("a lost probe is congestion", "src/tcp/mtu.c", "    p->repairing = probe_alone(tc, p);", "    p->repairing = probe_alone(tc, p) && tc == NULL;", "sim/test_pmtu", ""),
+    ("one listener of a group gets all", "src/tcp/table.c", "    for (c = best; k > 0; k -=", "    for (c = best, k = 0; k > 0; k -=",
+     "script/test_script_harden", "reuseport_shares_connections"),
 ]
 
 
