@@ -55,6 +55,17 @@ MUTATIONS = [
     ("a lost probe is congestion", "src/tcp/mtu.c", "    p->repairing = probe_alone(tc, p);", "    p->repairing = probe_alone(tc, p) && tc == NULL;", "sim/test_pmtu", ""),
     ("one listener of a group gets all", "src/tcp/table.c", "    for (c = best; k > 0; k -=", "    for (c = best, k = 0; k > 0; k -=",
      "script/test_script_harden", "reuseport_shares_connections"),
+    ("cookie never gets old", "src/tcp/syncookie.c", "mss_index, 4, period};", "mss_index, 4, 0};", "unit/test_syncookie", ""),
+    ("cookie without the peer's port", "src/tcp/syncookie.c", "e->lport, e->rport, irs,", "e->lport, 0, irs,",
+     "unit/test_syncookie", ""),
+    ("cookie timestamp in the future", "src/tcp/syncookie.c", "return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;", "return ts;",
+     "script/test_script_cookies", ""),
+    ("reset anywhere ends an entry", "src/tcp/syncache.c", "        bool exact = rel == 0;", "        bool exact = rel < 100;",
+     "script/test_script_handshake", "entry_challenges_what_could_be_forged"),
+    ("SYN,ACK waits a whole timeout", "src/tcp/syncache.c", "if (emit(s, e, TH_SYN | TH_ACK) != -ENOBUFS) {",
+     "if (emit(s, e, TH_SYN | TH_ACK) <= 0) {", "script/test_script_handshake", "syn_ack_waits_for_a_buffer"),
+    ("flood ignores clients", "src/tcp/syncache.c", "        if (s->conf.syncookies != TCP_SYNCOOKIES_NEVER)\n",
+     "        if (s->conf.syncookies > TCP_SYNCOOKIES_WHEN_FULL)\n", "sim/test_flood", ""),
 ]
 
 
