@@ -32,7 +32,7 @@ FACE_BELOW = {"link/netif.h", "ip/ip.h", "ip/icmp_err.h", "ip/ip_state.h"}
 MECHANISM_DIRS = {"base", "wire", "buf"}
 MECHANISM_FILES = {
     "tcp/rate", "tcp/rtt", "tcp/cc", "tcp/cc_reno", "tcp/cc_cubic", "tcp/cc_dctcp", "tcp/cc_bbr", "tcp/cc_bbr_model",
-    "tcp/cc_bbr_probe", "tcp/sent", "tcp/sack", "tcp/rack", "tcp/table",
+    "tcp/cc_bbr_probe", "tcp/sent", "tcp/sack", "tcp/rack", "tcp/prr", "tcp/undo", "tcp/table",
     "link/neigh", "ip/route", "ip/pmtu", "sock/idset", "pkt/txq",
 }
 NOT_MECHANISM = {"buf/wrap"}  # release callbacks are queued on the stack

@@ -83,7 +83,10 @@ int ff_getsockname(int s, struct linux_sockaddr *name, socklen_t *namelen);
 int ff_getsockopt(int s, int level, int optname, void *optval, socklen_t *optlen);
 int ff_setsockopt(int s, int level, int optname, const void *optval, socklen_t optlen);
 
-/** FIONBIO, FIONREAD, SIOCATMARK, SIOCOUTQ, FIOASYNC (only off), FIOCLEX, FIONCLEX; others ENOTTY. */
+/**
+ * FIONBIO, FIONREAD, SIOCATMARK, SIOCOUTQ, FIOASYNC (only off), FIOCLEX, FIONCLEX; about interfaces SIOCGIFCONF, SIOCGIFNAME,
+ * SIOCGIFADDR, SIOCGIFNETMASK, SIOCGIFBRDADDR, SIOCGIFMTU, SIOCGIFINDEX, SIOCGIFHWADDR, SIOCGIFFLAGS (netdevice(7)); others ENOTTY.
+ */
 int ff_ioctl(int fd, unsigned long request, ...);
 
 /** F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC; others EINVAL. */
@@ -164,11 +167,11 @@ struct ff_traffic_args {
 
 void ff_get_traffic(void *buffer);
 
-/* Not there yet: these fail with ENOTSUP; the functions without a result print one notice. */
 enum FF_ROUTE_CTL {
     FF_ROUTE_ADD,
     FF_ROUTE_DEL,
     FF_ROUTE_CHANGE,
+    FF_ROUTE_GET, /* ours */
 };
 
 enum FF_ROUTE_FLAG {
@@ -176,11 +179,31 @@ enum FF_ROUTE_FLAG {
     FF_RTF_GATEWAY,
 };
 
+/**
+ * Changes the routing table, which has both families: sockaddr_in or sockaddr_in6, behind a struct linux_sockaddr *; the scope id of
+ * a link-local gateway is the number of the interface, from 1. With FF_RTF_HOST or without a netmask dst is a host.
+ *
+ * FF_ROUTE_ADD: another route to dst; without gw it is on the link of the first interface. A destination may have several gateways: the
+ * first that answers is used. FF_ROUTE_DEL: the first route to exactly dst and netmask, or the one through gw when it is given.
+ * FF_ROUTE_CHANGE: gives that first route another gateway. FF_ROUTE_GET: the gateway (0 when dst is on a link) and the netmask of the
+ * route that a packet to dst takes are stored in *gw and *netmask, unless NULL; each has room for a sockaddr of dst's family.
+ *
+ * @return  0, or -1 with errno EFAULT, EINVAL (netmask), EAFNOSUPPORT, EEXIST, ESRCH (no such route), ENETUNREACH (the gateway is on no
+ *          subnet of ours), ENOSPC (route_limit).
+ */
 int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_sockaddr *dst, struct linux_sockaddr *gw,
                  struct linux_sockaddr *netmask);
 
+/**
+ * As sysctl(3) of FreeBSD. The number of a name is asked for as sysctlnametomib() does: name {0, 3}, newp the text. Names: the
+ * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME". Values
+ * are int, or 64 bit when oldlenp says so or they need it. What sizes a table at start cannot be set (EPERM).
+ *
+ * @return  0, or -1 with errno EFAULT, ENOENT, ENOMEM (*oldlenp too small), EINVAL (newlen, range), EPERM, ENAMETOOLONG.
+ */
 int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen);
 
+/* Not there yet: these fail with ENOTSUP; the functions without a result print one notice. */
 #define FF_DISPATCH_ERROR (-1)
 #define FF_DISPATCH_RESPONSE (-2)
 

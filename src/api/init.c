@@ -1,4 +1,6 @@
 /* ff_init: from config.ini to a running stack. */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,6 +63,92 @@ static void read_conf(int argc, char *const argv[])
         die("--proc-type: found \"%s\", expected primary or auto", api.conf.proc_type);
 }
 
+/* An interface's name as in config.ini. */
+static const char *section(const struct conf_port *cp)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), cp->vid != 0 ? "vlan%u" : "port%u", cp->vid != 0 ? cp->vid : cp->port_id);
+    return name;
+}
+
+static const char *addr_text(const struct inaddr *a)
+{
+    static char text[INET6_ADDRSTRLEN];
+
+    if (inaddr_is_v4(a))
+        inet_ntop(AF_INET, a->b + 12, text, sizeof(text));
+    else
+        inet_ntop(AF_INET6, a->b, text, sizeof(text));
+    return text;
+}
+
+static const char *why(int err)
+{
+    switch (err) {
+    case -EEXIST:
+        return "configured twice";
+    case -ENOSPC:
+        return "more addresses or routes (route_limit) than there is room for";
+    case -EOPNOTSUPP:
+        return "IPv6 is off (ipv6 in [zstack])";
+    case -ENETUNREACH:
+        return "the gateway is on none of its subnets";
+    default:
+        return strerror(-err);
+    }
+}
+
+static void add_route(struct z_stack *s, struct netif *nif, const struct conf_port *cp, const struct conf_route *cr)
+{
+    int r = stack_add_route(s, nif, &cr->prefix, cr->plen, &cr->gateway, cr->metric);
+
+    if (r != 0)
+        die("[%s]: route to %s/%u: %s", section(cp), addr_text(&cr->prefix), cr->plen - (inaddr_is_v4(&cr->prefix) ? 96u : 0), why(r));
+}
+
+static void add_addrs(struct z_stack *s, struct netif *nif, const struct conf_port *cp)
+{
+    struct conf_route def = {.gateway = cp->gateway6};
+
+    for (unsigned i = 0; i < cp->n_addrs; i++) {
+        const struct inaddr a = inaddr_v4(cp->addr[i].addr);
+        int r = stack_add_addr(s, nif, cp->addr[i].addr, cp->addr[i].mask, cp->addr[i].broadcast);
+
+        if (r != 0)
+            die("[%s]: address %s: %s", section(cp), addr_text(&a), why(r));
+    }
+    for (unsigned i = 0; i < cp->n_addrs6; i++) {
+        int r = stack_add_addr6(s, nif, &cp->addr6[i].addr, cp->addr6[i].plen);
+
+        if (r != 0)
+            die("[%s]: address %s: %s", section(cp), addr_text(&cp->addr6[i].addr), why(r));
+    }
+    if (!inaddr_is_any(&cp->gateway6))
+        add_route(s, nif, cp, &def);
+    if (cp->gateway != 0) {
+        def = (struct conf_route){.prefix = INADDR_ANY_V4, .plen = 96, .gateway = inaddr_v4(cp->gateway)};
+        add_route(s, nif, cp, &def);
+    }
+    for (unsigned i = 0; i < cp->n_routes; i++)
+        add_route(s, nif, cp, &cp->route[i]);
+}
+
+static void add_vlans(struct z_stack *s, struct netif *parent)
+{
+    for (unsigned i = 0; i < api.conf.n_vlans; i++) {
+        const struct conf_port *cv = &api.conf.vlan[i];
+        struct netif *nif;
+
+        if (cv->port_id != parent->port->id)
+            continue;
+        nif = stack_add_vlan(s, parent, cv->vid, cv->if_name);
+        if (nif == NULL)
+            die("[vlan%u]: more interfaces than the %d a stack can have", cv->vid, STACK_MAX_NETIFS);
+        add_addrs(s, nif, cv);
+    }
+}
+
 static void add_port(struct z_stack *s, const struct conf_port *cp)
 {
     struct port_ethdev_conf pc = {
@@ -68,6 +156,7 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
         .mtu = cp->mtu,
         .promiscuous = api.conf.promiscuous,
         .no_tx_cksum = api.conf.tx_csum_skip,
+        .vlan_strip = api.conf.vlan_strip,
         .rx_interrupt = api.conf.idle_sleep_us != 0,
         .rx_pool = s->pools.rx,
         .linear_pool = s->pools.app[1],
@@ -75,7 +164,6 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
     char err[256];
     struct port *p = port_ethdev_open(&pc, err, sizeof(err));
     struct netif *nif;
-    int r;
 
     if (p == NULL)
         die("%s", err);
@@ -83,20 +171,8 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
     nif = stack_add_netif(s, p, cp->if_name);
     if (nif == NULL)
         die("[port%u]: more ports than the %d a stack can have", cp->port_id, STACK_MAX_NETIFS);
-    for (unsigned i = 0; i < cp->n_addrs; i++) {
-        const struct ifaddr *a = &cp->addr[i];
-
-        r = stack_add_addr(s, nif, a->addr, a->mask, a->broadcast);
-        if (r != 0)
-            die("[port%u]: address %u.%u.%u.%u: %s", cp->port_id, a->addr >> 24, a->addr >> 16 & 255, a->addr >> 8 & 255, a->addr & 255,
-                r == -EEXIST ? "configured twice" : "more addresses or routes than there is room for");
-    }
-    if (cp->gateway != 0) {
-        r = stack_set_gateway(s, nif, cp->gateway);
-        if (r != 0)
-            die("[port%u]: gateway %u.%u.%u.%u: %s", cp->port_id, cp->gateway >> 24, cp->gateway >> 16 & 255, cp->gateway >> 8 & 255,
-                cp->gateway & 255, strerror(-r));
-    }
+    add_addrs(s, nif, cp);
+    add_vlans(s, nif);
 }
 
 /* Receive buffers must hold what every port delivers. */

@@ -100,19 +100,6 @@ static void notice(const char *name)
     fprintf(stderr, "zstack: %s: not supported yet; the function will not be called\n", name);
 }
 
-int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen)
-{
-    (void)name, (void)namelen, (void)oldp, (void)oldlenp, (void)newp, (void)newlen;
-    return (int)api_ret(-ENOTSUP);
-}
-
-int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_sockaddr *dst, struct linux_sockaddr *gw,
-                 struct linux_sockaddr *netmask)
-{
-    (void)req, (void)flag, (void)dst, (void)gw, (void)netmask;
-    return (int)api_ret(-ENOTSUP);
-}
-
 int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id)
 {
     (void)data, (void)total, (void)port_id;

@@ -6,6 +6,7 @@
 
 #include "api/addr.h"
 #include "api/api.h"
+#include "api/if_ioctl.h"
 
 #include "base/poison.h"
 
@@ -63,6 +64,8 @@ static int64_t do_ioctl(struct z_stack *s, struct api_op *op)
 
     if (sk == NULL)
         return -EBADF;
+    if (api_is_if_ioctl(a->request))
+        return a->arg == NULL ? -EFAULT : api_if_ioctl(s, a->request, a->arg);
     if (a->request == FIOCLEX || a->request == FIONCLEX)
         return 0; /* no descriptor of ours survives an exec */
     if (a->request != FIONBIO && a->request != FIOASYNC)
@@ -257,7 +260,7 @@ static int64_t do_getsockopt(struct z_stack *s, struct api_op *op)
     if (a->level == SOL_SOCKET && get_generic(sk, a))
         return 0;
     if (a->level == IPPROTO_IPV6 && !sk->inet6)
-        return -ENOPROTOOPT;
+        return -EOPNOTSUPP;
     if (sk->kind == SOCK_TCP)
         return tcp_getopt(s, sk->tcp, a->level, a->name, a->arg, &a->len);
     return udp_getopt(s, sk->udp, a->level, a->name, a->arg, &a->len);

@@ -55,7 +55,6 @@
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
     X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
     X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
-    X(CTR_ARP_LOST, "arp.addresses_lost", "addresses given up: another host has them") \
     X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
 
 #define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \
@@ -205,11 +204,19 @@
     X(CTR_TCP_ECN_REDUCED, "tcp.ecn_reduced", "reductions of the congestion window for ECN-Echo") \
     X(CTR_TCP_ECN_FALLBACK, "tcp.ecn_fallback", "connections opened without ECN: the SYN that asked was not answered") \
     X(CTR_TCP_RTO, "tcp.rto", "retransmission timeouts")                                         \
+    X(CTR_TCP_RTO_SPURIOUS, "tcp.rto_spurious", "timeouts undone: the data had arrived (F-RTO, Eifel, DSACK)")\
+    X(CTR_TCP_UNDO, "tcp.recoveries_undone", "fast recoveries undone: nothing had been lost (Eifel, DSACK)")\
+    X(CTR_TCP_TLP, "tcp.tail_probes", "tail loss probes sent (RFC 8985)")                        \
+    X(CTR_TCP_TLP_REPAIRED, "tcp.tail_probes_repaired", "losses that a tail loss probe repaired alone")\
+    X(CTR_TCP_REORDERED, "tcp.reordered", "acknowledgements that showed reordering of our segments")\
+    X(CTR_TCP_RENEGED, "tcp.sack_reneged", "timeouts at data that the peer had SACKed and thrown away")\
     X(CTR_TCP_PERSIST, "tcp.persist_probes", "zero-window probes sent")                          \
     X(CTR_TCP_KEEPALIVE, "tcp.keepalive_probes", "keepalive probes sent")                        \
     X(CTR_TCP_DUPACK_RX, "tcp.dup_acks_rx", "duplicate acknowledgements received")               \
     X(CTR_TCP_OOO, "tcp.out_of_order", "segments queued out of order")                           \
     X(CTR_TCP_SACK_RX, "tcp.sack_blocks_rx", "SACK blocks received")                             \
+    X(CTR_TCP_DSACK_RX, "tcp.dsacks_rx", "duplicates that the peer reported (RFC 2883)")         \
+    X(CTR_TCP_DSACK_TX, "tcp.dsacks_tx", "duplicates reported to the peer")                      \
     X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \

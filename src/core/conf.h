@@ -8,17 +8,37 @@
 #include "core/stack_conf.h"
 #include "link/netif.h"
 
-#define CONF_MAX_PORTS STACK_MAX_NETIFS
+#define CONF_MAX_PORTS 8
+#define CONF_MAX_VLANS (STACK_MAX_NETIFS - CONF_MAX_PORTS)
+#define CONF_MAX_ADDRS6 (NETIF_MAX_ADDRS6 - 1) /* one is link-local */
+#define CONF_MAX_ROUTES 16
 #define CONF_MAX_VDEVS 16
 #define CONF_MAX_EAL_ARGS 64
 
+struct conf_route {
+    struct inaddr prefix, gateway; /* gateway any: on the link */
+    uint32_t metric;
+    uint8_t plen; /* as of struct route */
+};
+
+struct conf_addr6 {
+    struct inaddr addr;
+    uint8_t plen;
+};
+
+/* An interface: a port, or a VLAN of one. */
 struct conf_port {
     uint16_t port_id;
+    uint16_t vid; /* of a VLAN */
     char if_name[16];
     uint16_t n_addrs;
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* addr, then vip_addr */
     uint32_t gateway;                    /* 0: none */
     uint16_t mtu;                        /* 0: 1500 */
+    uint16_t n_addrs6, n_routes;
+    struct conf_addr6 addr6[CONF_MAX_ADDRS6];
+    struct inaddr gateway6; /* any: none */
+    struct conf_route route[CONF_MAX_ROUTES];
 };
 
 struct conf {
@@ -29,6 +49,8 @@ struct conf {
     uint32_t idle_sleep_us;
     uint16_t n_ports;
     struct conf_port port[CONF_MAX_PORTS];
+    uint16_t n_vlans;
+    struct conf_port vlan[CONF_MAX_VLANS];
     int proc_id;
     char proc_type[16];
     /* arguments for rte_eal_init, argv[0] included; strings belong to the conf */

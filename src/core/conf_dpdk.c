@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conf_table.h"
+#include "wire/eth.h"
 
 #include "base/poison.h"
 
@@ -24,6 +25,20 @@ static int set_port_list(struct conf_build *b, const struct ini_entry *e)
 {
     if (!conf_get_numlist(e->value, b->port_ids, CONF_MAX_PORTS, &b->n_port_ids))
         return conf_bad(&b->out, e, "at most %d port numbers like 0 or 0-1,3", CONF_MAX_PORTS);
+    return 0;
+}
+
+/* Empty, or 0 as some files have it: no VLANs. */
+static int set_vlan_filter(struct conf_build *b, const struct ini_entry *e)
+{
+    b->n_vlan_ids = 0;
+    if (e->value[0] == '\0' || strcmp(e->value, "0") == 0)
+        return 0;
+    if (!conf_get_numlist(e->value, b->vlan_ids, CONF_MAX_VLANS, &b->n_vlan_ids))
+        return conf_bad(&b->out, e, "at most %d VLAN numbers like 10 or 10-12,20", CONF_MAX_VLANS);
+    for (unsigned i = 0; i < b->n_vlan_ids; i++)
+        if (b->vlan_ids[i] == 0 || b->vlan_ids[i] > VLAN_VID_MAX)
+            return conf_bad(&b->out, e, "VLAN numbers from 1 to %u", VLAN_VID_MAX);
     return 0;
 }
 
@@ -140,7 +155,7 @@ const struct conf_key conf_keys_dpdk[] = {
     NO_EFFECT(D, "reload_heartbeat_timeout_ms"),
     NO_EFFECT(D, "reload_udp_idle_ms"),
     NO_EFFECT(D, "thash_adjust"),
-    NOT_YET(D, "vlan_filter"),
+    SPECIAL(D, "vlan_filter", set_vlan_filter),
     NOT_YET(D, "nb_bond"),
     NOT_YET(D, "thread_mode"),
     {0},
@@ -155,15 +170,16 @@ const struct conf_key conf_keys_other[] = {
     IN_SECTION("portN", "if_name"),
     IN_SECTION("portN", "vip_addr"),
     IN_SECTION("portN", "mtu"),
+    IN_SECTION("portN", "routes"),
     NO_EFFECT("portN", "vip_ifname"),
     NO_EFFECT("portN", "lcore_list"),
     NOT_YET("portN", "slave_port_list"),
     NOT_YET("portN", "ipfw_pr"),
-    IPV6("portN", "addr6"),
-    IPV6("portN", "prefix_len"),
-    IPV6("portN", "gateway6"),
-    IPV6("portN", "vip_addr6"),
-    IPV6("portN", "vip_prefix_len"),
+    IN_SECTION("portN", "addr6"),
+    IN_SECTION("portN", "prefix_len"),
+    IN_SECTION("portN", "gateway6"),
+    IN_SECTION("portN", "vip_addr6"),
+    IN_SECTION("portN", "vip_prefix_len"),
     IN_SECTION("vdevN", "devargs"),
     IN_SECTION("vdevN", "path"),
     IN_SECTION("vdevN", "iface"),
@@ -171,20 +187,21 @@ const struct conf_key conf_keys_other[] = {
     IN_SECTION("vdevN", "queue_size"),
     IN_SECTION("vdevN", "mac"),
     IN_SECTION("vdevN", "cq"),
-    NO_EFFECT("vlanN", "portid"),
-    NO_EFFECT("vlanN", "addr"),
-    NO_EFFECT("vlanN", "netmask"),
-    NO_EFFECT("vlanN", "broadcast"),
-    NO_EFFECT("vlanN", "gateway"),
-    NO_EFFECT("vlanN", "if_name"),
-    NO_EFFECT("vlanN", "vip_addr"),
+    IN_SECTION("vlanN", "portid"),
+    IN_SECTION("vlanN", "routes"),
+    IN_SECTION("vlanN", "addr"),
+    IN_SECTION("vlanN", "netmask"),
+    IN_SECTION("vlanN", "broadcast"),
+    IN_SECTION("vlanN", "gateway"),
+    IN_SECTION("vlanN", "if_name"),
+    IN_SECTION("vlanN", "vip_addr"),
     NO_EFFECT("vlanN", "vip_ifname"),
     NO_EFFECT("vlanN", "ipfw_pr"),
-    IPV6("vlanN", "addr6"),
-    IPV6("vlanN", "prefix_len"),
-    IPV6("vlanN", "gateway6"),
-    IPV6("vlanN", "vip_addr6"),
-    IPV6("vlanN", "vip_prefix_len"),
+    IN_SECTION("vlanN", "addr6"),
+    IN_SECTION("vlanN", "prefix_len"),
+    IN_SECTION("vlanN", "gateway6"),
+    IN_SECTION("vlanN", "vip_addr6"),
+    IN_SECTION("vlanN", "vip_prefix_len"),
     NO_EFFECT("bondN", "mode"),
     NO_EFFECT("bondN", "slave"),
     NO_EFFECT("bondN", "primary"),

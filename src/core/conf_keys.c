@@ -124,7 +124,6 @@ const struct conf_key conf_keys_zstack[] = {
     MSEC(Z, "arp_retry_ms", stack.arp_retry_ns, 10, 60000),
     NUM(Z, "arp_max_tries", stack.arp_max_tries, 1, 100),
     NUM(Z, "arp_reply_rate", stack.arp_reply_rate, 1, 1000000),
-    BOOL(Z, "arp_probe", stack.arp_probe),
     NUM(Z, "nd_reply_rate", stack.nd_reply_rate, 1, 1000000),
     MSEC(Z, "nd_delay_ms", stack.nd_delay_ns, 1, 60000),
     NUM(Z, "dad_transmits", stack.dad_transmits, 0, 16),
@@ -162,12 +161,13 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "syncookies", stack.syncookies, 0, 2),
     NUM(Z, "syn_cache_limit", stack.syn_cache_limit, 0, 16777216),
     NUM(Z, "reass_blocks", stack.reass_blocks, 4, 4096),
-    NUM(Z, "sent_records", stack.sent_records, 16, 8192),
+    NUM(Z, "sent_records", stack.sent_records, 16, 16384),
     MSEC(Z, "msl_ms", stack.msl_ns, 1, 240000),
     MSEC(Z, "rto_min_ms", stack.rto_min_ns, 1, 60000),
     MSEC(Z, "rto_max_ms", stack.rto_max_ns, 1000, 600000),
     MSEC(Z, "rto_initial_ms", stack.rto_initial_ns, 1, 60000),
     MSEC(Z, "delack_ms", stack.delack_ns, 0, 499), /* RFC 9293 MUST-40: less than half a second */
+    MSEC(Z, "max_ack_delay_ms", stack.max_ack_delay_ns, 0, 1000),
     MSEC(Z, "keepidle_ms", stack.keepidle_ns, 1000, 2147483647),
     MSEC(Z, "keepintvl_ms", stack.keepintvl_ns, 100, 2147483647),
     NUM(Z, "keepcnt", stack.keepcnt, 1, 255),
@@ -213,7 +213,7 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(BOOT, TCP "syncache.bucketlimit"),
     NO_EFFECT(BOOT, TCP "syncache.cachelimit"),
     NO_EFFECT(BOOT, TCP "syncache.rexmtlimit"),
-    IPV6(BOOT, "kern.features.inet6"),
+    BOOL(BOOT, "kern.features.inet6", stack.ipv6),
     NUM(CTL, "kern.ipc.somaxconn", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.soacceptqueue", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.maxsockets", stack.max_sockets, 16, 16777216),
@@ -229,6 +229,8 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(CTL, "net.inet.ip.portrange.hifirst"),
     NO_EFFECT(CTL, "net.inet.ip.portrange.hilast"),
     NO_EFFECT(CTL, "net.inet.ip.portrange.randomized"),
+    NUM(CTL, "net.inet.ip.maxfragpackets", stack.frag_limit, 0, 65536),
+    NUM(CTL, "net.inet.ip.maxfragsperpacket", stack.frag_pieces, 2, 8192),
     NO_EFFECT(CTL, "net.inet.ip.redirect"),
     NOT_YET(CTL, "net.inet.ip.forwarding"),
     NUM(CTL, "net.inet.icmp.icmplim", stack.icmp_error_rate, 0, 1000000),
@@ -303,7 +305,7 @@ static bool starts(const char *s, const char *prefix)
 }
 
 /* The IPv6 settings of FreeBSD are many and start alike. */
-static const struct conf_key ipv6_sysctl = IPV6(CTL, "net.inet6.*");
+static const struct conf_key ipv6_sysctl = NO_EFFECT(CTL, "net.inet6.*");
 
 const struct conf_key *conf_key_find(const char *section, const char *key)
 {
@@ -325,46 +327,60 @@ bool conf_section_known(const char *class_name)
     return false;
 }
 
-static void store(struct conf *c, const struct conf_key *k, uint64_t v)
+static void store(void *at, const struct conf_key *k, uint64_t v)
 {
-    char *at = (char *)c + k->offset;
-
     if (k->type == CONF_BOOL)
         *(bool *)at = v != 0;
     else if (k->bytes == 1)
         *(uint8_t *)at = (uint8_t)v;
     else if (k->bytes == 2)
-        *(uint16_t *)(void *)at = (uint16_t)v;
+        *(uint16_t *)at = (uint16_t)v;
     else if (k->bytes == 4)
-        *(uint32_t *)(void *)at = (uint32_t)v;
+        *(uint32_t *)at = (uint32_t)v;
     else
-        *(uint64_t *)(void *)at = v;
+        *(uint64_t *)at = v;
 }
 
-static uint64_t fetch(const struct conf *c, const struct conf_key *k)
+static uint64_t fetch(const void *at, const struct conf_key *k)
 {
-    const char *at = (const char *)c + k->offset;
-
     switch (k->bytes) {
     case 1:
         return *(const uint8_t *)at;
     case 2:
-        return *(const uint16_t *)(const void *)at;
+        return *(const uint16_t *)at;
     case 4:
-        return *(const uint32_t *)(const void *)at;
+        return *(const uint32_t *)at;
     default:
-        return *(const uint64_t *)(const void *)at;
+        return *(const uint64_t *)at;
     }
 }
 
 void conf_key_print(const struct conf_key *k, const struct conf *c, char *buf, size_t len)
 {
-    uint64_t v = fetch(c, k) / k->scale;
+    uint64_t v = fetch((const char *)c + k->offset, k) / k->scale;
 
     if (k->type == CONF_SIZE)
         conf_put_size(buf, len, v);
     else
         snprintf(buf, len, "%llu", (unsigned long long)v);
+}
+
+bool conf_key_is_stack(const struct conf_key *k)
+{
+    return k->offset >= offsetof(struct conf, stack) && k->offset + k->bytes <= offsetof(struct conf, stack) + sizeof(struct stack_conf);
+}
+
+uint64_t conf_key_get(const struct conf_key *k, const struct stack_conf *c)
+{
+    return fetch((const char *)c + (k->offset - offsetof(struct conf, stack)), k) / k->scale;
+}
+
+bool conf_key_put(const struct conf_key *k, struct stack_conf *c, uint64_t v)
+{
+    if (v < k->min || v > k->max)
+        return false;
+    store((char *)c + (k->offset - offsetof(struct conf, stack)), k, v * k->scale);
+    return true;
 }
 
 static int bad_range(struct conf_build *b, const struct conf_key *k, const struct ini_entry *e)
@@ -396,9 +412,6 @@ int conf_key_apply(struct conf_build *b, const struct conf_key *k, const struct 
         if (e->value[0] != '\0' && strcmp(e->value, "0") != 0)
             conf_warn(&b->out, e->line, "[%s] %s: not there yet; ignored", e->section, e->key);
         return 0;
-    case CONF_IPV6:
-        conf_warn(&b->out, e->line, "[%s] %s: IPv6 is not there yet; ignored", e->section, e->key);
-        return 0;
     case CONF_NUM:
     case CONF_SIZE:
     case CONF_TIME:
@@ -407,6 +420,6 @@ int conf_key_apply(struct conf_build *b, const struct conf_key *k, const struct 
     }
     if (!(k->type == CONF_SIZE ? conf_get_size(e->value, &v) : conf_get_u64(e->value, &v)) || v < k->min || v > k->max)
         return bad_range(b, k, e);
-    store(b->c, k, v * k->scale);
+    store((char *)b->c + k->offset, k, v * k->scale);
     return 0;
 }

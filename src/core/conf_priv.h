@@ -50,6 +50,7 @@ bool conf_get_u64(const char *s, uint64_t *v);  /* decimal digits */
 bool conf_get_hex(const char *s, uint64_t *v);  /* hex digits, 0x optional */
 bool conf_get_size(const char *s, uint64_t *v); /* decimal, then nothing or one of k m g t (powers of 1024) */
 bool conf_get_ipv4(const char *s, uint32_t *v); /* four decimal numbers; host order */
+bool conf_get_ipv6(const char *s, struct inaddr *a); /* not a mapped IPv4 address */
 bool conf_get_numlist(const char *s, uint16_t *list, unsigned max, unsigned *n); /* 0-3,7 */
 void conf_put_size(char *buf, size_t len, uint64_t v);                           /* as short as conf_get_size can read it */
 void conf_put_ipv4(char *buf, size_t len, uint32_t v);
@@ -63,7 +64,6 @@ enum conf_type {
     CONF_IN_SECTION, /* read together with its section: conf_port.c, conf_eal.c */
     CONF_NO_EFFECT,  /* F-Stack has it, here it has nothing to act on: accepted in silence */
     CONF_NOT_YET,    /* accepted; a warning when it is on */
-    CONF_IPV6,       /* accepted with the warning that IPv6 is not there yet */
 };
 
 struct conf_build;
@@ -71,7 +71,7 @@ struct conf_build;
 struct conf_key {
     const char *section, *name; /* numbered sections: "portN" */
     enum conf_type type;
-    uint16_t offset; /* in struct conf */
+    uint32_t offset; /* in struct conf */
     uint8_t bytes;
     uint64_t min, max, scale; /* min and max in units of scale */
     int (*set)(struct conf_build *b, const struct ini_entry *e);
@@ -88,6 +88,10 @@ bool conf_section_known(const char *class_name);
 void conf_key_each(void (*fn)(void *arg, const struct conf_key *k), void *arg);
 /* The value of a NUM, SIZE, TIME or BOOL key as config.ini would spell it. */
 void conf_key_print(const struct conf_key *k, const struct conf *c, char *buf, size_t len);
+/* Of a setting of a running stack, in the key's unit. conf_key_put: false, and nothing changed, when v is out of range. */
+bool conf_key_is_stack(const struct conf_key *k);
+uint64_t conf_key_get(const struct conf_key *k, const struct stack_conf *c);
+bool conf_key_put(const struct conf_key *k, struct stack_conf *c, uint64_t v);
 int conf_key_apply(struct conf_build *b, const struct conf_key *k, const struct ini_entry *e);
 
 /* What the file says that is not a setting by itself. */
@@ -105,6 +109,8 @@ struct conf_build {
     const char *file_prefix, *allow, *extra_eal_args;
     unsigned n_port_ids;
     uint16_t port_ids[CONF_MAX_PORTS];
+    unsigned n_vlan_ids;
+    uint16_t vlan_ids[CONF_MAX_VLANS];
 };
 
 int conf_build_ports(struct conf_build *b);                 /* conf_port.c */

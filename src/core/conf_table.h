@@ -38,9 +38,5 @@
     {                                                                                                                                      \
         .section = sec, .name = key, .type = CONF_NOT_YET                                                                                  \
     }
-#define IPV6(sec, key)                                                                                                                     \
-    {                                                                                                                                      \
-        .section = sec, .name = key, .type = CONF_IPV6                                                                                     \
-    }
 
 #endif

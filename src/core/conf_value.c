@@ -1,4 +1,5 @@
 /* Values of config.ini, and the lines that say what is wrong with one. */
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +163,11 @@ bool conf_get_ipv4(const char *s, uint32_t *v)
     }
     *v = addr;
     return true;
+}
+
+bool conf_get_ipv6(const char *s, struct inaddr *a)
+{
+    return inet_pton(AF_INET6, s, a->b) == 1 && !inaddr_is_v4(a);
 }
 
 void conf_put_ipv4(char *buf, size_t len, uint32_t v)

@@ -177,6 +177,22 @@ int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t
     return ip_add_addr(s, nif, addr, mask, broadcast);
 }
 
+int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen)
+{
+    return ip6_add_addr(s, nif, addr, plen, ADDR6_STATIC);
+}
+
+int stack_add_route(struct z_stack *s, struct netif *nif, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway,
+                    uint32_t metric)
+{
+    struct route r = {
+        .prefix = *prefix, .plen = plen, .gateway = *gateway, .nif = nif, .metric = metric, .origin = ROUTE_STATIC, .expires_ns = NS_NEVER};
+
+    inaddr_set_zone(&r.prefix, ip6_zone(nif));
+    inaddr_set_zone(&r.gateway, ip6_zone(nif));
+    return ip_route_set(s, &r, true);
+}
+
 int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
 {
     return ip_add_gateway(s, nif, gateway);

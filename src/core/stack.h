@@ -19,7 +19,6 @@
 /* Kinds of wheel nodes: which struct a timer is part of. */
 enum timer_kind {
     TIMER_TCP,
-    TIMER_SYN,
     TIMER_NEIGH,
     TIMER_KEVENT,
     TIMER_ROUTE,
@@ -28,6 +27,7 @@ enum timer_kind {
     TIMER_PMTU,
     TIMER_ND,
     TIMER_MCAST,
+    TIMER_SYN,
 };
 
 #define LOOPBACK_SLOTS 256u
@@ -81,6 +81,13 @@ struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t v
 
 /* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
+
+/* The same for IPv6; a link-local address gets its zone here. -EINVAL, -EOPNOTSUPP (no IPv6 there) too. */
+int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen);
+
+/* Adds a static route through nif, on the link when gateway is any; zones as above. As ip_route_set. */
+int stack_add_route(struct z_stack *s, struct netif *nif, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway,
+                    uint32_t metric);
 
 /* Adds a default route. */
 int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);

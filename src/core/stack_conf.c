@@ -80,6 +80,7 @@ static void init_tcp_timers(struct stack_conf *c)
     c->rto_min_ns = 200 * NS_PER_MS;
     c->rto_max_ns = 120 * NS_PER_SEC;
     c->delack_ns = 40 * NS_PER_MS;
+    c->max_ack_delay_ns = 40 * NS_PER_MS;
     c->keepidle_ns = 7200 * NS_PER_SEC; /* RFC 9293 MUST-28 */
     c->keepintvl_ns = 75 * NS_PER_SEC;
     c->keepcnt = 9;

@@ -27,7 +27,6 @@ struct stack_conf {
     uint64_t arp_reachable_ns, arp_retry_ns;
     uint32_t arp_max_tries; /* of neighbour solicitations too */
     uint32_t arp_reply_rate, nd_reply_rate; /* per second */
-    bool arp_probe;                         /* wait for a conflict before an IPv4 address is used (RFC 5227) */
 
     /* neighbour discovery, autoconfiguration */
     uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
@@ -62,6 +61,7 @@ struct stack_conf {
     uint64_t msl_ns;                           /* net.inet.tcp.msl: half of TIME-WAIT */
     uint64_t rto_min_ns, rto_max_ns, rto_initial_ns;
     uint64_t delack_ns;                        /* 0: no delayed ACKs */
+    uint64_t max_ack_delay_ns;                 /* how long a peer may delay the acknowledgement of a lone segment (RFC 8985 7.2) */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
     uint64_t finwait2_ns;                      /* after close(2) */

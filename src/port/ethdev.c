@@ -172,6 +172,8 @@ static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_e
 {
     conf->rxmode.mtu = l->configure_mtu;
     conf->rxmode.offloads = info->rx_offload_capa & (c->no_rx_cksum ? 0 : RX_CKSUM);
+    if (c->vlan_strip)
+        conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
     if (pool_room(c) < l->rx_room)
         conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum || q->no_tx_cksum ? 0 : TX_CKSUM);

@@ -5,6 +5,8 @@
 
 #include "base/poison.h"
 
+#define RENEGE_MIN_NS (10 * NS_PER_MS)
+
 static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
 {
     struct rtt_conf rc;
@@ -71,6 +73,35 @@ static unsigned valid_sacks(const struct tcp_conn *tc, const struct tcp_seg *g, 
     return n;
 }
 
+/*
+ * RFC 2883 section 4: the first block reports a duplicate when it lies below the cumulative ACK or inside the second block. Only
+ * about something that we can have sent.
+ */
+static bool find_dsack(const struct tcp_conn *tc, const struct tcp_seg *g, struct tcp_sack_block *out)
+{
+    const struct tcp_sack_block *b = g->o.sack, *around = &g->o.sack[1];
+
+    if (!seq_lt(b->start, b->end) || seq_gt(b->end, tc->snd_nxt) || seq_lt(b->start, tc->snd_una - tc->max_snd_wnd))
+        return false;
+    if (!seq_leq(b->end, g->h.ack) && !(g->o.n_sack > 1 && seq_geq(b->start, around->start) && seq_leq(b->end, around->end)))
+        return false;
+    *out = *b;
+    return true;
+}
+
+/*
+ * When the transmission that a timestamp echo names took place at the latest. The echo is of the segment that moved rcv_nxt (RFC
+ * 7323 4.3): what was retransmitted after that is acknowledged for its original.
+ */
+static uint64_t echo_latest_ns(const struct z_stack *s, const struct tcp_conn *tc, uint32_t ecr)
+{
+    int32_t ago_ms = (int32_t)(tcp_ts_now(s, tc) - ecr);
+
+    if (ago_ms < 0 || (uint64_t)ago_ms > s->now_ns / NS_PER_MS)
+        return s->now_ns;
+    return (s->now_ns / NS_PER_MS - (uint64_t)ago_ms + 1) * NS_PER_MS - 1;
+}
+
 /* The window opened, and a probe is in flight that the closed one threw away: it goes again, as a whole segment now. */
 static void repeat_probe(struct tcp_conn *tc)
 {
@@ -133,13 +164,15 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->soft_error = 0;
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
+        tcp_timer_stop(tc, TT_RACK);
+        tcp_timer_stop(tc, TT_TLP);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
             tcp_timer_stop(tc, TT_PERSIST); /* a probe carried the last of it: there is nothing to probe with */
-    } else if (!tcp_timer_on(tc, TT_PERSIST)) {
-        struct rtt_conf rc;
-
-        tcp_rtt_conf(s, &rc);
-        tcp_timer_set(s, tc, TT_REXMT, rtt_rto(&tc->rtt, &rc));
+    } else if (unlikely((sent_first(&tc->sent)->flags & SENT_SACKED) != 0)) {
+        /* the ACK stops where a SACK said that there is more: the peer may have thrown it away; the rest of a round trip is waited */
+        tcp_timer_set(s, tc, TT_REXMT, MAX(tc->rtt.srtt_ns / 2, RENEGE_MIN_NS));
+    } else {
+        tcp_rexmt_restart(s, tc);
     }
     tcp_snd_autotune(s, tc);
     if (was_full && tcp_snd_space(tc) > 0)
@@ -149,7 +182,12 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    struct sent_ack sa = {.rtx_latest_ns = s->now_ns, .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una};
+    struct sent_ack sa = {
+        .rtx_latest_ns = s->now_ns - tc->rtt.min_ns,
+        .echo_latest_ns = UINT64_MAX,
+        .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una,
+    };
+    struct tcp_ack_facts f = {0};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
     struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
@@ -160,9 +198,14 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
 
         s->ctr.v[CTR_TCP_SACK_RX] += n;
         sent_sack(&tc->sent, blocks, n, &sa);
+        f.has_dsack = find_dsack(tc, g, &f.dsack);
     }
     if (seq_gt(g->h.ack, tc->snd_una)) {
         acked = g->h.ack - tc->snd_una;
+        if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+            f.ecr_known = true;
+            sa.echo_latest_ns = echo_latest_ns(s, tc, g->o.ts_ecr);
+        }
         una_advance(s, tc, g, &sa);
     }
     window_update(tc, g, acked > 0);
@@ -172,8 +215,10 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
           (tc->sack_on ? sa.newly_sacked > 0 : tc->snd_wnd == old_wnd);
     if (dup)
         stack_count(s, CTR_TCP_DUPACK_RX);
-    if (in_flight > 0)
-        tcp_recovery_on_ack(s, tc, &sa, acked, dup);
+    f.acked = acked;
+    f.dup = dup;
+    if (in_flight > 0 || f.has_dsack || unlikely(tc->tlp_out))
+        tcp_recovery_on_ack(s, tc, &sa, &f);
     if (unlikely(tc->in_cwr) && seq_gt(tc->snd_una, tc->cwr_end))
         tc->in_cwr = false;
     e.recovering = recovering;

@@ -218,6 +218,7 @@ static void bbr_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint6
         save_cwnd(c);
     }
     b->loss_in_round = true;
+    b->bw_probe_samples = false; /* one segment in flight, and then a few, tell nothing about how much is too much */
     b->packet_conservation = false;
     c->cwnd = c->smss;
 }

@@ -25,9 +25,12 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/prr.h"
+#include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/sent.h"
 #include "tcp/tcp.h"
+#include "tcp/undo.h"
 #include "wire/tcp_hdr.h"
 
 enum tcp_st {
@@ -204,11 +207,19 @@ struct tcp_conn {
     uint8_t keep_count;
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
-    bool rtx_first;       /* entering recovery: the first retransmission goes out whatever cwnd says */
+    bool rtx_first;       /* after a timeout: the first retransmission goes out whatever cwnd says */
+    bool tlp_out, tlp_retrans; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
     bool paced;           /* new data leaves at the pacing rate */
     bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;     /* snd_nxt at entry */
     uint32_t cwr_end;     /* snd_nxt at the reduction */
+    uint32_t tlp_end;     /* TLP.end_seq */
+    struct rack rack;
+    struct prr prr;
+    struct undo undo;
+    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
+    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
+    uint16_t reordering;  /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
@@ -390,6 +401,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
 void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g);
 void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
+void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
@@ -401,6 +413,7 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
 
 /* output.c */
 void tcp_output(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans); /* a tail loss probe; false: nothing could be sent */
 uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, options subtracted */
 
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
@@ -415,9 +428,23 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronize
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 
 /* rtx.c */
-void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup);
+struct tcp_ack_facts {
+    uint32_t acked;  /* snd_una advanced by this */
+    bool dup;        /* a duplicate acknowledgement */
+    bool has_dsack;
+    bool ecr_known;  /* with a timestamp echo */
+    struct tcp_sack_block dsack;
+};
+void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f);
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+
+/* tlp.c */
+void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
+void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc);
+bool tcp_tlp_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool sack_info); /* true: its DSACK was the probe's */
 
 /* congestion.c */
 struct tcp_cc_event {         /* an ACK, as congestion control sees it */
@@ -457,6 +484,8 @@ bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t);
+void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
+void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
 {
     return tc->deadline_ns[t] != 0;

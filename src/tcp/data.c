@@ -37,6 +37,15 @@ static uint32_t chain_truesize(const struct rte_mbuf *m)
     return n;
 }
 
+/* Received twice: the next ACK says so in its first SACK block (RFC 2883). */
+void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end)
+{
+    if (!tc->sack_on || !seq_lt(start, end))
+        return;
+    tc->dsack_start = start;
+    tc->dsack_end = end;
+}
+
 /* Bytes at rcv_nxt arrived; with them what waited behind them. */
 static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t len)
 {
@@ -45,7 +54,12 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
     tc->rcv_nxt += len;
     if (tc->reass.n > 0) {
         uint32_t end;
-        struct rte_mbuf *more = reass_take(&tc->reass, &s->arena, tc->rcv_nxt, &end);
+
+        struct rte_mbuf *more;
+
+        if (tc->dsack_start == tc->dsack_end) /* else an earlier part of the segment was a duplicate, too */
+            tcp_report_dup(tc, tc->reass.blk[0].start, seq_min(tc->reass.blk[0].end, tc->rcv_nxt));
+        more = reass_take(&tc->reass, &s->arena, tc->rcv_nxt, &end);
 
         if (more != NULL) {
             rcvq_append(&tc->rcvq, more);
@@ -107,6 +121,7 @@ static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, s
         break;
     }
     tcp_rcv_charge(s, tc);
+    tcp_report_dup(tc, dup_start, dup_end);
     tcp_send_ack(s, tc); /* at once, one per segment: the sender counts them (RFC 5681 4.2) */
 }
 
@@ -117,6 +132,7 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
 
     if (seq_lt(*seq, tc->rcv_nxt)) {
         dup = tc->rcv_nxt - *seq;
+        tcp_report_dup(tc, *seq, *seq + MIN(dup, len));
         if (dup >= len) {
             if (!(*fin && dup == len)) {
                 *fin = false;

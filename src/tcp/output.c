@@ -25,15 +25,30 @@ static void send_failed(struct z_stack *s, struct tcp_conn *tc, int err)
         tcp_timer_set(s, tc, TT_PERSIST, tc->rtt.rto_ns);
 }
 
+/*
+ * How much from seq on the peer takes: it may have made its window smaller (RFC 9293 3.8.6, SHLD-15, SHLD-16). The first octets
+ * go in any case, as a probe. Less than a unit of the peer's scale beyond the window is rounding.
+ */
+static uint32_t window_room(const struct tcp_conn *tc, uint32_t seq)
+{
+    uint32_t edge = tc->snd_una + tc->snd_wnd + (tc->snd_wnd > 0 ? (1u << tc->snd_wscale) - 1 : 0);
+
+    if (seq_lt(seq, edge))
+        return edge - seq;
+    return seq == tc->snd_una ? UINT32_MAX : 0;
+}
+
 /* One record of the sent map again, cut to a segment. 0, or -errno of tcp_send_segment. */
 static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r)
 {
     uint32_t data_end = seq_min(r->end, tc->sndq.end_seq);
-    uint32_t len = data_end - r->start, fit;
+    uint32_t len = data_end - r->start, fit, room = window_room(tc, r->start);
     bool fin = r->end != data_end;
     int ret;
 
-    fit = tcp_seg_fit(tc, r->start, MIN(len, tcp_eff_mss(tc)));
+    if (room == 0)
+        return -EAGAIN;
+    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room));
     if (fit < len) {
         uint32_t start = r->start;
 
@@ -51,6 +66,9 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, r, tcp_pipe(tc));
     sent_retransmitted(&tc->sent, r, s->now_ns);
+    tcp_sent_again(tc, MAX(len, 1u));
+    if (r == sent_first(&tc->sent) && tc->ca == TCP_CA_RECOVERY) /* it has the time of a first transmission to be acknowledged */
+        tcp_rexmt_arm(s, tc);
     stack_count(s, CTR_TCP_RETRANS);
     s->ctr.v[CTR_TCP_RETRANS_BYTES] += len;
     return 0;
@@ -137,6 +155,8 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
+    if (unlikely(tc->ca == TCP_CA_RECOVERY))
+        prr_sent(&tc->prr, len);
     if (len > 0 && len < tcp_eff_mss(tc))
         tc->snd_sml = end;
     if (fin)
@@ -181,6 +201,26 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
     return ret;
 }
 
+/* RFC 8985 7.3: new data if the peer's window takes some, cwnd or not; else the last segment again. */
+bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
+{
+    uint32_t avail = tc->fin_sent ? 0 : tc->sndq.end_seq - tc->snd_nxt, mss = tcp_eff_mss(tc), flight = tcp_in_flight(tc);
+    uint32_t wnd = tc->snd_wnd > flight ? tc->snd_wnd - flight : 0, len = MIN(MIN(avail, mss), wnd);
+    struct sent_rec *r = sent_last(&tc->sent);
+
+    *retrans = len == 0;
+    if (len > 0) {
+        len = tcp_seg_fit(tc, tc->snd_nxt, len);
+        return send_new(s, tc, len, len == avail && tc->fin_queued && wnd > len) == 0;
+    }
+    if (r->end - r->start > mss) {
+        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records) != 0)
+            return false;
+        r = sent_last(&tc->sent);
+    }
+    return retransmit(s, tc, r) == 0;
+}
+
 /* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
 static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -194,13 +234,13 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
 
     if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
         return;
-    tcp_rtt_conf(s, &rc);
     if (tcp_in_flight(tc) > 0) {
-        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc))); /* RFC 6298 5.1 */
+        tcp_rexmt_arm(s, tc); /* RFC 6298 5.1 */
         return;
     }
     if (tcp_timer_on(tc, TT_PACE) || (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent)))
         return;
+    tcp_rtt_conf(s, &rc);
     /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
     tcp_timer_set(s, tc, TT_PERSIST, tc->opt.cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
 }
@@ -214,6 +254,7 @@ static void note_app_limited(struct tcp_conn *tc)
 
 static void output_data(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint32_t nxt = tc->snd_nxt;
     bool was_limited = tc->cwnd_limited;
     int ret;
 
@@ -231,7 +272,7 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
         return;
     }
     restart_after_idle(s, tc);
-    ret = output_lost(s, tc);
+    ret = tc->undo.frto == FRTO_SECOND_ACK ? 0 : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
     if (ret == 0)
         ret = output_new(s, tc);
     if (ret != 0 && ret != -EAGAIN)
@@ -241,6 +282,8 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     if (unlikely(tc->rate != NULL))
         note_app_limited(tc);
     arm_timers(s, tc);
+    if (tc->snd_nxt != nxt)
+        tcp_tlp_schedule(s, tc);
 }
 
 /* SYN-SENT: a SYN that found no buffer, or the one that waited for data to carry (RFC 7413). */

@@ -41,5 +41,5 @@ uint32_t prr_on_ack(struct prr *p, uint32_t delivered, uint32_t in_flight, uint3
         count = catch_up(p, delivered, ssthresh - in_flight, mss, safe);
     if (p->out == 0 && count < mss) /* the fast retransmit itself; counted in bytes, less than a segment is none */
         count = mss;
-    return in_flight + (uint32_t)MAX(count, 0);
+    return MAX(in_flight + (uint32_t)MAX(count, 0), mss); /* nothing in flight: no acknowledgement would come */
 }

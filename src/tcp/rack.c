@@ -6,6 +6,8 @@
 #include "base/poison.h"
 
 #define REO_WND_PERSIST 16u
+/* No network is trusted to keep the order to less than this: what arrives is looked at in bursts, and timers have a tick. */
+#define REO_WND_MIN_NS (100 * NS_PER_US)
 
 void rack_arrived(struct rack *r, uint64_t xmit_ns, uint32_t end_seq, uint64_t now_ns)
 {
@@ -40,5 +42,5 @@ uint64_t rack_reo_wnd_ns(const struct rack *r, uint64_t min_rtt_ns, uint64_t srt
 {
     if (!r->reordering_seen && (in_recovery || n_sacked >= RACK_DUP_THRESH))
         return 0;
-    return MIN((r->reo_wnd_steps + 1u) * (min_rtt_ns / 4), srtt_ns);
+    return MAX(MIN((r->reo_wnd_steps + 1u) * (min_rtt_ns / 4), srtt_ns), REO_WND_MIN_NS);
 }

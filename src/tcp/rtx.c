@@ -1,6 +1,7 @@
 /*
- * Loss recovery: RFC 6675 with SACK, RFC 6582 (NewReno) without, RFC 6298 after a timeout. Decides what is lost and when
- * recovery begins and ends; output sends it.
+ * Loss recovery. With SACK: RACK decides what is lost (RFC 8985) on the scoreboard of RFC 6675; without: RFC 6582 (NewReno). After a
+ * timeout RFC 6298 and F-RTO (RFC 5682). Fast recovery sends at the rate of PRR (RFC 9937). What turns out to have been no loss
+ * is undone (RFC 4015). This file decides what is lost, when recovery begins and ends; output sends it.
  */
 #include "tcp/conn.h"
 
@@ -18,95 +19,242 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
     return pipe;
 }
 
-static void enter_recovery(struct z_stack *s, struct tcp_conn *tc)
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
 {
+    tc->total_retrans++;
+    undo_retransmitted(&tc->undo, len);
+    if (tc->ca == TCP_CA_RECOVERY)
+        prr_sent(&tc->prr, len);
+}
+
+static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
+{
+    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX((uint32_t)tc->smss, 1u)); /* a frame may carry several segments */
+
+    return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
+}
+
+/* RFC 8985 6.2 step 5. The timer is for the first segment that may still be late: one deadline, and each expiry takes what is due. */
+static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint64_t wait_ns;
+    uint32_t lost;
+
+    if (!tc->sack_on || !tc->rack.valid)
+        return 0;
+    lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns, &wait_ns);
+    if (unlikely(wait_ns > 0))
+        tcp_timer_set(s, tc, TT_RACK, wait_ns);
+    else
+        tcp_timer_stop(tc, TT_RACK);
+    return lost;
+}
+
+/* just: bytes that the present acknowledgement delivered; they are part of what this recovery will deliver (RFC 9937 6.1). */
+static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
+{
+    uint32_t arrived = tc->sack_on ? tc->sent.sacked_bytes : tc->dupacks * (uint32_t)tc->smss;
+
     if (unlikely(tcp_mtup_lost(s, tc)))
         return;
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
         sent_mark_first_lost(&tc->sent);
+    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
     tc->ca = TCP_CA_RECOVERY;
     tc->recover = tc->snd_nxt;
-    tc->rtx_first = true;
+    tc->tlp_out = false;
+    tcp_timer_stop(tc, TT_TLP);
 }
 
-static uint32_t mark_lost(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa)
+/* delivered: bytes that left the network; lost: bytes newly deemed lost. */
+static void reduce(struct tcp_conn *tc, uint32_t delivered, bool safe)
 {
-    uint64_t wait_ns;
-
-    if (!tc->sack_on || !sa->rack_valid || tc->sent.n_sacked < DUP_THRESH)
-        return 0;
-    return sent_mark_rack(&tc->sent, sa->rack_sent_ns, sa->rack_end, s->now_ns - sa->rack_sent_ns, s->now_ns, &wait_ns);
+    if (tc->ca == TCP_CA_RECOVERY && delivered > 0 && !tc->cc.ops->own_recovery)
+        tc->cc.cwnd = prr_on_ack(&tc->prr, delivered, tcp_pipe(tc), tc->cc.ssthresh, tc->cc.smss, safe);
 }
 
-static void open_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked)
+/* snd_una has reached recover. What was lost beyond is a loss of its own. */
+static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
-    uint32_t lost = 0;
-
-    if (acked > 0)
-        tc->dupacks = 0;
-    lost = mark_lost(s, tc, sa);
-    if (lost == 0 && tc->dupacks < DUP_THRESH)
-        return;
-    /* RFC 6582 3.2 step 2: duplicates caused by our own earlier retransmissions start nothing; SACK tells them apart */
-    if (!tc->sack_on && !seq_gt(tc->snd_una, tc->recover) && tc->recover != tc->iss)
-        return;
-    enter_recovery(s, tc);
-}
-
-static void recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked)
-{
-    if (acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
+    if (tc->ca == TCP_CA_RECOVERY)
         tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
-        tc->ca = TCP_CA_OPEN;
-        tc->dupacks = 0;
-        return;
-    }
-    if (tc->sack_on) {
-        mark_lost(s, tc, sa);
-        return;
-    }
-    if (acked > 0) { /* partial ACK: the next segment is lost as well (RFC 6582 3.2 step 3) */
-        uint32_t segs = (acked + tc->smss - 1) / MAX(tc->smss, 1u);
+    rack_recovered(&tc->rack);
+    tc->ca = TCP_CA_OPEN;
+    tc->dupacks = 0;
+    tc->undo.eifel = false; /* DSACKs of what was repeated may still come */
+    tc->undo.frto = FRTO_OFF;
+    if (sent_next_lost(&tc->sent) != NULL)
+        enter_recovery(s, tc, just);
+}
 
-        tc->dupacks = tc->dupacks > segs ? (uint8_t)(tc->dupacks - segs) : 0;
-        sent_mark_first_lost(&tc->sent);
+/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight. */
+static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
+{
+    stack_count(s, tc->ca == TCP_CA_LOSS ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    tc->cc.ops->on_undo(&tc->cc, s->now_ns);
+    undo_end(&tc->undo);
+    if (tc->ca == TCP_CA_OPEN)
+        return;
+    sent_undo_lost(&tc->sent);
+    tc->ca = TCP_CA_OPEN;
+    tc->dupacks = 0;
+    tc->rtx_first = false;
+}
+
+/* RFC 5682: may the timeout have been spurious? True: it was. */
+static bool frto_input(struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
+{
+    struct frto_ack a = {
+        .sack = tc->sack_on,
+        .advanced = f->acked > 0,
+        .complete = seq_geq(tc->snd_una, tc->recover),
+        .duplicate = f->dup,
+        .beyond = seq_gt(tc->snd_una, tc->recover) || (tc->sent.sacked_bytes > 0 && seq_gt(tc->sent.high_sacked, tc->recover)),
+        .original = sa->orig_valid && seq_leq(sa->orig_end, tc->recover),
+        .can_send = seq_gt(tc->sndq.end_seq, tc->snd_nxt) && tc->snd_wnd > tcp_in_flight(tc),
+    };
+
+    if (tc->ca != TCP_CA_LOSS || tc->undo.frto == FRTO_OFF)
+        return false;
+    switch (frto_on_ack(&tc->undo, &a)) {
+    case FRTO_SPURIOUS:
+        return true;
+    case FRTO_SEND_NEW:
+        tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss; /* and one more by slow start */
+        return false;
+    case FRTO_CONVENTIONAL:
+        tc->cc.cwnd = MIN(tc->cc.cwnd, 3 * tc->cc.smss); /* 3a */
+        return false;
+    default:
+        return false;
     }
 }
 
-void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t acked, bool dup)
+/* The peer received something twice (RFC 2883). probe: it was our tail loss probe. */
+static bool dsack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool probe)
 {
-    if (dup && tc->dupacks < UINT8_MAX)
+    stack_count(s, CTR_TCP_DSACK_RX);
+    tc->dsack_dups++;
+    if (probe || tc->dsack_dups > tc->total_retrans) /* more than we repeated: the network duplicates */
+        return false;
+    rack_on_dsack(&tc->rack, tc->snd_una, tc->snd_nxt);
+    return undo_on_dsack(&tc->undo, f->dsack.start, f->dsack.end);
+}
+
+/* Was the present, or the last, reduction a mistake? */
+static void look_for_undo(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
+{
+    bool probe = tcp_tlp_on_ack(s, tc, f, sa->newly_sacked > 0);
+    bool dsack = f->has_dsack && dsack_input(s, tc, f, probe);
+    bool eifel = f->ecr_known && undo_on_ack(&tc->undo, sa->rtx_early, sa->rtx_needed);
+
+    if (likely(!dsack && !eifel && !frto_input(tc, sa, f)))
+        return;
+    tc->rack.reordering_seen |= tc->ca != TCP_CA_LOSS && tc->sack_on; /* an original came late */
+    undo_reduction(s, tc);
+}
+
+static void note_reordering(struct z_stack *s, struct tcp_conn *tc, uint32_t bytes)
+{
+    uint32_t segs = (bytes + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
+
+    stack_count(s, CTR_TCP_REORDERED);
+    tc->reord_seen++;
+    tc->reordering = (uint16_t)MIN(MAX(segs, (uint32_t)tc->reordering), (uint32_t)UINT16_MAX);
+    tc->rack.reordering_seen = true;
+}
+
+/* RFC 6582 3.2 step 2: duplicates caused by our own earlier retransmissions start nothing; SACK tells them apart. */
+static bool third_duplicate(const struct tcp_conn *tc)
+{
+    return !tc->sack_on && tc->dupacks >= DUP_THRESH && (seq_gt(tc->snd_una, tc->recover) || tc->recover == tc->iss);
+}
+
+/* Partial ACK without SACK: the next segment is lost as well (RFC 6582 3.2 step 3). */
+static uint32_t partial_ack(struct tcp_conn *tc, uint32_t acked)
+{
+    uint32_t segs = (acked + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
+
+    tc->dupacks = tc->dupacks > segs ? (uint8_t)(tc->dupacks - segs) : 0;
+    return sent_mark_first_lost(&tc->sent);
+}
+
+/* RFC 9937 section 6.2, DeliveredData. Without SACK a duplicate tells of one segment, an advance of what no duplicate told. */
+static uint32_t delivered_bytes(const struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f, uint32_t dupacks)
+{
+    uint32_t told = dupacks * (uint32_t)tc->smss;
+
+    if (tc->sack_on)
+        return sa->newly_acked + sa->newly_sacked;
+    if (f->dup)
+        return tc->smss;
+    return f->acked == 0 ? 0 : MAX(f->acked - MIN(f->acked, told), MIN(f->acked, (uint32_t)tc->smss));
+}
+
+void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
+{
+    uint32_t delivered = delivered_bytes(tc, sa, f, tc->dupacks), lost;
+
+    if (f->dup && tc->dupacks < UINT8_MAX)
         tc->dupacks++;
-    switch (tc->ca) {
-    case TCP_CA_OPEN:
-        open_on_ack(s, tc, sa, acked);
-        break;
-    case TCP_CA_RECOVERY:
-        recovery_on_ack(s, tc, sa, acked);
-        break;
-    default: /* TCP_CA_LOSS: what was in flight at the timeout is marked already */
-        mark_lost(s, tc, sa);
-        if (acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
-            tc->ca = TCP_CA_OPEN;
+    if (unlikely(sa->reord_bytes > 0))
+        note_reordering(s, tc, sa->reord_bytes);
+    look_for_undo(s, tc, sa, f);
+    if (sa->rack_valid)
+        rack_arrived(&tc->rack, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+    lost = rack_detect(s, tc);
+    if (tc->ca == TCP_CA_OPEN) {
+        if (f->acked > 0)
             tc->dupacks = 0;
-        }
-        break;
+        if (unlikely(lost > 0 || third_duplicate(tc)))
+            enter_recovery(s, tc, delivered);
+    } else if (f->acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
+        end_recovery(s, tc, delivered);
+    } else if (tc->ca == TCP_CA_RECOVERY && !tc->sack_on && f->acked > 0) {
+        lost += partial_ack(tc, f->acked);
     }
+    reduce(tc, delivered, f->acked > 0 && lost == 0);
+    tcp_tlp_schedule(s, tc);
+}
+
+/* RFC 8985 6.2: the reordering timer. One segment goes at once, others as the acknowledgement of that one allows. */
+void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tcp_in_flight(tc) == 0 || rack_detect(s, tc) == 0)
+        return;
+    if (tc->ca == TCP_CA_OPEN)
+        enter_recovery(s, tc, 0);
+    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery)
+        tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss;
+    tcp_mark_dirty(s, tc);
 }
 
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
 {
     const struct sent_rec *first = sent_first(&tc->sent);
+    bool again = tc->ca == TCP_CA_LOSS;
 
-    /* RFC 2018 section 8: the peer may have thrown away what it had SACKed */
-    if (first != NULL && (first->flags & SENT_SACKED) != 0)
+    if (first != NULL && (first->flags & SENT_SACKED) != 0) { /* RFC 2018 section 8: it has thrown away what it had SACKed */
+        stack_count(s, CTR_TCP_RENEGED);
         sent_renege(&tc->sent);
+    }
+    if (!again)
+        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
+    tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
-    sent_mark_all_lost(&tc->sent);
+    if (tc->sack_on && tc->rack.valid)
+        sent_mark_old_lost(&tc->sent, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns); /* RFC 8985 6.3 */
+    else
+        sent_mark_all_lost(&tc->sent);
     tc->ca = TCP_CA_LOSS;
     tc->recover = tc->snd_nxt;
     tc->dupacks = 0;
     tc->rtx_first = true;
+    tc->tlp_out = false;
+    tcp_timer_stop(tc, TT_RACK);
+    tcp_timer_stop(tc, TT_TLP);
 }

@@ -126,14 +126,19 @@ static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
     return (uint16_t)wire;
 }
 
-static void add_sack(const struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
+static void add_sack(struct z_stack *s, struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
 {
-    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit;
+    uint32_t used = tcp_opts_len(o), room = TCP_OPT_MAX - used, fit, n = 0;
 
     if (len > 0)
         room = len + used < tc->smss ? MIN(room, tc->smss - len - used) : 0;
-    fit = room >= 12 ? (room - 4) / 8 : 0;
-    o->n_sack = (uint8_t)reass_sack(&tc->reass, o->sack, MIN(fit, (uint32_t)TCP_SACK_BLOCKS_MAX));
+    fit = room >= 12 ? MIN((room - 4) / 8, (uint32_t)TCP_SACK_BLOCKS_MAX) : 0;
+    if (unlikely(tc->dsack_start != tc->dsack_end) && fit > 0) { /* RFC 2883 section 4: the first block, once */
+        o->sack[n++] = (struct tcp_sack_block){tc->dsack_start, tc->dsack_end};
+        tc->dsack_start = tc->dsack_end;
+        stack_count(s, CTR_TCP_DSACK_TX);
+    }
+    o->n_sack = (uint8_t)(n + reass_sack(&tc->reass, o->sack + n, fit - n));
 }
 
 static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
@@ -207,8 +212,8 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
         o.ts_val = tcp_ts_now(s, tc);
         o.ts_ecr = tc->ts_recent;
     }
-    if (tc->sack_on && tc->reass.n > 0)
-        add_sack(tc, &o, len);
+    if (tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))
+        add_sack(s, tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
     if (unlikely(tc->ecn_echo_ok))

@@ -145,13 +145,13 @@ static void note_rack(const struct sent_rec *r, struct sent_ack *out)
 }
 
 /* A record that was not sacked before arrived, one way or the other. */
-static void note_delivered(const struct sent_rec *r, struct sent_ack *out)
+static void note_delivered(const struct sent_rec *r, uint64_t rtx_latest_ns, struct sent_ack *out)
 {
     if (unlikely(r->flags & SENT_RATED) && (!(out->rated.flags & SENT_RATED) || r->sent_at_ns >= out->rated.sent_at_ns))
         out->rated = *r;
     if ((r->flags & SENT_RETRANS) != 0) {
         out->acked_retrans = true;
-        if (r->sent_at_ns <= out->rtx_latest_ns) /* otherwise an earlier transmission did, and nobody knows which */
+        if (r->sent_at_ns <= rtx_latest_ns) /* otherwise an earlier transmission did, and nobody knows which */
             note_rack(r, out);
         return;
     }
@@ -170,10 +170,10 @@ static void note_delivered(const struct sent_rec *r, struct sent_ack *out)
 
 static void note_acked(const struct sent_rec *r, struct sent_ack *out)
 {
-    note_delivered(r, out);
+    note_delivered(r, MIN(out->rtx_latest_ns, out->echo_latest_ns), out);
     if ((r->flags & SENT_RETRANS) == 0)
         return;
-    if (r->sent_at_ns > out->rtx_latest_ns)
+    if (r->sent_at_ns > out->echo_latest_ns)
         out->rtx_early = true;
     else
         out->rtx_needed = true;
@@ -225,7 +225,7 @@ static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
     struct sent_rec *r = rec(sm, i);
     uint32_t len = rec_len(r);
 
-    note_delivered(r, out);
+    note_delivered(r, out->rtx_latest_ns, out); /* a SACK of data out of order echoes an older timestamp, which says nothing */
     out->newly_sacked += len;
     if (r->flags & SENT_LOST)
         sm->lost_bytes -= len;

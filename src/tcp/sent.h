@@ -61,10 +61,11 @@ int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit);
 
 /*
  * What an acknowledgement told us. sent_ack and sent_sack add to it; the caller zeroes it for each segment and sets
- * the first two fields.
+ * the first three fields.
  */
 struct sent_ack {
-    uint64_t rtx_latest_ns; /* in: a retransmission later than this cannot be what is acknowledged: an earlier transmission arrived */
+    uint64_t rtx_latest_ns;  /* in: a retransmission later than this is too young to have been acknowledged */
+    uint64_t echo_latest_ns; /* in: what moved the cumulative ACK was sent no later than this, by its timestamp; else UINT64_MAX */
     uint32_t fack;          /* in: the highest sequence number known to have arrived before (RACK.fack) */
     uint32_t newly_acked;   /* bytes leaving by the cumulative ACK that were not sacked before */
     uint32_t newly_sacked;
@@ -75,7 +76,7 @@ struct sent_ack {
     uint32_t reord_bytes;   /* a record sent once arrived this far behind fack (RFC 8985 6.2 step 3) */
     bool rtt_valid, rack_valid, orig_valid;
     bool acked_retrans;     /* some of it had been retransmitted */
-    bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by rtx_latest_ns (RFC 3522) */
+    bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
     bool rtx_needed;        /* a record left by the cumulative ACK whose retransmission may have been what arrived */
     struct sent_rec rated;  /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
 };

@@ -127,6 +127,8 @@ static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tc
     if (old_but_acks_probe(tc, g))
         tcp_ack_input(s, tc, g);
     if ((g->h.flags & TH_RST) == 0) {
+        if (g->len > 0 && seq_leq(g->h.seq + g->len, tc->rcv_nxt))
+            tcp_report_dup(tc, g->h.seq, g->h.seq + g->len);
         if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
             tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
         else

@@ -276,7 +276,10 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
     i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, &tc->opt);
-    i->tcpi_reordering = 3;
+    i->tcpi_total_retrans = tc->total_retrans;
+    i->tcpi_dsack_dups = tc->dsack_dups;
+    i->tcpi_reord_seen = tc->reord_seen;
+    i->tcpi_reordering = MAX((uint32_t)tc->reordering, RACK_DUP_THRESH); /* as Linux: three unless more was seen */
     i->tcpi_rcv_space = tc->opt.rcvbuf_bytes;
     tcp_info_congestion(tc, i);
 }

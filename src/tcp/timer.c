@@ -10,6 +10,7 @@
 
 #include "base/poison.h"
 
+#define RTO_RESTART_THRESH 4u /* rrthresh of RFC 7765 */
 #define ORPHAN_PROBES_MAX 8u /* zero-window probes of a connection that nobody holds any more */
 
 void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c)
@@ -41,6 +42,33 @@ void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, 
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t)
 {
     tc->deadline_ns[t] = 0; /* the wheel node may fire for nothing */
+}
+
+/* The whole timeout, from now. */
+void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc)
+{
+    struct rtt_conf rc;
+
+    tcp_rtt_conf(s, &rc);
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+}
+
+/*
+ * RFC 6298 5.3, and RFC 7765 (RTO restart): with so little in flight that duplicate ACKs cannot tell of a loss, the time since
+ * the first of it was sent counts.
+ */
+void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *first = sent_first(&tc->sent);
+    uint64_t age;
+
+    if (tcp_timer_on(tc, TT_PERSIST))
+        return;
+    tcp_rexmt_arm(s, tc);
+    age = s->now_ns - first->sent_at_ns;
+    if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent &&
+        tc->deadline_ns[TT_REXMT] > s->now_ns + age)
+        tcp_timer_set(s, tc, TT_REXMT, tc->deadline_ns[TT_REXMT] - s->now_ns - age);
 }
 
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
@@ -89,7 +117,6 @@ uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t limit = tc->passive ? s->conf.synack_retries : tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
-    struct rtt_conf rc;
 
     if (r2_reached(s, tc, tc->rexmt_count, limit)) {
         give_up(s, tc);
@@ -98,9 +125,8 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     tc->rexmt_count++;
     stack_count(s, CTR_TCP_RTO);
     rtt_backoff(&tc->rtt);
-    tcp_rtt_conf(s, &rc);
     tcp_open_send(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+    tcp_rexmt_arm(s, tc);
 }
 
 /* Something came from the peer since the oldest segment was last sent. */
@@ -113,8 +139,6 @@ static bool peer_answered(struct tcp_conn *tc)
 
 static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct rtt_conf rc;
-
     if (tc->first_rexmt_at_ns == 0) {
         const struct sent_rec *r = sent_first(&tc->sent);
 
@@ -135,8 +159,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     tcp_mtup_timeout(s, tc);
     tcp_recovery_on_rto(s, tc);
     rtt_backoff(&tc->rtt);
-    tcp_rtt_conf(s, &rc);
-    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+    tcp_rexmt_arm(s, tc);
     tcp_mark_dirty(s, tc);
 }
 
@@ -227,6 +250,12 @@ static void keep_timeout(struct z_stack *s, struct tcp_conn *tc)
 static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
 {
     switch (t) {
+    case TT_RACK:
+        tcp_rack_timeout(s, tc);
+        break;
+    case TT_TLP:
+        tcp_tlp_timeout(s, tc);
+        break;
     case TT_REXMT:
         rexmt_timeout(s, tc);
         break;

@@ -2,6 +2,7 @@
  * TIME-WAIT: 2 MSL of quiet (RFC 9293 3.6.1), kept by a record of its own: the connection block is given back when no descriptor
  * refers to it. Bounded in number. What ends it early is a new SYN that cannot be an old one (RFC 6191), never a reset (RFC 1337).
  */
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -116,6 +117,7 @@ static void send_ack(struct z_stack *s, struct tcp_tw *tw)
 
     if (!tcp_ack_allowed(s, &tw->ack_tat_ns) || ip_path_lookup(s, &path, &out.src, &out.dst, false) != 0)
         return;
+    out.flow = ip6_flow_label(s, &out.src, &out.dst, h.sport, h.dport);
     m = pkt_alloc_ctl(s);
     if (m == NULL)
         return; /* the peer asks again */
@@ -127,6 +129,7 @@ static void send_ack(struct z_stack *s, struct tcp_tw *tw)
     m->l4_len = h.hlen;
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
     stack_count(s, CTR_TCP_SEG_TX);
+    out.flow = ip6_flow_label(s, &out.src, &out.dst, tw->ent.lport, tw->ent.rport);
     ip_output(s, &path, &out, m);
 }
 

@@ -73,7 +73,7 @@ void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc)
         tc->tlp_retrans = retrans;
         tc->tlp_end = tc->snd_nxt;
     }
-    tcp_rexmt_restart(s, tc);
+    tcp_rexmt_arm(s, tc);
 }
 
 /* 7.4.2, TLP_process_ack */

@@ -106,6 +106,29 @@ static bool take_line(struct sim_end *e, uint32_t len, uint64_t *done_ns)
     return true;
 }
 
+/* Congestion experienced (RFC 3168) in the IP header behind Ethernet; the IPv4 checksum follows (RFC 1624 equation 3). */
+static bool mark_ce(struct mem_frame *f)
+{
+    uint8_t *ip = f->data + ETH_HLEN_SIM;
+    bool v4 = f->data[12] == 0x08 && f->data[13] == 0x00;
+    uint8_t shift = v4 ? 0 : 4, ecn;
+    uint32_t sum;
+
+    if (f->len < ETH_HLEN_SIM + 20 || (!v4 && !(f->data[12] == 0x86 && f->data[13] == 0xdd)))
+        return false;
+    ecn = (ip[1] >> shift) & 3;
+    if (ecn == 0 || ecn == 3)
+        return false;
+    ip[1] |= (uint8_t)(3 << shift);
+    if (v4) {
+        sum = (uint32_t)(0xffff - (ip[10] << 8 | ip[11])) + (3u - ecn);
+        sum = 0xffff - ((sum & 0xffff) + (sum >> 16));
+        ip[10] = (uint8_t)(sum >> 8);
+        ip[11] = (uint8_t)sum;
+    }
+    return true;
+}
+
 static struct mem_frame *copy_frame(struct sim *sim, const struct mem_frame *f)
 {
     struct mem_frame *copy = mem_frame_get(sim->frames);
@@ -169,6 +192,10 @@ static void transmit(struct sim_end *e, struct mem_frame *f)
         mem_frame_put(f);
         return;
     }
+    e->stats.bytes += f->len;
+    e->stats.queued += e->depart_count;
+    if (e->conf.mark_limit != 0 && e->depart_count > e->conf.mark_limit)
+        e->stats.marked += mark_ce(f);
     dup = chance(e->sim, e->conf.dup_ppm) ? copy_frame(e->sim, f) : NULL;
     schedule(e, f, sent_ns);
     if (dup != NULL) {

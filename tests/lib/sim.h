@@ -35,6 +35,7 @@ struct sim_link_conf {
     uint64_t jitter_ns;    /* added at random, 0 to this; does not change the order */
     uint64_t bits_per_sec; /* 0: no limit */
     uint32_t queue_limit;  /* frames that wait for the line at most, the one on it not counted; 0: SIM_QUEUE_MAX */
+    uint32_t mark_limit;   /* a frame that finds more than this many waiting gets a congestion mark, if it is ECN-capable; 0: never */
     uint32_t mtu;          /* longer frames are lost; 0: no limit */
     uint32_t loss_ppm;
     uint32_t corrupt_ppm; /* one bit of an IPv4 packet is flipped (ARP has no checksum of its own) */
@@ -48,7 +49,8 @@ struct sim_link_conf {
 };
 
 struct sim_link_stats {
-    uint32_t frames, delivered, lost, queue_full, too_long, corrupted, duplicated, reordered, no_frame;
+    uint32_t frames, delivered, lost, queue_full, too_long, corrupted, duplicated, reordered, no_frame, marked;
+    uint64_t bytes, queued; /* sums over the frames that came to the line: their bytes, and how many they found waiting */
 };
 
 struct sim_end {

@@ -43,8 +43,8 @@ static inline void on_sent(void *arg, const uint8_t *f, uint32_t len)
     }
 }
 
-/* A segment of the peer at rcv_nxt + seq, snd_nxt + ack; a SACK block relative to snd_una unless both are 0. */
-static inline void peer_sack(uint8_t flags, int32_t seq, int32_t ack, uint16_t wnd, uint32_t len, uint32_t from, uint32_t to)
+/* A segment of the peer at rcv_nxt + seq, snd_nxt + ack; a SACK block relative to snd_una unless both are 0. It arrives with the next turn. */
+static inline void peer_put(uint8_t flags, int32_t seq, int32_t ack, uint16_t wnd, uint32_t len, uint32_t from, uint32_t to)
 {
     static const uint8_t zeros[1460];
     uint8_t opts[TCP_OPT_MAX];
@@ -60,6 +60,11 @@ static inline void peer_sack(uint8_t flags, int32_t seq, int32_t ack, uint16_t w
     t.h.seq = T->rcv_nxt + (uint32_t)seq;
     t.h.ack = T->snd_nxt + (uint32_t)ack;
     assert_true(world_segment(W, (struct world_rx){0}, &t));
+}
+
+static inline void peer_sack(uint8_t flags, int32_t seq, int32_t ack, uint16_t wnd, uint32_t len, uint32_t from, uint32_t to)
+{
+    peer_put(flags, seq, ack, wnd, len, from, to);
     world_turn(W, NS_PER_MS);
 }
 

@@ -84,7 +84,7 @@ struct seg {
     uint8_t hlen;       /* of in(): a false data offset, bytes */
     const uint8_t *raw; /* of in(): option bytes as they are */
     uint8_t raw_len;
-    uint8_t ttl, tos; /* of out(): 64 and 0 when 0 */
+    uint8_t ttl, tos; /* of out(): 64 and 0 when 0; of in(): tos */
     bool no_df;       /* of out(): may be fragmented */
 };
 
@@ -140,6 +140,7 @@ struct hs {
     uint8_t ws_plus1; /* 0: no window scaling */
     bool sack, ts;
     uint16_t port;
+    uint32_t rtt_ms; /* of passive(): between the SYN,ACK and its acknowledgement */
 };
 #define passive(...) script_passive(__FILE__, __LINE__, (struct hs){__VA_ARGS__}) /* on port 80; listens when nobody does */
 #define active(...) script_active(__FILE__, __LINE__, (struct hs){__VA_ARGS__})

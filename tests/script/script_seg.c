@@ -136,6 +136,22 @@ static bool has_opt(const struct opt *o, uint8_t kind)
     return false;
 }
 
+/* Type of service, or traffic class, of a finished header. */
+static void set_tos(uint8_t *ip, uint8_t tos)
+{
+    uint16_t sum;
+
+    if (ip[0] >> 4 == 6) {
+        ip[0] = (uint8_t)(0x60 | tos >> 4);
+        ip[1] = (uint8_t)((ip[1] & 0x0f) | tos << 4);
+        return;
+    }
+    ip[1] = tos;
+    ip[10] = ip[11] = 0;
+    sum = cksum_finish(cksum_add(0, ip, IPV4_HLEN));
+    memcpy(ip + 10, &sum, 2);
+}
+
 void script_in(const char *file, int line, struct seg g)
 {
     struct flow *f = script_flow(g.port);
@@ -175,6 +191,8 @@ void script_in(const char *file, int line, struct seg g)
     if (g.bad_cksum)
         t[TCP_CKSUM_OFFSET] ^= 0x10;
     script_frame(b, g.bcast_mac ? everybody : script_our_mac, &src, &dst, 6, l4);
+    if (g.tos != 0)
+        set_tos(b + ETH_HLEN, g.tos);
     script_deliver(b, MAX(TCP_OFF + l4, 60u));
     script_turn();
 }

@@ -223,6 +223,8 @@ int script_passive(const char *file, int line, struct hs h)
         reply.o[n++] = (struct opt)WS(7);
     script_out(file, line, reply);
     script_flow(h.port)->ts_on = h.ts;
+    if (h.rtt_ms > 0)
+        script_quiet(file, line, h.rtt_ms);
     script_in(file, line, (struct seg){"A", 1, 1, .win = h.win, .port = h.port});
     script_nothing(file, line);
     fd = script_accept(S.listener);

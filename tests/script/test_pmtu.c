@@ -10,15 +10,15 @@ TEST(report_holds_for_the_destination)
 
     snd(c, 1460);
     out("PA", 1, 1, 1460);
-    in_icmp(3, 4, 1000, 1);
-    out("A", 1, 1, 960);
-    out("PA", 961, 1, 500);
+    in_icmp(3, 4, 1300, 1);
+    out("A", 1, 1, 1260);
+    out("PA", 1261, 1, 200);
     in("A", 1, 1461);
     check_eq(stack()->ctr.v[CTR_PMTU_LOWERED], 1);
     d = passive(.port = 5001); /* checks that the MSS announced is 1460 (MUST-67, RFC 6691) */
     snd(d, 1460);
-    out("A", 1, 1, 960, .port = 5001);
-    out("PA", 961, 1, 500, .port = 5001);
+    out("A", 1, 1, 1260, .port = 5001);
+    out("PA", 1261, 1, 200, .port = 5001);
     in("A", 1, 1461, .port = 5001);
 }
 
@@ -29,10 +29,10 @@ TEST(report_reaches_other_connections)
 
     snd(c, 100);
     out("PA", 1, 1, 100);
-    in_icmp(3, 4, 1000, 1);
+    in_icmp(3, 4, 1300, 1);
     snd(d, 1460);
-    out("A", 1, 1, 960, .port = 5001);
-    out("PA", 961, 1, 500, .port = 5001);
+    out("A", 1, 1, 1260, .port = 5001);
+    out("PA", 1261, 1, 200, .port = 5001);
 }
 
 /* RFC 1191 6.3, RFC 8201 5.3: after ten minutes the link's MTU is tried again. */
@@ -42,17 +42,17 @@ TEST(report_expires)
 
     snd(c, 1460);
     out("PA", 1, 1, 1460);
-    in_icmp(3, 4, 1000, 1);
+    in_icmp(3, 4, 1300, 1);
     skip_all();
     in("A", 1, 1461);
     quiet_ms((HOLD_S - 1) * 1000);
-    snd(c, 1000);
-    out("A", 1461, 1, 960);
-    out("PA", 2421, 1, 40);
-    in("A", 1, 2461);
+    snd(c, 1300);
+    out("A", 1461, 1, 1260);
+    out("PA", 2721, 1, 40);
+    in("A", 1, 2761);
     quiet_ms(12000);
     snd(c, 1460);
-    out("PA", 2461, 1, 1460);
+    out("PA", 2761, 1, 1460);
     check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1460);
 }
 
@@ -61,6 +61,8 @@ TEST(old_router_means_the_next_plateau)
 {
     int c = passive();
 
+    if (v6())
+        return; /* the sizes are those of IPv4 */
     snd(c, 1460);
     out("PA", 1, 1, 1460);
     in_icmp(3, 4, 0, 1);
@@ -75,14 +77,14 @@ TEST(incredible_reports)
 
     snd(c, 1000);
     out("PA", 1, 1, 1000);
-    in_icmp(3, 4, 1000, 0);
-    in_icmp(3, 4, 1000, 1001); /* not sent yet */
+    in_icmp(3, 4, 1300, 0);
+    in_icmp(3, 4, 1300, 1001); /* not sent yet */
     check_eq(stack()->ctr.v[CTR_TCP_ICMP_IGNORED], 2);
     in_icmp(3, 4, 1500, 1); /* the packet quoted has 1500 bytes */
     in_icmp(3, 4, 67, 1);
     nothing();
     in("A", 1, 1001);
-    in_icmp(3, 4, 1000, 1); /* acknowledged meanwhile */
+    in_icmp(3, 4, 1300, 1); /* acknowledged meanwhile */
     check_eq(stack()->ctr.v[CTR_TCP_ICMP_IGNORED], 3);
     check_eq(stack()->ctr.v[CTR_PMTU_LOWERED], 0);
     snd(c, 1460);
@@ -94,6 +96,8 @@ TEST(tiny_report_clears_df)
 {
     int c = passive();
 
+    if (v6())
+        return; /* the sizes are those of IPv4 */
     snd(c, 1000);
     out("PA", 1, 1, 1000);
     in_icmp(3, 4, 68, 1);
@@ -109,9 +113,9 @@ TEST(mss_clamp_announces_the_path)
     c = passive();
     snd(c, 100);
     out("PA", 1, 1, 100);
-    in_icmp(3, 4, 1000, 1);
+    in_icmp(3, 4, 1300, 1);
     in("S", 0, 0, .o = {MSS(1460)}, .port = 5001);
-    out("SA", 0, 1, .o = {MSS(960)}, .port = 5001);
+    out("SA", 0, 1, .o = {MSS(1260)}, .port = 5001);
 }
 
 /* RFC 4821 7.7: after timeouts without any word segments become smaller, and at last may be fragmented. */
@@ -119,6 +123,8 @@ TEST(black_hole)
 {
     int c = passive();
 
+    if (v6())
+        return; /* the sizes are those of IPv4 */
     snd(c, 1460);
     out("PA", 1, 1, 1460);
     after_ms(200);
@@ -137,6 +143,42 @@ TEST(black_hole)
     out("A", 513, 1, 512, .no_df = true);
     out("PA", 1025, 1, 436, .no_df = true);
     in("A", 1, 1461);
+}
+
+/* IPv6 has one size that every path takes (RFC 8200 section 5), and no fragments on the way. */
+TEST(black_hole_over_ipv6)
+{
+    int c = passive();
+
+    if (!v6())
+        return;
+    snd(c, 1460);
+    out("PA", 1, 1, 1460);
+    after_ms(200);
+    out("PA", 1, 1, 1460);
+    after_ms(400);
+    out("PA", 1, 1, 1460);
+    for (uint32_t ms = 800; ms <= 12800; ms *= 2) {
+        after_ms(ms);
+        out("A", 1, 1, 1220);
+    }
+    check_eq(stack()->ctr.v[CTR_TCP_BLACK_HOLE], 1);
+}
+
+/* RFC 8201 section 4: a report below 1280 is none. */
+TEST(tiny_report_over_ipv6)
+{
+    int c = passive();
+
+    if (!v6())
+        return;
+    snd(c, 1460);
+    out("PA", 1, 1, 1460);
+    in_icmp(3, 4, 1259, 1); /* 20 more for IPv6 */
+    nothing();
+    in_icmp(3, 4, 1260, 1);
+    out("A", 1, 1, 1220);
+    out("PA", 1221, 1, 240);
 }
 
 TEST(black_hole_detection_off)
@@ -197,7 +239,7 @@ TEST(probes_raise_the_segment_size)
 
     conf()->mtu_probing = TCP_MTU_PROBING_ALWAYS;
     c = passive();
-    check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1024);
+    check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), v6() ? 1220 : 1024);
     snd(c, 100000);
     check_eq(drain(1460), 1460);
     check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1460);
@@ -213,7 +255,7 @@ TEST(search_after_a_black_hole)
     snd(c, 1460);
     out("PA", 1, 1, 1460);
     skip_ms(1500);
-    check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1024);
+    check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), v6() ? 1220 : 1024);
     in("A", 1, 1461);
     snd(c, 98540);
     check_eq(drain(1460), 1460);
@@ -221,5 +263,5 @@ TEST(search_after_a_black_hole)
 }
 
 RUN(T(report_holds_for_the_destination), T(report_reaches_other_connections), T(report_expires), T(old_router_means_the_next_plateau),
-    T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_detection_off),
+    T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off),
     T(no_black_hole_for_small_segments), T(probes_raise_the_segment_size), T(search_after_a_black_hole))

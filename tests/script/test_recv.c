@@ -314,19 +314,30 @@ struct piece {
 };
 
 /* The islands beyond next, in the order of the SACK option: the one with the new text first, the others are not ordered here. */
-static void check_sack(const struct seg *g, const bool *have, uint32_t next, const struct piece *p)
+static void check_sack(const struct seg *g, const bool *had, const bool *have, uint32_t next, const struct piece *p)
 {
-    uint32_t islands = 0, n = 0;
+    uint32_t islands = 0, n = 0, dup = p->from;
 
     for (uint32_t q = next + 1; q < LAST; q++)
         islands += have[q] && !have[q - 1];
-    for (; g->o[n].kind == 5; n++) {
+    while (dup < p->to && !had[dup])
+        dup++;
+    if (dup < p->to) { /* RFC 2883: what was there already, its first contiguous part, in front of all */
+        check_eq(g->o[0].kind, 5);
+        check_eq(g->o[0].a, dup);
+        while (dup < p->to && had[dup])
+            dup++;
+        check_eq(g->o[0].b, dup);
+        n = 1;
+        islands++;
+    }
+    for (uint32_t first = n; g->o[n].kind == 5; n++) {
         uint32_t from = g->o[n].a, to = g->o[n].b;
 
         check(from > next && to < LAST && !have[from - 1] && !have[to]);
         for (uint32_t q = from; q < to; q++)
             check(have[q]);
-        if (n == 0 && p->from > next)
+        if (n == first && p->from > next)
             check(from <= p->from && p->to <= to);
     }
     check_eq(n, islands);
@@ -341,8 +352,10 @@ static void deliver(const struct piece *p, const int order[5])
     note("order %d %d %d %d %d", order[0], order[1], order[2], order[3], order[4]);
     for (int k = 0; k < 5; k++) {
         const struct piece *g = &p[order[k]];
+        bool had[LAST + 1];
         struct seg ack;
 
+        memcpy(had, have, sizeof(had));
         memset(have + g->from, true, g->to - g->from);
         while (have[next])
             next++;
@@ -350,7 +363,7 @@ static void deliver(const struct piece *p, const int order[5])
         ack = out_any();
         check_eq(ack.ack, next);
         check_eq(ack.seq, 1);
-        check_sack(&ack, have, next, g);
+        check_sack(&ack, had, have, next, g);
         nothing();
     }
     rcv(c, (long)next - 1);

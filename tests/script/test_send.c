@@ -38,12 +38,25 @@ TEST(rto_restarts_on_new_ack)
 {
     int c = passive(.mss = 1000);
 
-    snd(c, 2000);
-    full(1, 2, true);
+    snd(c, 5000);
+    full(1, 5, true);
     quiet_ms(150);
     in("A", 1, 1001);
     after_ms(200);
-    out("PA", 1001, 1, 1000);
+    out("A", 1001, 1, 1000);
+}
+
+/* RFC 7765: from when the oldest segment was sent, if duplicate ACKs cannot come and nothing more will be sent. */
+TEST(rto_restart_counts_the_time_of_a_short_flight)
+{
+    int c = passive(.mss = 1000);
+
+    snd(c, 4000);
+    full(1, 4, true);
+    quiet_ms(150);
+    in("A", 1, 1001);
+    after_ms(50);
+    out("A", 1001, 1, 1000);
 }
 
 /* 5.2: when all is acknowledged it stops. 5.1: it starts with the next data. */
@@ -520,7 +533,8 @@ TEST(sack_timeout_retransmits_the_hole)
     snd(c, 3000);
     full(1, 3, true);
     in("A", 1, 1, .o = {SACK(1001, 3001)});
-    nothing();
+    after_ms(0); /* the reordering timer, of a path without delay */
+    out("A", 1, 1, 1000);
     after_ms(200);
     out("A", 1, 1, 1000);
     in("A", 1, 3001);
@@ -552,7 +566,7 @@ TEST(lost_retransmission_by_timer)
     in("A", 1, 5001);
 }
 
-RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
+RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_restart_counts_the_time_of_a_short_flight), T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample),
     T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
     T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
     T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),

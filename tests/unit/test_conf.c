@@ -269,11 +269,8 @@ static void test_warnings(void **state)
     (void)state;
     expect_warning(BASE "colour=red\n", "config.ini:7: warning: [port0] unknown key \"colour\"; ignored");
     expect_warning(BASE "[zsatck]\nburst=3\n", "config.ini:7: warning: unknown section [zsatck]; ignored");
-    expect_warning(BASE "addr6=ff::02\n", "config.ini:7: warning: [port0] addr6: IPv6 is not there yet; ignored");
-    expect_warning(BASE "[freebsd.boot]\nkern.features.inet6=1\n",
-                   "config.ini:8: warning: [freebsd.boot] kern.features.inet6: IPv6 is not there yet; ignored");
-    expect_warning(BASE "[freebsd.sysctl]\nnet.inet6.ip6.forwarding=0\n",
-                   "config.ini:8: warning: [freebsd.sysctl] net.inet6.ip6.forwarding: IPv6 is not there yet; ignored");
+    expect_error(BASE "addr6=ff02::2\n", "config.ini:7: [port0] addr6: found \"ff02::2\", expected an IPv6 address like 2001:db8::2");
+    expect_silence(BASE "[freebsd.boot]\nkern.features.inet6=1\n[freebsd.sysctl]\nnet.inet6.ip6.forwarding=0\n");
     expect_warning(BASE "[dpdk]\npkt_tx_delay=100\n",
                    "config.ini:8: warning: [dpdk] pkt_tx_delay: ignored, packets are sent without delay");
     expect_warning(BASE "[port1]\naddr=10.0.0.300\n", "config.ini:7: warning: [port1] is not in [dpdk] port_list; ignored");
@@ -335,10 +332,12 @@ static void test_zstack(void **state)
     struct conf c;
 
     (void)state;
-    assert_int_equal(parse(&c, BASE
-                           "[zstack]\nconn_memory=64m\nrx_buffers=1024\nloan_quota=1M\nttl=9\nsack=0\nrto_min_ms=50\nrto_max_ms=60000\n"
-                           "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nmax_timewait=600\nport_first=1\ncopy_break=0\n"),
-                     0);
+    assert_int_equal(
+        parse(
+            &c, BASE
+            "[zstack]\nconn_memory=64m\nrx_buffers=1024\nloan_quota=1M\nttl=9\nsack=0\nrto_min_ms=50\nrto_max_ms=60000\n"
+            "poll_thread=1\nwait_in_run=1\nseed=18446744073709551615\nmax_connections=500\nmax_timewait=600\nport_first=1\ncopy_break=0\n"),
+        0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.conn_memory_bytes, 64 * MIB);
     assert_int_equal(c.stack.pools.rx, 1024);
@@ -445,6 +444,100 @@ static void test_too_many_eal_args(void **state)
     for (int i = 0; i < CONF_MAX_EAL_ARGS; i++)
         strcat(text, "a ");
     expect_error(text, "config.ini: more than 64 arguments for EAL (allow, vdevs, extra_eal_args)");
+}
+
+static void test_ipv6_and_routes(void **state)
+{
+    const struct inaddr ll = {.b = {0xfe, 0x80, [15] = 1}};
+    struct conf c;
+
+    (void)state;
+    assert_int_equal(parse(&c, BASE
+                           "addr6=2001:db8::2\nprefix_len=48\ngateway6=fe80::1\nvip_addr6=2001:db8::3; 2001:db8:0:1::4\n"
+                           "routes=10.1.0.0/16 via 10.0.0.7, default via 10.0.0.9 metric 5 ,2001:db8:1::/48 via fe80::1,10.9.0.0/24\n"),
+                     0);
+    assert_int_equal(said.n, 0);
+    assert_int_equal(c.port[0].n_addrs6, 3);
+    assert_int_equal(c.port[0].addr6[0].plen, 48);
+    assert_int_equal(c.port[0].addr6[2].plen, 64);
+    assert_int_equal(c.port[0].addr6[2].addr.b[7], 1);
+    assert_true(inaddr_eq(&c.port[0].gateway6, &ll));
+    assert_int_equal(c.port[0].n_routes, 4);
+    assert_int_equal(inaddr_to_v4(&c.port[0].route[0].prefix), 0x0a010000);
+    assert_int_equal(c.port[0].route[0].plen, 96 + 16);
+    assert_int_equal(inaddr_to_v4(&c.port[0].route[0].gateway), 0x0a000007);
+    assert_int_equal(c.port[0].route[1].plen, 96);
+    assert_true(inaddr_is_v4(&c.port[0].route[1].prefix));
+    assert_int_equal(c.port[0].route[1].metric, 5);
+    assert_int_equal(c.port[0].route[2].plen, 48);
+    assert_true(inaddr_is_any(&c.port[0].route[3].gateway));
+    conf_free(&c);
+}
+
+#define ROUTES "routes like 10.1.0.0/16 via 10.0.0.1, default via 10.0.0.254 metric 10, 2001:db8::/32 via fe80::1"
+
+static void test_bad_ipv6_and_routes(void **state)
+{
+    static const char *const bad[] = {"10.1.0.0/33",
+                                      "10.1.0.0",
+                                      "2001:db8::/129",
+                                      "default",
+                                      "10.1.0.0/16 via",
+                                      "via 1.2.3.4",
+                                      "",
+                                      "default via fe80",
+                                      "::/0 via 1.2.3.4",
+                                      "default via 0.0.0.0",
+                                      "10.1.0.0/16 via 10.0.0.1 metric",
+                                      "10.1.0.0/16 by 10.0.0.1"};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[512], line[512];
+
+        snprintf(text, sizeof(text), BASE "routes=10.9.0.0/16 via 10.0.0.1,%s,10.8.0.0/16\n", bad[i]);
+        snprintf(line, sizeof(line), "config.ini:7: [port0] routes: found \"10.9.0.0/16 via 10.0.0.1,%s,10.8.0.0/16\", expected " ROUTES,
+                 bad[i]);
+        expect_error(text, line);
+    }
+    expect_error(BASE "addr6=::ffff:1.2.3.4\n",
+                 "config.ini:7: [port0] addr6: found \"::ffff:1.2.3.4\", expected an IPv6 address like 2001:db8::2");
+    expect_error(BASE "addr6=2001:db8::2\nprefix_len=129\n",
+                 "config.ini:8: [port0] prefix_len: found \"129\", expected a number from 1 to 128");
+}
+
+#define VLANS "[dpdk]\nlcore_mask=1\nport_list=0,1\nvlan_filter=10-11\n[vlan10]\nportid=1\naddr=10.2.0.2\nnetmask=255.255.255.0\n"
+
+static void test_vlans(void **state)
+{
+    struct conf c;
+
+    (void)state;
+    /* port 1 has none of its own: what F-Stack files say of it is ignored */
+    assert_int_equal(parse(&c, VLANS "gateway=10.2.0.1\n[vlan11]\nportid=1\naddr=10.3.0.2\nnetmask=255.255.255.0\nif_name=blue\n" PORT
+                                     "[port1]\naddr=10.2.0.2\nnetmask=255.255.255.0\nmtu=1400\n"),
+                     0);
+    assert_int_equal(said.n, 1);
+    assert_string_equal(said.line[0],
+                        "config.ini:19: warning: [port1] addr: the addresses of a port with VLANs are those of its [vlanN]; ignored");
+    assert_int_equal(c.n_ports, 2);
+    assert_int_equal(c.port[1].n_addrs, 0);
+    assert_int_equal(c.port[1].mtu, 1400);
+    assert_int_equal(c.n_vlans, 2);
+    assert_int_equal(c.vlan[0].vid, 10);
+    assert_int_equal(c.vlan[0].port_id, 1);
+    assert_string_equal(c.vlan[0].if_name, "vlan10");
+    assert_int_equal(c.vlan[0].gateway, 0x0a020001);
+    assert_string_equal(c.vlan[1].if_name, "blue");
+    conf_free(&c);
+    expect_error(VLANS PORT "[port1]\n", "config.ini: [vlan11]: missing, expected this section because [dpdk] vlan_filter has 11");
+    expect_error(VLANS "[vlan11]\nportid=2\n", "config.ini:10: [vlan11] portid: found \"2\", expected a port of [dpdk] port_list");
+    expect_error("[dpdk]\nvlan_filter=4095\n", "config.ini:2: [dpdk] vlan_filter: found \"4095\", expected VLAN numbers from 1 to 4094");
+    expect_error("[dpdk]\nvlan_filter=x\n",
+                 "config.ini:2: [dpdk] vlan_filter: found \"x\", expected at most 56 VLAN numbers like 10 or 10-12,20");
+    expect_error(VLANS "[vlan11]\nportid=1\naddr=10.2.0.2\nnetmask=255.255.255.0\n" PORT "[port1]\n",
+                 "config.ini: [vlan10] and [vlan11]: found 10.2.0.2 in both, expected every address once");
+    expect_warning(BASE "[vlan9]\naddr=1.2.3.4\n", "config.ini:7: warning: [vlan9] is not in [dpdk] vlan_filter; ignored");
 }
 
 /* F-Stack's own file: accepted, but for the netmask that it ships with a slip of the pen. */
@@ -578,12 +671,27 @@ static void test_documented(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),    cmocka_unit_test(test_port_keys),     cmocka_unit_test(test_point_to_point_mask),
-        cmocka_unit_test(test_syntax),      cmocka_unit_test(test_missing),       cmocka_unit_test(test_bad_dpdk),
-        cmocka_unit_test(test_bad_port),    cmocka_unit_test(test_too_many_vips), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_freebsd),     cmocka_unit_test(test_zstack),        cmocka_unit_test(test_zstack_bad),
-        cmocka_unit_test(test_eal),         cmocka_unit_test(test_eal_memory),    cmocka_unit_test(test_too_many_eal_args),
-        cmocka_unit_test(test_fstack_file), cmocka_unit_test(test_load),          cmocka_unit_test(test_default_r2),
+        cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_port_keys),
+        cmocka_unit_test(test_point_to_point_mask),
+        cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_bad_dpdk),
+        cmocka_unit_test(test_bad_port),
+        cmocka_unit_test(test_too_many_vips),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_freebsd),
+        cmocka_unit_test(test_zstack),
+        cmocka_unit_test(test_zstack_bad),
+        cmocka_unit_test(test_eal),
+        cmocka_unit_test(test_eal_memory),
+        cmocka_unit_test(test_too_many_eal_args),
+        cmocka_unit_test(test_ipv6_and_routes),
+        cmocka_unit_test(test_bad_ipv6_and_routes),
+        cmocka_unit_test(test_vlans),
+        cmocka_unit_test(test_fstack_file),
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_default_r2),
         cmocka_unit_test(test_documented),
     };
 

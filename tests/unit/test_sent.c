@@ -38,7 +38,7 @@ static void fill(uint32_t n)
 
 static struct sent_ack ack(uint32_t bytes)
 {
-    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     sent_ack(&sm, &arena, BASE + bytes, &a);
     sent_check(&sm);
@@ -49,7 +49,7 @@ static struct sent_ack ack(uint32_t bytes)
 static struct sent_ack sack(uint32_t from, uint32_t to)
 {
     struct tcp_sack_block b = {.start = BASE + from * SMSS, .end = BASE + to * SMSS};
-    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     sent_sack(&sm, &b, 1, &a);
     sent_check(&sm);
@@ -446,28 +446,39 @@ static void undo(void **state)
     assert_int_equal(index_of(sent_next_lost(&sm)), 0);
 }
 
-/* RFC 8985 6.2 step 2: the reference is the latest transmission, a retransmission only when it can have arrived. */
+/*
+ * RFC 8985 6.2 step 2: the reference is the latest transmission, a retransmission only when it can have arrived: not when it is
+ * younger than any round trip, nor when the timestamp echo of the cumulative ACK is older (which RFC 3522 asks for as well).
+ */
 static void rack_reference(void **state)
 {
     (void)state;
-    struct sent_ack a = {.rtx_latest_ns = 1999};
+    struct sent_ack a;
 
-    fill(6);
-    a = sack(2, 4);
+    fill(8);
+    a = sack(4, 6);
     assert_true(a.rack_valid);
-    assert_int_equal(a.rack_sent_ns, 1003);
-    assert_int_equal(a.rack_end, BASE + 400);
-    lost_before(3);
-    rtx(sent_next_lost(&sm), 2000);
-    a = (struct sent_ack){.rtx_latest_ns = 1999};
+    assert_int_equal(a.rack_sent_ns, 1005);
+    assert_int_equal(a.rack_end, BASE + 600);
+    lost_before(5);
+    for (uint64_t t = 2000; t < 2004; t++)
+        rtx(sent_next_lost(&sm), t);
+    a = (struct sent_ack){.rtx_latest_ns = 1999, .echo_latest_ns = 2000}; /* the first: too young */
     sent_ack(&sm, &arena, BASE + 100, &a);
     assert_false(a.rack_valid);
-    assert_true(a.rtx_early && !a.rtx_needed);
-    rtx(sent_next_lost(&sm), 2100);
-    a = (struct sent_ack){.rtx_latest_ns = 2100};
-    sent_ack(&sm, &arena, BASE + 200, &a);
-    assert_int_equal(a.rack_sent_ns, 2100);
     assert_true(a.rtx_needed && !a.rtx_early);
+    a = (struct sent_ack){.rtx_latest_ns = 3000, .echo_latest_ns = 2000}; /* the second: an old echo */
+    sent_ack(&sm, &arena, BASE + 200, &a);
+    assert_false(a.rack_valid);
+    assert_true(a.rtx_early && !a.rtx_needed);
+    a = (struct sent_ack){.rtx_latest_ns = 2002, .echo_latest_ns = 2002};
+    sent_ack(&sm, &arena, BASE + 300, &a);
+    assert_int_equal(a.rack_sent_ns, 2002);
+    assert_true(a.rtx_needed && !a.rtx_early);
+    a = (struct sent_ack){.rtx_latest_ns = 2003, .echo_latest_ns = 0}; /* SACKed: the echo is of another segment */
+    sent_sack(&sm, &(struct tcp_sack_block){BASE + 300, BASE + 400}, 1, &a);
+    assert_int_equal(a.rack_sent_ns, 2003);
+    assert_false(a.rtx_needed || a.rtx_early);
 }
 
 /* RFC 8985 6.2 step 3: sent once, and below what is known to have arrived before this acknowledgement. */
@@ -551,7 +562,7 @@ static void split_errors(void **state)
 static void split_and_retransmit_a_part(void **state)
 {
     (void)state;
-    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
     assert_int_equal(sent_add(&sm, &arena, BASE, BASE + 6400, 1, LIMIT), 0);
     assert_int_equal(sent_mark_first_lost(&sm), 6400);

@@ -108,7 +108,7 @@ static void op_add(void)
     nxt += len;
 }
 
-static void note(uint32_t off, struct sent_ack *a)
+static void note(uint32_t off, uint64_t rtx_latest_ns, struct sent_ack *a)
 {
     const struct cell *c = &cell[off];
     uint32_t start = off, end = rec_end(off);
@@ -118,7 +118,7 @@ static void note(uint32_t off, struct sent_ack *a)
         return;
     while (start > una && !cell[start].boundary)
         start--;
-    if (!retrans || c->sent_at <= a->rtx_latest_ns) {
+    if (!retrans || c->sent_at <= rtx_latest_ns) {
         if (!a->rack_valid || c->sent_at > a->rack_sent_ns || (c->sent_at == a->rack_sent_ns && isn + end - a->rack_end < SPACE)) {
             a->rack_valid = true;
             a->rack_sent_ns = c->sent_at;
@@ -160,7 +160,11 @@ static void same(const struct sent_ack *got, const struct sent_ack *want)
 
 static struct sent_ack fresh_ack(void)
 {
-    return (struct sent_ack){.rtx_latest_ns = now - MIN(now, unit_below(&seed, 100)), .fack = isn + una + unit_below(&seed, nxt - una + 1)};
+    return (struct sent_ack){
+        .rtx_latest_ns = now - MIN(now, unit_below(&seed, 100)),
+        .echo_latest_ns = now - MIN(now, unit_below(&seed, 100)),
+        .fack = isn + una + unit_below(&seed, nxt - una + 1),
+    };
 }
 
 static void op_ack(void)
@@ -170,11 +174,11 @@ static void op_ack(void)
 
     for (uint32_t i = una; i < to; i++) {
         if (i == una || cell[i].boundary)
-            note(i, &want);
+            note(i, MIN(want.rtx_latest_ns, want.echo_latest_ns), &want);
         want.newly_acked += !(cell[i].flags & SENT_SACKED);
         if ((cell[i].flags & (SENT_RETRANS | SENT_SACKED)) == SENT_RETRANS) {
-            want.rtx_early |= cell[i].sent_at > want.rtx_latest_ns;
-            want.rtx_needed |= cell[i].sent_at <= want.rtx_latest_ns;
+            want.rtx_early |= cell[i].sent_at > want.echo_latest_ns;
+            want.rtx_needed |= cell[i].sent_at <= want.echo_latest_ns;
         }
     }
     una = to;
@@ -195,7 +199,7 @@ static void op_sack(void)
         for (uint32_t off = una; off < nxt; off = rec_end(off)) {
             if (off < start || rec_end(off) > end || (cell[off].flags & SENT_SACKED))
                 continue;
-            note(off, &want);
+            note(off, want.rtx_latest_ns, &want);
             want.newly_sacked += rec_end(off) - off;
             for (uint32_t i = off, e = rec_end(off); i < e; i++)
                 cell[i].flags = (uint8_t)((cell[i].flags & SENT_RETRANS) | SENT_SACKED);
