@@ -249,7 +249,7 @@ static void neigh_set_known(struct neigh_table *t, struct neigh *n, enum neigh_s
         TAILQ_INSERT_TAIL(&t->lru, n, lru);
     }
     wheel_cancel(t->wheel, &n->timer);
-    n->state = state;
+    n->state = (uint8_t)state;
     n->stale_at_ns = state == NEIGH_REACHABLE ? now_ns + neigh_timing(t, n)->reachable_ns : 0;
     n->check_at_ns = 0;
 }
