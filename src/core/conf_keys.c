@@ -156,6 +156,8 @@ const struct conf_key conf_keys_zstack[] = {
     BOOL(Z, "sndbuf_auto", stack.sndbuf_auto),
     BOOL(Z, "rcvbuf_auto", stack.rcvbuf_auto),
     NUM(Z, "somaxconn", stack.somaxconn, 1, 1048576),
+    NUM(Z, "syncookies", stack.syncookies, 0, 2),
+    NUM(Z, "syn_cache_limit", stack.syn_cache_limit, 0, 16777216),
     NUM(Z, "reass_blocks", stack.reass_blocks, 4, 4096),
     NUM(Z, "sent_records", stack.sent_records, 16, 16384),
     MSEC(Z, "msl_ms", stack.msl_ns, 1, 240000),
