@@ -24,7 +24,7 @@ static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, con
 
 static const struct neigh_timing *neigh_timing(const struct neigh_table *t, const struct neigh *n)
 {
-    return inaddr_is_v4(&n->addr) ? &t->v4 : &t->v6[n->nif % NEIGH_NETIFS];
+    return inaddr_is_v4(&n->addr) ? &t->v4 : &t->v6[n->nif];
 }
 
 int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, const struct neigh_conf *conf)

@@ -15,8 +15,11 @@
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/icmp6.h"
+#include "wire/igmp.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/mld.h"
+#include "wire/nd.h"
 #include "wire/print.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
@@ -271,13 +274,74 @@ static void fuzz_cksum(const uint8_t *p, size_t n)
     free(b);
 }
 
+/* The first byte chooses the addresses. What is accepted is built and parsed again to the same. */
+static void fuzz_nd_msg(const uint8_t *p, size_t n)
+{
+    static const struct inaddr src[] = {{.b = {0xfe, 0x80, [15] = 1}}, {.b = {0}}, {.b = {0x20, 1, [15] = 1}}};
+    static const struct inaddr dst[] = {{.b = {0xff, 2, [15] = 1}}, {.b = {0xfe, 0x80, [15] = 2}}};
+    static uint8_t out[ND_BUILD_MAX + 65536], again[ND_BUILD_MAX + 65536];
+    const struct inaddr *from, *to;
+    struct nd_msg m, g;
+    uint32_t len;
+    uint8_t *c;
+
+    if (n == 0)
+        return;
+    from = &src[p[0] % 3];
+    to = &dst[p[0] / 3 % 2];
+    c = exact(p + 1, n - 1);
+    if (nd_parse(c, (uint32_t)(n - 1), from, to, 255, &m) == ND_OK) {
+        Z_CHECK(m.n_prefixes <= ND_PREFIXES_MAX);
+        Z_CHECK(m.redirected == NULL || (m.redirected > c && m.redirected + m.redirected_len <= c + n - 1));
+        for (unsigned i = 0; i < m.n_prefixes; i++)
+            Z_CHECK(m.prefix[i].plen <= 128);
+        len = nd_build(out, &m);
+        Z_CHECK(nd_parse(out, len, from, to, 255, &g) == ND_OK);
+        Z_CHECK(nd_build(again, &g) == len && memcmp(out, again, len) == 0);
+        Z_CHECK(nd_parse(out, len, from, to, 254, &g) == ND_EHOPS);
+    }
+    free(c);
+}
+
+static void fuzz_mcast_msg(const uint8_t *p, size_t n)
+{
+    struct mcast_query q;
+    struct inaddr group;
+    uint32_t v4;
+    uint8_t type;
+    uint16_t sum;
+
+    if (mld_parse_query(p, (uint32_t)n, &q)) {
+        Z_CHECK(q.version == 1 || q.version == 2);
+        for (unsigned i = 0; i < q.n_srcs; i++)
+            (void)mld_query_src(&q, i);
+    }
+    (void)mld_parse_report(p, (uint32_t)n, &type, &group);
+    if (n < IGMP_HLEN)
+        return;
+    uint8_t *c = exact(p, n);
+    memset(c + 2, 0, 2);
+    sum = cksum_finish(cksum_add(0, c, n));
+    memcpy(c + 2, &sum, 2);
+    if (igmp_parse_query(c, (uint32_t)n, &q)) {
+        Z_CHECK(q.version >= 1 && q.version <= 3 && q.general == (inaddr_to_v4(&q.group) == 0));
+        for (unsigned i = 0; i < q.n_srcs; i++)
+            (void)igmp_query_src(&q, i);
+    }
+    (void)igmp_parse_report(c, (uint32_t)n, &type, &v4);
+    free(c);
+}
+
 static const struct {
     const char *name;
     void (*run)(const uint8_t *p, size_t n);
 } targets[] = {
-    {"fuzz_eth", fuzz_eth}, {"fuzz_arp", fuzz_arp}, {"fuzz_ipv4", fuzz_ipv4},   {"fuzz_icmp", fuzz_icmp},
-    {"fuzz_udp", fuzz_udp}, {"fuzz_tcp", fuzz_tcp}, {"fuzz_print", fuzz_print}, {"fuzz_cksum", fuzz_cksum},
-    {"fuzz_ipv6", fuzz_ipv6}, {"fuzz_icmp6", fuzz_icmp6},
+    {"fuzz_eth", fuzz_eth},       {"fuzz_arp", fuzz_arp},
+    {"fuzz_ipv4", fuzz_ipv4},     {"fuzz_icmp", fuzz_icmp},
+    {"fuzz_udp", fuzz_udp},       {"fuzz_tcp", fuzz_tcp},
+    {"fuzz_print", fuzz_print},   {"fuzz_cksum", fuzz_cksum},
+    {"fuzz_ipv6", fuzz_ipv6},     {"fuzz_icmp6", fuzz_icmp6},
+    {"fuzz_nd_msg", fuzz_nd_msg}, {"fuzz_mcast_msg", fuzz_mcast_msg},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
