@@ -63,6 +63,7 @@ static inline struct bbr *bbr_of(const struct cc *c)
 uint32_t bbr_inflight(const struct cc *c, uint64_t bw, uint32_t gain); /* gain times the bandwidth-delay product, with room for bursts */
 uint32_t bbr_bdp(const struct bbr *b, uint64_t bw, uint32_t gain);
 uint32_t bbr_with_headroom(const struct cc *c);
+bool bbr_lost_much(const struct cc *c, uint32_t lost, uint32_t of);
 uint32_t bbr_target_inflight(const struct cc *c);
 void bbr_reset_lower_bounds(struct bbr *b);
 void bbr_reset_congestion_signals(struct bbr *b);

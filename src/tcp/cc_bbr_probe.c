@@ -120,7 +120,7 @@ static void adapt_upper_bounds(struct cc *c, struct bbr *b, const struct cc_ack 
     }
     if (!rs->valid)
         return;
-    if ((uint64_t)rs->lost * 100 > (uint64_t)rs->tx_in_flight * BBR_LOSS_THRESH) {
+    if (bbr_lost_much(c, rs->lost, rs->tx_in_flight)) {
         if (b->bw_probe_samples)
             bbr_too_high(c, rs->tx_in_flight, rs->app_limited, rs, a->now_ns);
         return;

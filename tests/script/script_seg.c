@@ -128,6 +128,22 @@ static bool has_opt(const struct opt *o, uint8_t kind)
     return false;
 }
 
+/* Type of service, or traffic class, of a finished header. */
+static void set_tos(uint8_t *ip, uint8_t tos)
+{
+    uint16_t sum;
+
+    if (ip[0] >> 4 == 6) {
+        ip[0] = (uint8_t)(0x60 | tos >> 4);
+        ip[1] = (uint8_t)((ip[1] & 0x0f) | tos << 4);
+        return;
+    }
+    ip[1] = tos;
+    ip[10] = ip[11] = 0;
+    sum = cksum_finish(cksum_add(0, ip, IPV4_HLEN));
+    memcpy(ip + 10, &sum, 2);
+}
+
 void script_in(const char *file, int line, struct seg g)
 {
     struct flow *f = script_flow(g.port);
@@ -167,6 +183,8 @@ void script_in(const char *file, int line, struct seg g)
     if (g.bad_cksum)
         t[TCP_CKSUM_OFFSET] ^= 0x10;
     script_frame(b, g.bcast_mac ? everybody : script_our_mac, &src, &dst, 6, l4);
+    if (g.tos != 0)
+        set_tos(b + ETH_HLEN, g.tos);
     script_deliver(b, MAX(TCP_OFF + l4, 60u));
     script_turn();
 }
@@ -364,17 +382,27 @@ static struct seg parse_sent(const struct sent_frame *q, char flags[9], char why
     return g;
 }
 
-static const char *ts_check(struct flow *f, const struct opt *o, uint64_t at_ns)
+static bool carries_cookie(const struct seg *want)
+{
+    for (int i = 0; want != NULL && i < SEG_OPTS && want->o[i].kind != 0; i++)
+        if (want->o[i].kind == 8 && want->o[i].len == 12)
+            return true;
+    return false;
+}
+
+static const char *ts_check(struct flow *f, const struct opt *o, uint64_t at_ns, bool cookie)
 {
     for (int i = 0; i < SEG_OPTS && o[i].kind != 0; i++) {
         if (o[i].kind != 8)
+            continue;
+        f->ts_last = o[i].a;
+        if (cookie)
             continue;
         if (!f->ts_known) {
             f->ts_known = true;
             f->ts_first = o[i].a;
             f->ts_base = o[i].a - (uint32_t)(at_ns / NS_PER_MS);
         }
-        f->ts_last = o[i].a;
         if (o[i].a != f->ts_base + (uint32_t)(at_ns / NS_PER_MS))
             return "the timestamp is not the millisecond clock's";
     }
@@ -431,7 +459,7 @@ static struct seg take(const char *file, int line, char flags[9], const struct s
     if (why[0] != '\0')
         script_fail(file, line, "%s", why);
     sort_opts(got.o);
-    err = ts_check(script_flow(got.port), got.o, q->at_ns);
+    err = ts_check(script_flow(got.port), got.o, q->at_ns, carries_cookie(want));
     if (err != NULL)
         script_fail(file, line, "%s", err);
     if (q->at_ns != S.now_ns)

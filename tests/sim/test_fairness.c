@@ -122,7 +122,7 @@ static double usable(const struct sim_link_conf *l)
 static void two_cubic_flows_share(void **state)
 {
     struct bench b = {.cc = &cc_cubic, .ecn = 1};
-    struct sim_link_conf l = {.delay_ns = 20 * NS_PER_MS, .bits_per_sec = 20000000, .queue_limit = 66};
+    struct sim_link_conf l = {.delay_ns = 5 * NS_PER_MS, .bits_per_sec = 20000000, .queue_limit = 17};
     double r[MAX_FLOWS + 1];
 
     (void)state;

@@ -254,6 +254,60 @@ static void icmp_about(uint8_t type, uint8_t code, uint16_t sport, uint32_t dst,
     net_inject_frame(&udp_frame);
 }
 
+/* A neighbour that does not answer: found out by ourselves, so a connected socket hears of it, unlike of a message that says so. */
+static void neighbour_failed(void **state)
+{
+    struct udp_pcb *u = bound(1, NET_US, 53);
+    struct inaddr peer = v4(NET_PEER);
+    struct icmp_err e = {.laddr = v4(NET_US), .raddr = peer, .lport = 53, .rport = 9, .err = EHOSTUNREACH};
+
+    (void)state;
+    assert_int_equal(udp_connect(S, u, &peer, 9), 0);
+    e.kind = ICMP_KIND_HOST_UNREACH;
+    udp_icmp_error(S, &e);
+    assert_int_equal(udp_take_error(u), 0);
+    e.kind = ICMP_KIND_NEIGH_FAILED;
+    udp_icmp_error(S, &e);
+    assert_int_equal(send_conn(u, "x"), -EHOSTUNREACH);
+    udp_close(S, u);
+}
+
+static uint16_t mtu_to(uint32_t dst)
+{
+    struct ip_path path = {0};
+    struct inaddr a = v4(dst);
+
+    assert_int_equal(ip_path_lookup(S, &path, NULL, &a, false), 0);
+    return path.mtu;
+}
+
+/* RFC 1191: believed about a destination that the socket has to do with, and about a packet that can have been too big. */
+static void path_mtu_reports(void **state)
+{
+    struct udp_pcb *u = bound(1, 0, 53);
+    struct icmp_err e = {.laddr = v4(NET_US), .raddr = v4(NET_PEER), .lport = 53, .rport = 9, .kind = ICMP_KIND_TOO_BIG, .err = EMSGSIZE};
+    uint16_t link = mtu_to(NET_PEER);
+
+    (void)state;
+    net_resolve();
+    e.mtu = 1000;
+    e.len = 1500;
+    udp_icmp_error(S, &e); /* never sent there */
+    assert_int_equal(mtu_to(NET_PEER), link);
+    assert_int_equal(send_to(u, NET_PEER, 9, "x"), 1);
+    e.len = 28; /* such a packet goes everywhere */
+    udp_icmp_error(S, &e);
+    e.mtu = 0;
+    udp_icmp_error(S, &e);
+    assert_int_equal(mtu_to(NET_PEER), link);
+    e.len = 1500;
+    e.mtu = 1000;
+    udp_icmp_error(S, &e);
+    assert_int_equal(mtu_to(NET_PEER), 1000);
+    assert_int_equal(mtu_to(NET_GW), link);
+    udp_close(S, u);
+}
+
 static void icmp_errors(void **state)
 {
     static const struct {
@@ -413,6 +467,8 @@ int main(void)
         NET_TEST(a_full_transmit_queue_is_waited_for),
         NET_TEST(connecting),
         NET_TEST(icmp_errors),
+        NET_TEST(neighbour_failed),
+        NET_TEST(path_mtu_reports),
         NET_TEST(to_ourselves),
         NET_TEST(shutting_down),
         NET_TEST(options),
