@@ -18,7 +18,6 @@ import traceback
 
 SERVER_IP = "10.77.0.2"
 CLIENT_IP = "10.77.0.1"
-SERVER_IP6, CLIENT_IP6 = "fd77::2", "fd77::1"  # of tests that want them
 STACK_IF, CLIENT_IF = "zs0", "zc0"
 BOX_STACK_IF, BOX_CLIENT_IF = "zb0", "zb1"
 
@@ -230,7 +229,7 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
+def write_config(path, huge=False, core=0, zstack=(), dpdk=()):
     """config.ini of a stack on the stack side."""
     lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
     if huge:
@@ -238,7 +237,7 @@ def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
     else:
         lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
     lines += [*dpdk, "[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
-              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}", *port0]
+              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}"]
     if zstack:
         lines += ["[zstack]", *zstack]
     with open(path, "w", encoding="utf-8") as f:
