@@ -14,9 +14,9 @@ TOP = ("src", "include", "tests", "tools", "examples", "docs", "scripts", "bench
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"^(?:%s)(?:/[\w.*-]+)*/?$" % "|".join(TOP))
-FUNCTION = re.compile(r"^(?:tcp|ip|eth|arp|udp|pkt|sndq|rcvq|sent|port|stack|sock|api|wrap|release|conf|z|ff)_[a-z0-9_]*[a-z0-9]$")
+FUNCTION = re.compile(r"^(?:tcp|ip|eth|arp|neigh|nd|mcast|igmp|mld|udp|pkt|sndq|rcvq|sent|port|stack|sock|api|wrap|release|conf|z|ff)_[a-z0-9_]*[a-z0-9]$")
 COUNTER = re.compile(r"^(?:%s)\.[a-z][a-z0-9_]+$" % "|".join(
-    ("port", "copy", "loop", "drop", "pkt", "loan", "wrap", "arp", "icmp", "udp", "tcp", "sock", "api")))
+    ("port", "copy", "loop", "drop", "pkt", "loan", "wrap", "arp", "nd", "igmp", "mld", "mcast", "icmp", "udp", "tcp", "sock", "api")))
 DESIGN_LINES = 60
 GENERATED = ("build",)
 

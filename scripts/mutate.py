@@ -44,6 +44,17 @@ MUTATIONS = [
      "regress/test_rules", "test_loan_comes_back"),
     ("probe becomes a FIN", "src/tcp/ack.c", "            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried",
      "            (void)0; /* a probe carried", "regress/test_hostile", ""),
+    ("cookie never gets old", "src/tcp/syncookie.c", "mss_index, 4, period};", "mss_index, 4, 0};", "unit/test_syncookie", ""),
+    ("cookie without the peer's port", "src/tcp/syncookie.c", "e->lport, e->rport, irs,", "e->lport, 0, irs,",
+     "unit/test_syncookie", ""),
+    ("cookie timestamp in the future", "src/tcp/syncookie.c", "return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;", "return ts;",
+     "script/test_script_cookies", ""),
+    ("reset anywhere ends an entry", "src/tcp/syncache.c", "        bool exact = rel == 0;", "        bool exact = rel < 100;",
+     "script/test_script_handshake", "entry_challenges_what_could_be_forged"),
+    ("SYN,ACK waits a whole timeout", "src/tcp/syncache.c", "if (emit(s, e, TH_SYN | TH_ACK) != -ENOBUFS) {",
+     "if (emit(s, e, TH_SYN | TH_ACK) <= 0) {", "script/test_script_handshake", "syn_ack_waits_for_a_buffer"),
+    ("flood ignores clients", "src/tcp/syncache.c", "        if (s->conf.syncookies != TCP_SYNCOOKIES_NEVER)\n",
+     "        if (s->conf.syncookies > TCP_SYNCOOKIES_WHEN_FULL)\n", "sim/test_flood", ""),
 ]
 
 

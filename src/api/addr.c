@@ -31,8 +31,10 @@ static int addr_in6(const struct linux_sockaddr *sa, struct api_addr *out)
 {
     struct sockaddr_in6 in6 = {0};
 
-    if (out->len < SIN6_LEN_MIN)
+    if (out->len < sizeof(struct sockaddr_in))
         return -EINVAL;
+    if (out->len < SIN6_LEN_MIN)
+        return 0; /* wrong in a way that depends on the socket */
     memcpy(&in6, sa, out->len < sizeof(in6) ? SIN6_LEN_MIN : sizeof(in6));
     memcpy(out->a.b, &in6.sin6_addr, sizeof(out->a.b));
     out->port = ntohs(in6.sin6_port);
@@ -77,7 +79,7 @@ int addr_for_sock(struct api_addr *a, bool inet6, bool datagram, enum addr_use u
     if (!inet6)
         return a->family == AF_INET ? 0 : -EAFNOSUPPORT;
     if (a->family == AF_INET6)
-        return addr_zone(a, use, n_netifs);
+        return a->len < SIN6_LEN_MIN ? -EINVAL : addr_zone(a, use, n_netifs);
     if (datagram && use != ADDR_BIND)
         return 0;
     return a->len < SIN6_LEN_MIN ? -EINVAL : -EAFNOSUPPORT;

@@ -1,8 +1,10 @@
 /* What the counters say and an operator should hear: about the network around us one sentence each, once; about limits which key to raise.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "api/api.h"
+#include "ip/nd_state.h"
 #include "mon/mon.h"
 
 #include "base/poison.h"
@@ -17,15 +19,36 @@ static void say(void *arg, const char *line)
     fprintf(stderr, "zstack: %s\n", line);
 }
 
+/* Which address it is, as the interfaces remember. */
+static void say_duplicate(const struct z_stack *s)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        struct inaddr a = s->nd->nif[i].duplicate;
+
+        if (inaddr_is_any(&a))
+            continue;
+        inaddr_clear_zone(&a);
+        fprintf(stderr, "zstack: address in use: another host on the link of %s has %s: %s\n", s->netif[i]->name,
+                inet_ntop(AF_INET6, a.b, text, sizeof(text)),
+                s->netif[i]->ip6 ? "change addr6= in config.ini, or the other host" : "the link address is not unique; IPv6 is off there");
+    }
+}
+
 static void network(const struct z_stack *s)
 {
-    static bool conflict, cksum;
+    static bool conflict, duplicate, cksum;
 
     if (s->ctr.v[CTR_ARP_CONFLICT] != 0 && !conflict) {
         conflict = true;
         fputs("zstack: address in use: another host on the network answers for an address of this program: change addr= or vip_addr= in "
               "config.ini, or the other host\n",
               stderr);
+    }
+    if (s->ctr.v[CTR_ND_DUPLICATE] + s->ctr.v[CTR_ND_CONFLICT] != 0 && !duplicate) {
+        duplicate = true;
+        say_duplicate(s);
     }
     if (s->ctr.v[DROP_TCP_CKSUM] + s->ctr.v[DROP_UDP_CKSUM] >= BAD_CKSUMS && !cksum) {
         cksum = true;

@@ -260,7 +260,7 @@ static int64_t do_getsockopt(struct z_stack *s, struct api_op *op)
     if (a->level == SOL_SOCKET && get_generic(sk, a))
         return 0;
     if (a->level == IPPROTO_IPV6 && !sk->inet6)
-        return -ENOPROTOOPT;
+        return -EOPNOTSUPP;
     if (sk->kind == SOCK_TCP)
         return tcp_getopt(s, sk->tcp, a->level, a->name, a->arg, &a->len);
     return udp_getopt(s, sk->udp, a->level, a->name, a->arg, &a->len);

@@ -55,7 +55,6 @@
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
     X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
     X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
-    X(CTR_ARP_LOST, "arp.addresses_lost", "addresses given up: another host has them") \
     X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
 
 #define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \
@@ -157,7 +156,8 @@
     X(DROP_TCP_BCAST, "drop.tcp_bcast", "TCP to or from a broadcast or multicast address")       \
     X(DROP_TCP_NO_CONN, "drop.tcp_no_conn", "segment for no connection and no listener")         \
     X(DROP_TCP_LISTEN, "drop.tcp_listen", "segment that a listener ignores")                     \
-    X(DROP_TCP_BACKLOG, "drop.tcp_backlog", "SYN ignored: accept queue or SYN queue full")       \
+    X(DROP_TCP_BACKLOG, "drop.tcp_backlog", "SYN ignored: accept queue full, or the SYN cache is and syncookies is 0") \
+    X(DROP_TCP_DEFERRED, "drop.tcp_deferred", "handshakes complete that wait for data (TCP_DEFER_ACCEPT)") \
     X(DROP_TCP_ACCEPTQ, "drop.tcp_acceptq", "handshake not completed: accept queue full")        \
     X(DROP_TCP_CONN_LIMIT, "drop.tcp_conn_limit", "SYN ignored: connection limit (max_connections)") \
     X(DROP_TCP_STATE, "drop.tcp_state", "segment that its state ignores (SYN-SENT, TIME-WAIT, closed)") \
@@ -179,6 +179,12 @@
     X(CTR_TCP_FASTPATH, "tcp.fast_path", "segments taken by the fast path")                      \
     X(CTR_TCP_OPENS_ACTIVE, "tcp.opens_active", "connections opened by connect")                 \
     X(CTR_TCP_OPENS_PASSIVE, "tcp.opens_passive", "connections accepted from a listener")        \
+    X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
+    X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
+    X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \
+    X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie: SYN cache full (syn_cache_limit, somaxconn; syncookies)") \
+    X(CTR_TCP_COOKIE_RX, "tcp.syn_cookies_rx", "handshakes completed by a cookie")               \
+    X(CTR_TCP_COOKIE_BAD, "tcp.syn_cookies_bad", "ACKs without a connection and without a good cookie, while cookies are out") \
     X(CTR_TCP_ESTABLISHED, "tcp.established", "connections that reached ESTABLISHED")            \
     X(CTR_TCP_CONNS, "tcp.connections", "(level) connection blocks in use")                      \
     X(CTR_TCP_RST_TX, "tcp.rst_tx", "resets sent")                                               \

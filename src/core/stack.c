@@ -271,6 +271,9 @@ static void timers(struct z_stack *s)
         case TIMER_TCP:
             tcp_timer(s, n);
             break;
+        case TIMER_SYN:
+            tcp_syn_timer(s);
+            break;
         case TIMER_NEIGH:
             neigh_timer(s, n);
             break;
@@ -313,7 +316,7 @@ uint64_t stack_next_deadline(const struct z_stack *s)
 {
     uint64_t next = wheel_next_ns(&s->wheel);
 
-    if (!TAILQ_EMPTY(&s->tcp.dirty))
+    if (tcp_output_waits(s))
         next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (txq_count(&s->netif[i]->txq) > 0)

@@ -102,6 +102,8 @@ static void init_tcp(struct stack_conf *c)
     c->sndbuf_auto = true;
     c->rcvbuf_auto = true;
     c->somaxconn = 4096;
+    c->syn_cache_limit = 32768;
+    c->syncookies = 1;
     c->reass_blocks = 256;
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;

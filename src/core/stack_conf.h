@@ -27,7 +27,6 @@ struct stack_conf {
     uint64_t arp_reachable_ns, arp_retry_ns;
     uint32_t arp_max_tries; /* of neighbour solicitations too */
     uint32_t arp_reply_rate, nd_reply_rate; /* per second */
-    bool arp_probe;                         /* wait for a conflict before an IPv4 address is used (RFC 5227) */
 
     /* neighbour discovery, autoconfiguration */
     uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
@@ -52,6 +51,8 @@ struct stack_conf {
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
     uint32_t rcvbuf_bytes, rcvbuf_max_bytes;   /* net.inet.tcp.recvspace, recvbuf_max */
     bool sndbuf_auto, rcvbuf_auto;
+    uint32_t syncookies;                       /* enum tcp_syncookies */
+    uint32_t syn_cache_limit;                  /* entries of the stack's SYN cache; of one listener: somaxconn */
     uint32_t somaxconn;                        /* kern.ipc.somaxconn */
     uint32_t reass_blocks;                     /* gaps per connection */
     uint32_t sent_records;                     /* frames in flight per connection */

@@ -37,19 +37,16 @@ uint16_t ip_pmtu(const struct z_stack *s, const struct inaddr *dst, uint16_t lin
 /* The report as a size that may be used; 0: not to be believed. */
 static uint16_t sane_mtu(const struct inaddr *dst, uint32_t mtu, uint32_t quoted_len)
 {
-    if (inaddr_is_v4(dst)) {
-        if (mtu == 0)
-            mtu = pmtu_plateau_below(quoted_len); /* a router from before RFC 1191 */
-        if (mtu < MTU_MIN_V4)
-            return 0;
-        mtu = MAX(mtu, IP_PMTU_MIN_V4);
-    } else if (mtu < MTU_MIN_V6) {
-        return 0; /* RFC 8201 section 4 */
-    }
+    bool v4 = inaddr_is_v4(dst);
+
+    if (v4 && mtu == 0)
+        mtu = pmtu_plateau_below(quoted_len); /* a router from before RFC 1191 */
+    if (mtu < (v4 ? MTU_MIN_V4 : MTU_MIN_V6) || mtu > UINT16_MAX)
+        return 0; /* RFC 791, RFC 8201 section 4 */
     /* the packet that was too big is larger than what it was too big for (RFC 5927 section 7.2) */
-    if (mtu > UINT16_MAX || (quoted_len != 0 && mtu >= quoted_len && mtu != IP_PMTU_MIN_V4))
+    if (quoted_len != 0 && mtu >= quoted_len)
         return 0;
-    return (uint16_t)mtu;
+    return (uint16_t)(v4 ? MAX(mtu, IP_PMTU_MIN_V4) : mtu);
 }
 
 uint16_t ip_pmtu_learn(struct z_stack *s, const struct inaddr *dst, uint32_t mtu, uint32_t quoted_len)

@@ -41,6 +41,9 @@ struct netif {
     uint8_t hop_limit6;                      /* of packets whose sender has no wish (RFC 4861 6.3.2: CurHopLimit) */
     uint16_t mtu6;                           /* what a router said (RFC 4861 4.6.4), at most mtu; 0: mtu */
     struct ifaddr6 addr6[NETIF_MAX_ADDRS6];
+    uint32_t arp_conflict;                   /* the last of our addresses that another host claimed, 0: none */
+    uint64_t arp_defend_after_ns;            /* no announcement against such a claim before this time */
+    uint64_t arp_reply_tat_ns;               /* rate limit of replies (arp_reply_rate) */
     char name[16];
     struct txq txq;
 };

@@ -36,7 +36,8 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     uint32_t mss, iw;
 
     tcp_timer_stop(tc, TT_REXMT);
-    rtt_update(s, tc, g, &syn);
+    if (tc->last_snd_ns != 0) /* a SYN cookie knows nothing of its SYN,ACK, and its timestamp carries options */
+        rtt_update(s, tc, g, &syn);
     mss = tcp_eff_mss(tc);
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
     iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));

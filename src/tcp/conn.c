@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/siphash.h"
 #include "sock/sock.h"
+#include "tcp/syncache.h"
 
 #include "base/poison.h"
 
@@ -58,6 +59,7 @@ int tcp_state_init(struct z_stack *s)
     t->id_mask = (uint32_t)(n * 2 - 1);
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
+    tcp_syn_init(s);
     t->timewait_timer.kind = TIMER_TW;
     for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
         t->port_counter[i] = (uint32_t)rng_next(&s->rng);
@@ -125,7 +127,7 @@ struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tc->sk = sk;
     tc->timer.kind = TIMER_TCP;
-    tc->rcv_ratio = 128;
+    tc->rcv_ratio = TCP_RCV_RATIO_START;
     default_opts(&s->conf, &tc->opt);
     tc->ent.laddr = INADDR_ANY_V4;
     return tc;
@@ -204,7 +206,7 @@ static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
 {
-    bool waits_for_accept = tc->listener != NULL && tc->state != TCPS_SYN_RCVD;
+    bool waits_for_accept = tc->listener != NULL;
 
     if (tc->state != TCPS_CLOSED)
         tcp_set_state(s, tc, TCPS_CLOSED);
@@ -231,33 +233,49 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc)
     TAILQ_INSERT_TAIL(&s->tcp.dirty, tc, dirty_link);
 }
 
+uint32_t tcp_ts_clock(const struct z_stack *s)
+{
+    return (uint32_t)(s->now_ns / NS_PER_MS);
+}
+
 uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return (uint32_t)(s->now_ns / NS_PER_MS) + tc->ts_offset;
+    return tcp_ts_clock(s) + tc->ts_offset;
 }
 
-struct iss_input {
-    struct inaddr laddr, raddr;
-    uint16_t lport, rport;
-    uint32_t purpose;
-};
-
-/* RFC 6528: ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 us clock (MUST-8, SHLD-1, MUST-9). */
-uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc)
+/*
+ * RFC 6528: ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 us clock (MUST-8, SHLD-1, MUST-9). The other
+ * half of F moves the timestamp clock, so that one connection's says nothing of another's (RFC 7323 section 5.4).
+ */
+void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset)
 {
-    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 1};
+    struct {
+        struct inaddr laddr, raddr;
+        uint16_t lport, rport;
+        uint32_t purpose;
+    } in = {e->laddr, e->raddr, e->lport, e->rport, 1};
+    uint64_t f = siphash24(s->secret_key, &in, sizeof(in));
 
-    return (uint32_t)(s->now_ns / 4000) + (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
+    *iss = (uint32_t)(s->now_ns / 4000) + (uint32_t)f;
+    *ts_offset = (uint32_t)(f >> 32);
 }
 
-static uint8_t choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o)
 {
-    uint32_t space = tc->opt.rcvbuf_locked ? tc->opt.rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, tc->opt.rcvbuf_bytes);
+    uint32_t space = o->rcvbuf_locked ? o->rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, o->rcvbuf_bytes);
     uint8_t scale = 0;
 
     while (scale < 14 && (UINT16_MAX << scale) < (int64_t)space)
         scale++;
     return scale;
+}
+
+/* The window of a SYN, which is never scaled. */
+uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio)
+{
+    uint64_t wnd = (uint64_t)o->rcvbuf_bytes * rcv_ratio / 256;
+
+    return (uint16_t)MIN(wnd, (uint64_t)UINT16_MAX);
 }
 
 static void start_at(struct tcp_conn *tc, uint32_t iss)
@@ -271,21 +289,26 @@ static void start_at(struct tcp_conn *tc, uint32_t iss)
 }
 
 /* A window's worth beyond: what the old one may have been told to send is past as well. */
-void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor)
+uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor)
 {
-    if (seq_leq(tc->iss, floor))
-        start_at(tc, floor + UINT16_MAX);
+    return seq_leq(iss, floor) ? floor + UINT16_MAX : iss;
+}
+
+void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset)
+{
+    struct rtt_conf rc;
+
+    start_at(tc, iss);
+    tc->ts_offset = ts_offset;
+    tcp_rtt_conf(s, &rc);
+    rtt_init(&tc->rtt, &rc);
 }
 
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
 {
-    struct iss_input in = {tc->ent.laddr, tc->ent.raddr, tc->ent.lport, tc->ent.rport, 3};
-    struct rtt_conf rc;
+    uint32_t iss, ts_offset;
 
-    start_at(tc, tcp_new_iss(s, tc));
-    /* per connection and peer, so that one's clock says nothing of another's (RFC 7323 section 5.4) */
-    tc->ts_offset = (uint32_t)siphash24(s->secret_key, &in, sizeof(in));
-    tc->rcv_wscale = s->conf.window_scaling ? choose_wscale(s, tc) : 0;
-    tcp_rtt_conf(s, &rc);
-    rtt_init(&tc->rtt, &rc);
+    tcp_isn(s, &tc->ent, &iss, &ts_offset);
+    tcp_handshake_start(s, tc, iss, ts_offset);
+    tc->rcv_wscale = s->conf.window_scaling ? tcp_choose_wscale(s, &tc->opt) : 0;
 }

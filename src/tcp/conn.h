@@ -88,10 +88,21 @@ enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
 /* Of a listener. */
 struct tcp_listener {
-    TAILQ_HEAD(, tcp_conn) accept_q, syn_q;
-    uint32_t n_accept, n_syn;
+    TAILQ_HEAD(, tcp_conn) accept_q;
+    uint32_t n_accept;
+    uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
 };
+
+/* What the peer's SYN offers and our settings allow. */
+struct tcp_agreed {
+    uint32_t ts_recent;
+    uint16_t peer_mss;
+    uint8_t snd_wscale;
+    bool ts_on, sack_on, ws_on;
+};
+
+#define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
 /* What setsockopt sets and an accepted connection inherits. Sizes in bytes, times in ns. */
 struct tcp_user_opts {
@@ -111,6 +122,7 @@ struct tcp_user_opts {
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
+    uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
@@ -141,6 +153,7 @@ struct tcp_conn {
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
+    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;    /* as announced, or the default */
@@ -229,9 +242,8 @@ struct tcp_conn {
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
-    TAILQ_ENTRY(tcp_conn) accept_link; /* accept or SYN queue of the listener */
-    bool in_syn_q;
-    struct tcp_conn *listener;         /* of which the connection waits in a queue; NULL otherwise */
+    TAILQ_ENTRY(tcp_conn) accept_link; /* accept queue of the listener */
+    struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
     struct tcp_listener *lis;          /* of a listener */
 };
@@ -280,6 +292,10 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
     return tc->snd_nxt - tc->snd_una;
 }
 
+/* sockopt_open.c */
+int tcp_setopt_open(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int name); /* -1: no such option */
+
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
 int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
@@ -293,8 +309,11 @@ void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err); /* ends it:
 void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */
 void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc); /* brings the stack's account up to date with rcvq and reass */
 struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id);
-uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* our timestamp clock: 1 ms */
-uint32_t tcp_new_iss(const struct z_stack *s, const struct tcp_conn *tc);
+uint32_t tcp_ts_clock(const struct z_stack *s);                          /* 1 ms */
+uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* the same, as this connection's peer sees it */
+void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset);
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o);
+uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio);
 void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
@@ -316,10 +335,11 @@ void tcp_closed_input(struct z_stack *s, const struct ip_in *in, const struct tc
 void tcp_reset_reply(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g); /* the RST that answers a segment */
 
 /* listen.c */
-void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_listen_established(struct z_stack *s, struct tcp_conn *tc); /* SYN-RECEIVED is complete; false: accept queue full */
-void tcp_listen_unlink(struct tcp_conn *tc);                        /* off the queues of its listener */
-void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);      /* resets what was not accepted */
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+bool tcp_accept_queue_full(const struct tcp_listener *l);
+void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
+void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                      /* resets what was not accepted */
 
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
@@ -334,14 +354,16 @@ uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /*
 
 /* conn.c: what both ways of opening share: sequence numbers, timestamps' offset, window scale, estimators */
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc);
-void tcp_iss_beyond(struct tcp_conn *tc, uint32_t floor); /* after it: of a new incarnation, numbers that the old one did not use */
+void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, uint32_t ts_offset); /* with numbers chosen before */
+uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor); /* of a new incarnation: not one that the old one used */
 
 /* opts.c */
-void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o); /* from the peer's SYN */
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
+void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a);
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
-uint16_t tcp_mss_default(const struct tcp_conn *tc); /* of a peer that announces none */
+uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo);
+uint16_t tcp_mss_default(const struct inaddr *peer); /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
-uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc);
 
 /* mtu.c */
 bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc); /* looks the path up again; false: there is none */
@@ -381,9 +403,11 @@ uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, op
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);  /* the same; what finds no buffer goes with the next turn's output */
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
 bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);   /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
+void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 

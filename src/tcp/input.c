@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 #include "wire/cksum.h"
 
 #include "base/poison.h"
@@ -61,7 +61,7 @@ static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_
         conn_input(s, tcp_conn_of(e), in, g, m);
         return true;
     case TCP_ENT_SYN:
-        return false;
+        return tcp_syn_input(s, e, in, g, m);
     case TCP_ENT_TW:
         return tcp_timewait_input(s, tcp_tw_of(e), g, m);
     default:
@@ -116,6 +116,8 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     struct tcp_entry *ent = tcp_table_find(s, &e->laddr, &e->raddr, e->lport, e->rport);
     struct tcp_conn *tc;
 
+    if (ent != NULL && ent->kind == TCP_ENT_SYN)
+        tcp_syn_icmp(s, ent, e);
     if (ent == NULL || ent->kind != TCP_ENT_CONN)
         return;
     tc = tcp_conn_of(ent);

@@ -1,5 +1,5 @@
-/* LISTEN (RFC 9293 3.10.7.2): new connections, the SYN and accept queues, backlog. */
-#include "tcp/conn.h"
+/* LISTEN (RFC 9293 3.10.7.2): what a listener does with a segment, and its accept queue. */
+#include "tcp/syncache.h"
 
 #include <errno.h>
 
@@ -7,53 +7,15 @@
 
 #include "base/poison.h"
 
-static bool accept_queue_full(const struct tcp_listener *l)
+bool tcp_accept_queue_full(const struct tcp_listener *l)
 {
     return l->n_accept > l->backlog; /* as Linux: one more than the backlog */
 }
 
-static struct tcp_conn *conn_from_syn(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g)
+void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
-    struct tcp_conn *tc = tcp_create(s, NULL);
-
-    if (tc == NULL)
-        return NULL;
-    tc->opt = lc->opt;
-    tc->passive = true;
-    tc->ent.laddr = in->dst;
-    tc->ent.raddr = in->src;
-    tc->ent.rport = g->h.sport;
-    if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0) {
-        tcp_free(s, tc);
-        return NULL;
-    }
-    tcp_port_hold(s, tc, g->h.dport);
-    tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
-    return tc;
-}
-
-static void start_syn_rcvd(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
-{
-    tc->irs = g->h.seq;
-    tc->rcv_nxt = g->h.seq + 1;
-    tc->rcv_adv = tc->rcv_nxt;
-    tcp_handshake_init(s, tc);
-    if (g->reopens)
-        tcp_iss_beyond(tc, g->iss_floor);
-    tcp_opts_accept(s, tc, &g->o);
-    tcp_ecn_accept(s, tc, g->h.flags);
-    tcp_mss_update(s, tc);
-    tc->snd_wnd = g->wnd;
-    tc->snd_wl1 = g->h.seq;
-    tc->max_snd_wnd = g->wnd;
-    tcp_set_state(s, tc, TCPS_SYN_RCVD);
-}
-
-void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
-{
-    struct tcp_listener *l = lc->lis;
-    struct tcp_conn *tc;
-
+    if ((g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK && tcp_syn_cookie_input(s, lc, in, g, m))
+        return;
     /* first: RST is ignored; second: ACK gets a reset; third: SYN; fourth: anything else is dropped */
     if ((g->h.flags & TH_RST) == 0 && (g->h.flags & TH_ACK) != 0)
         tcp_reset_reply(s, in, g);
@@ -61,40 +23,21 @@ void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in
         pkt_drop(s, m, DROP_TCP_LISTEN);
         return;
     }
-    if (accept_queue_full(l) || l->n_syn >= MAX(s->conf.somaxconn, l->backlog)) {
+    if (tcp_accept_queue_full(lc->lis)) {
         pkt_drop(s, m, DROP_TCP_BACKLOG);
         return;
     }
-    tc = conn_from_syn(s, lc, in, g);
-    if (tc == NULL) {
-        pkt_drop(s, m, DROP_TCP_CONN_LIMIT);
-        return;
-    }
-    start_syn_rcvd(s, tc, g);
-    tc->listener = lc;
-    tc->in_syn_q = true;
-    TAILQ_INSERT_TAIL(&l->syn_q, tc, accept_link);
-    l->n_syn++;
-    stack_count(s, CTR_TCP_OPENS_PASSIVE);
-    tcp_send_syn(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, tc->rtt.rto_ns);
-    pkt_drop(s, m, DROP_TCP_PURE_ACK); /* text that comes with a SYN is not acknowledged: the peer sends it again */
+    tcp_syn_received(s, lc, in, g, m);
 }
 
-bool tcp_listen_established(struct z_stack *s, struct tcp_conn *tc)
+void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc)
 {
-    struct tcp_conn *lc = tc->listener;
     struct tcp_listener *l = lc->lis;
 
-    if (accept_queue_full(l))
-        return false;
-    TAILQ_REMOVE(&l->syn_q, tc, accept_link);
-    l->n_syn--;
-    tc->in_syn_q = false;
+    tc->listener = lc;
     TAILQ_INSERT_TAIL(&l->accept_q, tc, accept_link);
     l->n_accept++;
     sock_on_readable(s, lc->sk);
-    return true;
 }
 
 void tcp_listen_unlink(struct tcp_conn *tc)
@@ -104,13 +47,8 @@ void tcp_listen_unlink(struct tcp_conn *tc)
     if (tc->listener == NULL)
         return;
     l = tc->listener->lis;
-    if (tc->in_syn_q) {
-        TAILQ_REMOVE(&l->syn_q, tc, accept_link);
-        l->n_syn--;
-    } else {
-        TAILQ_REMOVE(&l->accept_q, tc, accept_link);
-        l->n_accept--;
-    }
+    TAILQ_REMOVE(&l->accept_q, tc, accept_link);
+    l->n_accept--;
     tc->listener = NULL;
 }
 
@@ -120,12 +58,13 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc)
     struct tcp_listener *l = lc->lis;
     struct tcp_conn *tc;
 
-    while ((tc = TAILQ_FIRST(&l->accept_q)) != NULL || (tc = TAILQ_FIRST(&l->syn_q)) != NULL) {
+    while ((tc = TAILQ_FIRST(&l->accept_q)) != NULL) {
         tcp_listen_unlink(tc);
         if (tc->state != TCPS_CLOSED)
             tcp_send_rst(s, tc);
         tcp_drop_conn(s, tc, ECONNABORTED);
     }
+    tcp_syn_purge(s, lc);
     arena_free(&s->arena, l, sizeof(*l));
     lc->lis = NULL;
 }

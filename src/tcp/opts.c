@@ -9,36 +9,36 @@
 #define WSCALE_MAX 14u      /* RFC 7323 2.3 */
 
 /* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
-static uint32_t mss_of_mtu(const struct tcp_conn *tc, uint32_t mtu)
+static uint32_t mss_of_mtu(const struct inaddr *peer, uint32_t mtu)
 {
-    uint32_t headers = ip_hdr_bytes(&tc->ent.raddr) + TCP_HLEN;
+    uint32_t headers = ip_hdr_bytes(peer) + TCP_HLEN;
 
     return mtu > headers + MSS_MIN ? mtu - headers : MSS_MIN;
 }
 
 /* What a peer that announces nothing takes. */
-uint16_t tcp_mss_default(const struct tcp_conn *tc)
+uint16_t tcp_mss_default(const struct inaddr *peer)
 {
-    return inaddr_is_v4(&tc->ent.raddr) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+    return inaddr_is_v4(peer) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 }
 
 /* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
-uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct tcp_conn *tc)
+uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo)
 {
-    uint32_t mtu = tc->path.nif != NULL && !s->conf.mss_clamp ? tc->path.nif->mtu : tc->path.mtu;
-    uint32_t mss = mss_of_mtu(tc, mtu);
+    uint32_t mtu = path->nif != NULL && !s->conf.mss_clamp ? path->nif->mtu : path->mtu;
+    uint32_t mss = mss_of_mtu(&path->src, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
-    if (tc->opt.maxseg != 0)
-        mss = MIN(mss, (uint32_t)tc->opt.maxseg);
+    if (uo->maxseg != 0)
+        mss = MIN(mss, (uint32_t)uo->maxseg);
     return (uint16_t)MIN(mss, (uint32_t)UINT16_MAX);
 }
 
 /* Eff.snd.MSS before options: RFC 9293 3.7.1 (MUST-16). */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu)
 {
-    uint32_t mss = mss_of_mtu(tc, mtu);
+    uint32_t mss = mss_of_mtu(&tc->ent.raddr, mtu);
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
@@ -55,15 +55,25 @@ void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
         tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
 }
 
-void tcp_opts_accept(struct z_stack *s, struct tcp_conn *tc, const struct tcp_opts *o)
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a)
 {
-    tc->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : tcp_mss_default(tc);
-    tc->ws_on = o->has_ws && s->conf.window_scaling;
-    tc->snd_wscale = tc->ws_on ? (uint8_t)MIN((uint32_t)o->ws, WSCALE_MAX) : 0;
-    tc->ts_on = o->has_ts && s->conf.timestamps;
-    tc->sack_on = o->sack_ok && s->conf.sack;
+    a->peer_mss = o->has_mss ? (uint16_t)MAX(o->mss, MSS_MIN) : tcp_mss_default(peer);
+    a->ws_on = o->has_ws && s->conf.window_scaling;
+    a->snd_wscale = a->ws_on ? (uint8_t)MIN((uint32_t)o->ws, WSCALE_MAX) : 0;
+    a->ts_on = o->has_ts && s->conf.timestamps;
+    a->sack_on = o->sack_ok && s->conf.sack;
+    a->ts_recent = a->ts_on ? o->ts_val : 0;
+}
+
+void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a)
+{
+    tc->peer_mss = a->peer_mss;
+    tc->ws_on = a->ws_on;
+    tc->snd_wscale = a->snd_wscale;
+    tc->ts_on = a->ts_on;
+    tc->sack_on = a->sack_on;
     if (tc->ts_on) {
-        tc->ts_recent = o->ts_val;
+        tc->ts_recent = a->ts_recent;
         tc->ts_recent_at_ns = s->now_ns;
     }
     if (!tc->ws_on)

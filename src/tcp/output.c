@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 
 #include "base/poison.h"
 
@@ -290,9 +290,15 @@ void tcp_output(struct z_stack *s, struct tcp_conn *tc)
     switch (tc->state) {
     case TCPS_CLOSED:
     case TCPS_LISTEN:
+        return;
     case TCPS_SYN_SENT:
+        if (tc->syn_unsent)
+            tcp_open_send(s, tc);
         return;
     case TCPS_SYN_RCVD:
+        if (tc->syn_unsent)
+            tcp_open_send(s, tc);
+        break;
     case TCPS_TIME_WAIT:
     case TCPS_FIN_WAIT_2:
         break;
@@ -319,6 +325,7 @@ void tcp_output_pending(struct z_stack *s)
     struct tcp_conn *tc;
     unsigned put_off = 0;
 
+    tcp_syn_output(s);
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
     while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
         TAILQ_REMOVE(&todo, tc, dirty_link);
@@ -334,4 +341,9 @@ void tcp_output_pending(struct z_stack *s)
     }
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
     TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);
+}
+
+bool tcp_output_waits(const struct z_stack *s)
+{
+    return !TAILQ_EMPTY(&s->tcp.dirty) || !TAILQ_EMPTY(&s->tcp.syn.unsent);
 }

@@ -149,7 +149,7 @@ static void set_urgent(const struct tcp_conn *tc, struct tcp_hdr *h)
     h->urp = (uint16_t)MIN(tc->snd_up - h->seq, (uint32_t)UINT16_MAX);
 }
 
-static void push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
+void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o)
 {
     struct tcp_hdr h = *fixed;
     uint8_t *p;
@@ -218,7 +218,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     h.wnd = advertise(s, tc);
     if (unlikely(tc->ecn_echo_ok))
         ecn = tcp_ecn_mark(s, tc, &h, len);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;
@@ -230,13 +230,12 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
-        .mss = tcp_mss_to_announce(s, tc),
+        .mss = tcp_mss_to_announce(s, &tc->path, &tc->opt),
         .has_ws = reply ? tc->ws_on : s->conf.window_scaling,
         .ws = tc->rcv_wscale,
         .has_ts = reply ? tc->ts_on : s->conf.timestamps,
         .sack_ok = reply ? tc->sack_on : s->conf.sack,
     };
-    uint32_t wnd = (uint32_t)((uint64_t)tc->opt.rcvbuf_bytes * tc->rcv_ratio / 256);
     struct rte_mbuf *m;
 
     if (!path_ready(s, tc))
@@ -251,13 +250,20 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         o.ts_ecr = tc->ts_recent;
         tc->last_ack_sent = tc->rcv_nxt;
     }
-    h.wnd = (uint16_t)MIN(wnd, (uint32_t)UINT16_MAX); /* never scaled in a SYN */
+    h.wnd = tcp_syn_window(&tc->opt, tc->rcv_ratio);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m, 0);
     return 0;
+}
+
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->syn_unsent = tcp_send_syn(s, tc) == -ENOBUFS;
+    if (tc->syn_unsent)
+        tcp_mark_dirty(s, tc);
 }
 
 /*
@@ -316,6 +322,6 @@ void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc)
     if (!path_ready(s, tc) || (m = pkt_alloc_ctl(s)) == NULL)
         return;
     stack_count(s, CTR_TCP_RST_TX);
-    push_header(m, &h, &o);
+    tcp_push_header(m, &h, &o);
     hand_down(s, tc, m, 0);
 }

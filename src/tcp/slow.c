@@ -75,10 +75,6 @@ static bool syn_rcvd_ack(struct z_stack *s, struct tcp_conn *tc, const struct ip
         pkt_drop(s, m, DROP_TCP_ACK);
         return false;
     }
-    if (tc->listener != NULL && !tcp_listen_established(s, tc)) {
-        pkt_drop(s, m, DROP_TCP_ACCEPTQ);
-        return false;
-    }
     tc->snd_una = tc->iss + 1;
     tc->snd_wnd = g->wnd;
     tc->snd_wl1 = g->h.seq;
@@ -168,7 +164,7 @@ static bool repeated_syn(struct z_stack *s, struct tcp_conn *tc, struct tcp_seg 
     if (tc->state != TCPS_SYN_RCVD || (g->h.flags & (TH_SYN | TH_RST)) != TH_SYN || g->h.seq != tc->irs)
         return false;
     if ((g->h.flags & TH_ACK) == 0) {
-        tcp_send_syn(s, tc);
+        tcp_open_send(s, tc);
         return true;
     }
     g->h.flags &= (uint8_t)~TH_SYN;
@@ -208,10 +204,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     }
     /* third, security, is not used; fourth: SYN (RFC 5961 4.2) */
     if (g->h.flags & TH_SYN) {
-        if (tc->state == TCPS_SYN_RCVD && tc->passive)
-            tcp_drop_conn(s, tc, ECONNREFUSED); /* back to LISTEN */
-        else
-            tcp_send_ack_limited(s, tc);
+        tcp_send_ack_limited(s, tc);
         pkt_drop(s, m, DROP_TCP_SYN_BAD);
         return;
     }

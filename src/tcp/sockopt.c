@@ -137,7 +137,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         o->linger2_s = v;
         return 0;
     default:
-        return -ENOPROTOOPT;
+        return tcp_setopt_open(s, tc, name, v);
     }
 }
 
@@ -231,7 +231,7 @@ static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int n
     case TCP_LINGER2:
         return o->linger2_s != 0 ? o->linger2_s : (int64_t)(s->conf.finwait2_ns / NS_PER_SEC);
     default:
-        return -1;
+        return tcp_getopt_open(s, tc, name);
     }
 }
 
@@ -273,7 +273,7 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
-    i->tcpi_advmss = tcp_mss_to_announce(s, tc);
+    i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, &tc->opt);
     i->tcpi_total_retrans = tc->total_retrans;
     i->tcpi_dsack_dups = tc->dsack_dups;
     i->tcpi_reord_seen = tc->reord_seen;

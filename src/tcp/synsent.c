@@ -8,10 +8,13 @@
 /* The peer's SYN, with or without ACK: what we learn from it. */
 static void take_syn(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
+    struct tcp_agreed a;
+
+    tcp_opts_agree(s, &tc->ent.raddr, &g->o, &a);
     tc->irs = g->h.seq;
     tc->rcv_nxt = g->h.seq + 1;
     tc->rcv_adv = tc->rcv_nxt;
-    tcp_opts_accept(s, tc, &g->o);
+    tcp_opts_apply(s, tc, &a);
     tcp_ecn_accept(s, tc, g->h.flags);
     tcp_mss_update(s, tc);
     tc->snd_wnd = g->wnd; /* the window of a SYN is never scaled */
@@ -59,7 +62,7 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
     }
     /* simultaneous open (MUST-10): our SYN again, now with ACK */
     tcp_set_state(s, tc, TCPS_SYN_RCVD);
-    tcp_send_syn(s, tc);
+    tcp_open_send(s, tc);
     tcp_timer_set(s, tc, TT_REXMT, tc->rtt.rto_ns);
     pkt_drop(s, m, DROP_TCP_PURE_ACK);
 }

@@ -25,11 +25,23 @@ struct sock;
 struct tcp_conn;
 struct tcp_tw;
 struct tcp_entry;
+struct tcp_synent;
 
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
 TAILQ_HEAD(tcp_timewait_list, tcp_tw);
 
 #define TCP_PORT_COUNTERS 256u
+
+#define TCP_SYN_LISTS 32u /* more than retransmissions of a SYN,ACK */
+
+/* Connections of listeners before the handshake's last ACK (syncache.h). */
+struct tcp_syncache {
+    TAILQ_HEAD(tcp_syn_list, tcp_synent) rexmt[TCP_SYN_LISTS]; /* by retransmissions so far; in the order of deadlines */
+    struct tcp_syn_list unsent;                                /* their SYN,ACK found no buffer */
+    struct wheel_node timer;                                   /* not later than the earliest deadline */
+    uint32_t n;
+    uint64_t cookies_until_ns;                                 /* no cookie that we sent is good after this */
+};
 
 /* Of one stack. */
 struct tcp_state {
@@ -45,6 +57,7 @@ struct tcp_state {
     struct wheel_node timewait_timer;  /* the end of the first */
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
     uint64_t loan_bytes;               /* memory lent to the application */
+    struct tcp_syncache syn;
     uint32_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
@@ -57,8 +70,10 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e);
 
 /* From the loop. */
 void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
+void tcp_syn_timer(struct z_stack *s);                   /* that of the SYN cache */
 void tcp_timewait_timer(struct z_stack *s);              /* TIMER_TW */
 void tcp_output_pending(struct z_stack *s);              /* one tcp_output per dirty connection */
+bool tcp_output_waits(const struct z_stack *s);          /* is there something for it to do? */
 
 /* Sends what the connection may send now, for a write outside the application's turn of the loop. */
 void tcp_push(struct z_stack *s, struct tcp_conn *tc);

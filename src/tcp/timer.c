@@ -116,9 +116,7 @@ uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *
 
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = tc->state == TCPS_SYN_RCVD && tc->passive ? s->conf.synack_retries
-                     : tc->opt.syncnt != 0                     ? tc->opt.syncnt
-                                                               : s->conf.syn_retries;
+    uint32_t limit = tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
 
     if (r2_reached(s, tc, tc->rexmt_count, limit)) {
         give_up(s, tc);
@@ -127,7 +125,7 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     tc->rexmt_count++;
     stack_count(s, CTR_TCP_RTO);
     rtt_backoff(&tc->rtt);
-    tcp_send_syn(s, tc);
+    tcp_open_send(s, tc);
     tcp_rexmt_arm(s, tc);
 }
 

@@ -55,7 +55,6 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
     if (tc->lis == NULL)
         return -ENOMEM;
     TAILQ_INIT(&tc->lis->accept_q);
-    TAILQ_INIT(&tc->lis->syn_q);
     tc->lis->backlog = n;
     tcp_set_state(s, tc, TCPS_LISTEN);
     return 0;
@@ -116,13 +115,13 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     ret = choose_local(s, tc, a, port);
     if (ret != 0)
         return ret;
-    tc->peer_mss = tcp_mss_default(tc);
+    tc->peer_mss = tcp_mss_default(&tc->ent.raddr);
     tcp_mss_update(s, tc);
     tcp_handshake_init(s, tc);
     tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
-    tcp_send_syn(s, tc);
+    tcp_open_send(s, tc);
     tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
     return -EINPROGRESS;
 }

@@ -125,7 +125,7 @@ bool udp_deliver_group(struct z_stack *s, const struct udp_info *in, uint16_t dp
     for (struct udp_pcb *u = *udp_bucket(s, dport); u; u = u->next) {
         struct rte_mbuf *ref;
 
-        if (udp_match(u, in, dport) < 0)
+        if (udp_match(u, in, dport) < 0 || !udp_group_accepts(u, in))
             continue;
         if (last) {
             ref = udp_share(s, m);
@@ -139,6 +139,15 @@ bool udp_deliver_group(struct z_stack *s, const struct udp_info *in, uint16_t dp
     return last;
 }
 
+/*
+ * No checksum: over IPv4 the sender's choice (RFC 768). IPv6 has no other one, so such a datagram is refused (RFC 8200 section 8.1; RFC
+ * 6935's exception is for tunnels, whatever the device says of it), unless it never left this host.
+ */
+static bool udp_may_lack_cksum(const struct z_stack *s, const struct ip_in *in)
+{
+    return !in->v6 || (in->l4_cksum_good && ip_is_local(s, &in->src));
+}
+
 /* Length and checksum; the datagram without link padding, or NULL after a drop. */
 static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, struct udp_hdr *h)
 {
@@ -148,11 +157,9 @@ static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, str
     }
     if (unlikely(h->len < in->l4_len))
         m = pkt_trim_to(m, h->len);
-    /* none: the sender's choice over IPv4 (RFC 768), an error over IPv6 (RFC 8200 section 8.1; we are no tunnel of RFC 6935) */
-    if (!h->has_cksum && inaddr_is_v4(&in->dst))
+    if (likely(h->has_cksum) ? in->l4_cksum_good : udp_may_lack_cksum(s, in))
         return m;
-    if (h->has_cksum &&
-        (in->l4_cksum_good || cksum_finish(ip_cksum_chain(cksum_pseudo(&in->src, &in->dst, in->proto, h->len), m, h->len)) == 0))
+    if (h->has_cksum && cksum_finish(ip_cksum_chain(cksum_pseudo(&in->src, &in->dst, in->proto, h->len), m, h->len)) == 0)
         return m;
     pkt_drop(s, m, DROP_UDP_CKSUM);
     return NULL;

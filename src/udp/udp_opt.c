@@ -47,9 +47,13 @@ int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const 
     int v;
 
     if (level != SOL_SOCKET) {
-        if (level == IPPROTO_IP)
-            return udp_setopt_ip(s, u, name, val, len);
-        return level == IPPROTO_IPV6 ? udp_setopt_ip6(s, u, name, val, len) : -ENOPROTOOPT;
+        int err = level == IPPROTO_IP || level == IPPROTO_IPV6 ? udp_setopt_group(s, u, level, name, val, len) : -ENOPROTOOPT;
+
+        if (err == -ENOPROTOOPT && level == IPPROTO_IP)
+            err = udp_setopt_ip(s, u, name, val, len);
+        else if (err == -ENOPROTOOPT && level == IPPROTO_IPV6)
+            err = udp_setopt_ip6(s, u, name, val, len);
+        return err;
     }
     if (len < sizeof(v))
         return -EINVAL;

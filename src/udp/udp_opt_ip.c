@@ -38,7 +38,7 @@ static int udp_set_hops(uint8_t *to, int v, int least, uint8_t def)
     return 0;
 }
 
-/* Strictly boolean, as IPv6's options are. */
+/* Strictly boolean. */
 static int udp_set_bool(bool *to, int v)
 {
     if (v != 0 && v != 1)
@@ -153,7 +153,8 @@ int udp_setopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, const void *v
     case IPV6_MULTICAST_LOOP:
         return udp_set_bool(&u->ip.mc_loop[1], v);
     case IPV6_MULTICAST_ALL:
-        return udp_set_bool(&u->ip.mc_all[1], v);
+        u->ip.mc_all[1] = v != 0;
+        return 0;
     case IPV6_MULTICAST_IF:
         if (v < 0)
             return -EINVAL;

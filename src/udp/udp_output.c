@@ -173,7 +173,7 @@ int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int fla
     if (!own)
         w->path = u->path;
     w->big = len + UDP_HLEN + ip_hdr_bytes(&w->dst) > w->path.mtu;
-    if (w->big)
+    if (w->big && !udp_may_fragment(u, to, !inaddr_is_v4(&w->dst)))
         return -EMSGSIZE;
     /* all fragments or none: a part of them would be a burden without use */
     if (!w->path.local && txq_room(&w->path.nif->txq) < (w->big ? len / (w->path.mtu - 64u) + 1 : 1))
@@ -186,7 +186,7 @@ static void udp_loop_group(struct z_stack *s, struct udp_pcb *u, const struct ud
 {
     struct rte_mbuf *ref;
 
-    if (inaddr_is_multicast(&w->dst) && !u->ip.mc_loop[!inaddr_is_v4(&w->dst)])
+    if (inaddr_is_multicast(&w->dst) && (!u->ip.mc_loop[!inaddr_is_v4(&w->dst)] || !udp_group_member(s, w->path.nif, &w->dst)))
         return;
     ref = udp_share(s, m);
     if (ref && !udp_deliver_group(s, in, w->dport, ref))

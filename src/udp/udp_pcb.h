@@ -22,6 +22,8 @@ struct udp_dgram {
     struct udp_info info;
 };
 
+struct udp_group; /* a membership: udp_group.c */
+
 /* What ip(7) and ipv6(7) options say of a socket's datagrams; of the families' pairs, [1] is IPv6. */
 struct udp_ip_opts {
     uint8_t ttl[2], tos[2], mc_ttl[2]; /* of IPv6: hop limit, traffic class */
@@ -49,6 +51,7 @@ struct udp_pcb {
     uint32_t rcvbuf_bytes, sndbuf_bytes;
     uint32_t loan_bytes; /* lent to the application */
     struct udp_ip_opts ip;
+    struct udp_group *groups;
 
     /* receive queue: a ring, absent until the first datagram */
     struct udp_dgram *q;
@@ -106,6 +109,31 @@ size_t udp_copy_out(const struct rte_mbuf *m, const struct iovec *iov, int n);
 
 /* A datagram without its header to every socket that wants it: all but the last one get a reference. False: nobody; m is not consumed. */
 bool udp_deliver_group(struct z_stack *s, const struct udp_info *info, uint16_t dport, struct rte_mbuf *m);
+
+/* One request about a membership, however it was worded. */
+enum udp_group_act {
+    UDP_GROUP_JOIN,
+    UDP_GROUP_LEAVE,
+    UDP_GROUP_BLOCK,
+    UDP_GROUP_UNBLOCK,
+    UDP_GROUP_JOIN_SOURCE,
+    UDP_GROUP_LEAVE_SOURCE,
+};
+struct udp_group_req {
+    enum udp_group_act act;
+    struct inaddr group, source;
+    struct inaddr nif_addr; /* the interface by an address of it */
+    uint32_t ifindex;       /* or by number; both none: as routed */
+};
+
+/* udp_group.c. Does the socket want this datagram to a group? Does the interface listen to the group? */
+bool udp_group_accepts(const struct udp_pcb *u, const struct udp_info *in);
+bool udp_group_member(const struct z_stack *s, const struct netif *nif, const struct inaddr *group);
+int udp_group_do(struct z_stack *s, struct udp_pcb *u, struct udp_group_req *r);
+void udp_groups_free(struct z_stack *s, struct udp_pcb *u);
+
+/* udp_opt_group.c: -ENOPROTOOPT: no such option */
+int udp_setopt_group(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len);
 
 /* udp_opt_ip.c: what is no membership */
 int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, const void *val, unsigned len);

@@ -89,6 +89,7 @@ void udp_set_inet6(struct udp_pcb *u)
 {
     u->inet6 = true;
     u->laddr = u->raddr = udp_any(u);
+    u->ip.mc_all[0] = false; /* as on Linux, of which no manual says so */
 }
 
 static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
@@ -122,6 +123,7 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
     if (u->blocked)
         *p = u->blocked_next;
     udp_unhash(s, u);
+    udp_groups_free(s, u);
     udp_queue_free(s, u);
     s->udp.id_tab[u->id & s->udp.id_mask] = NULL;
     s->udp.n_pcbs--;

@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "buf/wrap.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "world.h"
@@ -451,6 +451,7 @@ static bool open_conn(struct conn *c, struct sock *lsk)
     struct tcp_opts o = {.has_mss = (conf & 1) == 0, .mss = in_u16(&c->in), .has_ws = (conf & 2) != 0, .sack_ok = (conf & 4) != 0,
                          .has_ts = (conf & 8) != 0};
     struct world_tcp t = {.h = {.sport = SPORT, .dport = DPORT, .flags = TH_SYN, .wnd = in_u16(&c->in)}, .opts = opts};
+    const struct tcp_synent *syn;
     struct tcp_conn *tc;
     int err;
 
@@ -465,20 +466,20 @@ static bool open_conn(struct conn *c, struct sock *lsk)
     t.opt_len = tcp_opts_build(opts, &o);
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, 0);
-    tc = TAILQ_FIRST(&lsk->tcp->lis->syn_q);
-    Z_CHECK(tc != NULL);
-    c->iss = tc->iss;
-    c->id = tc->id;
+    syn = world_syn(c->w);
+    Z_CHECK(syn != NULL);
+    c->iss = syn->iss;
     t.h.flags = TH_ACK;
     t.h.seq++;
     t.h.ack = c->iss + 1;
-    t.opt_len = put_opts(c, tc, 0, opts);
+    t.opt_len = put_opts(c, NULL, 0, opts);
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, NS_PER_MS);
     c->fd = sock_new(c->s, SOCK_TCP, &c->sk);
     Z_CHECK(c->fd >= 0);
     tc = tcp_accept(c->s, lsk->tcp, &err);
     Z_CHECK(tc != NULL);
+    c->id = tc->id;
     c->sk->tcp = tc;
     c->sk->nonblock = true;
     tcp_attach(tc, c->sk);

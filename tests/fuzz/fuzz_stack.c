@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 #include "udp/udp.h"
 #include "wire/bytes.h"
 #include "wire/eth.h"
@@ -33,6 +33,7 @@ static void scene_tcp(struct scene *c)
 {
     static const uint8_t opts[12] = {2, 4, 5, 180, 4, 2, 1, 1, 1, 3, 3, 7};
     struct world_tcp t = {.h = {.sport = PEER_PORT, .dport = TCP_PORT, .flags = TH_SYN, .wnd = 65535, .seq = 1000}};
+    const struct tcp_synent *syn;
     struct tcp_conn *tc;
     int err;
 
@@ -41,11 +42,11 @@ static void scene_tcp(struct scene *c)
     c->lfd = world_listen(c->w, TCP_PORT, &c->lsk);
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, 0);
-    tc = TAILQ_FIRST(&c->lsk->tcp->lis->syn_q);
-    Z_CHECK(tc != NULL);
+    syn = world_syn(c->w);
+    Z_CHECK(syn != NULL);
     t.h.flags = TH_ACK;
     t.h.seq = 1001;
-    t.h.ack = tc->iss + 1;
+    t.h.ack = syn->iss + 1;
     t.opt_len = 0;
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, NS_PER_MS);

@@ -313,6 +313,11 @@ void world_hello(struct world *w)
     world_frame(w, (struct world_rx){0}, f, sizeof(f));
 }
 
+const struct tcp_synent *world_syn(const struct world *w)
+{
+    return TAILQ_FIRST(&w->s->tcp.syn.rexmt[0]);
+}
+
 int world_listen(struct world *w, uint16_t port, struct sock **sk)
 {
     struct inaddr any = INADDR_ANY_V4;

@@ -68,6 +68,9 @@ void world_hello(struct world *w);
 /* TCP socket, listening on port. */
 int world_listen(struct world *w, uint16_t port, struct sock **sk);
 
+/* The SYN cache's only entry: NULL when its SYN was not taken. */
+const struct tcp_synent *world_syn(const struct world *w);
+
 /* With every descriptor closed: lets time pass until all is quiet, then wants every buffer and all memory back. */
 void world_reset(struct world *w);
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "world.h"
@@ -87,6 +87,7 @@ static inline int setup(void **state)
     uint8_t opts[TCP_OPT_MAX];
     struct tcp_opts o = {.has_mss = true, .mss = 1460, .has_ts = ts_on, .ts_val = 100, .sack_ok = sack_on};
     struct world_tcp t = {.h = {.sport = 5000, .dport = 80, .flags = TH_SYN, .wnd = 10000, .seq = 7}, .opts = opts};
+    const struct tcp_synent *syn;
     int err;
 
     (void)state;
@@ -97,10 +98,16 @@ static inline int setup(void **state)
     t.opt_len = tcp_opts_build(opts, &o);
     world_segment(W, (struct world_rx){0}, &t);
     world_turn(W, 0);
-    T = TAILQ_FIRST(&L->tcp->lis->syn_q);
-    assert_non_null(T);
+    syn = world_syn(W);
+    assert_non_null(syn);
     ts_val = 101;
-    peer(TH_ACK, 0, 0, 10000, 0);
+    t.h.flags = TH_ACK;
+    t.h.seq++;
+    t.h.ack = syn->iss + 1;
+    o = (struct tcp_opts){.has_ts = ts_on, .ts_val = ts_val, .ts_ecr = tcp_ts_clock(W->s) + syn->ts_offset};
+    t.opt_len = tcp_opts_build(opts, &o);
+    world_segment(W, (struct world_rx){0}, &t);
+    world_turn(W, NS_PER_MS);
     fd = sock_new(W->s, SOCK_TCP, &K);
     T = tcp_accept(W->s, L->tcp, &err);
     assert_non_null(T);

@@ -404,11 +404,30 @@ void script_eq(const char *file, int line, const char *what, long long got, long
         script_fail(file, line, "%s: %lld, expected %lld", what, got, want);
 }
 
+static struct tcp_entry *entry(const struct flow *f)
+{
+    struct inaddr l = script_addr(OUR_ADDR), r = script_addr(PEER_ADDR);
+
+    return tcp_table_find(S.s, &l, &r, f->lport, f->port);
+}
+
+uint32_t script_flow_iss(uint16_t port)
+{
+    return script_flow(port)->iss;
+}
+
+struct tcp_synent *script_entry(uint16_t port)
+{
+    struct tcp_entry *e = entry(script_flow(port));
+
+    if (e == NULL || e->kind != TCP_ENT_SYN)
+        script_fail(__FILE__, __LINE__, "not in the SYN cache");
+    return container_of_ptr(e, struct tcp_synent, ent);
+}
+
 void script_state(const char *file, int line, uint16_t port, enum tcp_st st)
 {
-    struct flow *f = script_flow(port);
-    struct inaddr l = script_addr(OUR_ADDR), r = script_addr(PEER_ADDR);
-    struct tcp_entry *e = tcp_table_find(S.s, &l, &r, f->lport, f->port);
+    struct tcp_entry *e = entry(script_flow(port));
     enum tcp_st is = e == NULL                ? TCPS_CLOSED
                      : e->kind == TCP_ENT_SYN ? TCPS_SYN_RCVD
                      : e->kind == TCP_ENT_TW  ? TCPS_TIME_WAIT
@@ -466,6 +485,8 @@ static void finish(void)
         script_fail(__FILE__, __LINE__, "%u buffers did not come back", buffers);
     if (S.s->tcp.n_conns != 0)
         script_fail(__FILE__, __LINE__, "%u connections did not end", S.s->tcp.n_conns);
+    if (S.s->tcp.syn.n != 0)
+        script_fail(__FILE__, __LINE__, "%u half-open connections did not end", S.s->tcp.syn.n);
     if (port_mem_violations(S.port) != 0)
         script_fail(__FILE__, __LINE__, "%s", port_mem_violation(S.port));
 }

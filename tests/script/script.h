@@ -36,7 +36,7 @@
 
 #include "core/stack.h"
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/syncache.h"
 
 #define TEST(name) static void name(void **state_ __attribute__((unused)))
 #define T(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
@@ -60,6 +60,7 @@ struct opt {
 #define TS(val) {8, 10, (val), 0}            /* of in(): the echo is the last value that the stack sent */
 #define TS2(val, ecr) {8, 11, (val), (ecr)}  /* of in(): with this echo, relative to the stack's first value */
 #define ECHO(ecr) {8, 10, 0, (ecr)}          /* of out() */
+#define COOKIE_ECHO(ecr) {8, 12, 0, (ecr)}   /* of out(): the value carries what a SYN cookie cannot */
 #define NOP {1, 1, 0, 0}
 /* clang-format on */
 #define SEG_OPTS 12
@@ -190,6 +191,8 @@ void script_linger(int fd, int on, int seconds);
 unsigned script_poll(int fd);
 void script_state(const char *file, int line, uint16_t port, enum tcp_st st);
 struct tcp_conn *script_conn(int fd);
+uint32_t script_flow_iss(uint16_t port);        /* our initial sequence number, as last seen */
+struct tcp_synent *script_entry(uint16_t port); /* the SYN cache's entry of that peer port */
 int script_passive(const char *file, int line, struct hs h);
 int script_active(const char *file, int line, struct hs h);
 int script_active_on(const char *file, int line, int fd, struct hs h);

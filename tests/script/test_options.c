@@ -405,10 +405,10 @@ TEST(initial_sequence_numbers)
     listen_on(80);
     in("S", 0, 0, .o = {MSS(1460)});
     out("SA", 0, 1, .o = {MSS(1460)});
-    first = TAILQ_FIRST(&tconn(0)->lis->syn_q)->iss;
+    first = script_entry(0)->iss;
     in("S", 0, 0, .port = 5001, .o = {MSS(1460)});
     out("SA", 0, 1, .port = 5001, .o = {MSS(1460)});
-    other = TAILQ_NEXT(TAILQ_FIRST(&tconn(0)->lis->syn_q), accept_link)->iss;
+    other = script_entry(5001)->iss;
     check(first != other && first != other + 1 && first + 1 != other);
     in("R", 1, 0);
     in("R", 1, 0, .port = 5001);
@@ -416,7 +416,7 @@ TEST(initial_sequence_numbers)
     new_incarnation(0);
     in("S", 0, 0, .o = {MSS(1460)});
     out("SA", 0, 1, .o = {MSS(1460)});
-    check_eq(TAILQ_FIRST(&tconn(0)->lis->syn_q)->iss - first, 100000);
+    check_eq(script_entry(0)->iss - first, 100000);
 }
 
 /* MUST-48, MUST-49 */

@@ -116,7 +116,10 @@ static void test_addr_in(void **state)
     assert_int_equal(a.scope, 7);
     assert_int_equal(addr_in(sa6, 24, &a), 0); /* RFC 2133: no scope */
     assert_int_equal(a.scope, 0);
-    assert_int_equal(addr_in(sa6, 23, &a), -EINVAL);
+    assert_int_equal(addr_in(sa6, 15, &a), -EINVAL);
+    assert_int_equal(addr_in(sa6, 23, &a), 0);
+    assert_int_equal(addr_for_sock(&a, true, false, ADDR_BIND, 1), -EINVAL);
+    assert_int_equal(addr_for_sock(&a, false, false, ADDR_BIND, 1), -EAFNOSUPPORT);
 }
 
 /* The form of an address inside the stack, by the socket's family: Linux' errors. */
@@ -132,7 +135,7 @@ static void test_addr_for_sock(void **state)
         uint16_t zone;
     } t[] = {
         {"10.0.0.1", 0, 16, false, false, ADDR_BIND, 0, 0},
-        {"2001:db8::1", 0, 28, false, true, ADDR_SEND, -EAFNOSUPPORT, 0},
+        {"2001:db8::1", 0, 16, false, true, ADDR_SEND, -EAFNOSUPPORT, 0},
         {"10.0.0.1", 0, 16, true, false, ADDR_BIND, -EINVAL, 0},
         {"10.0.0.1", 0, 28, true, false, ADDR_CONNECT, -EAFNOSUPPORT, 0},
         {"10.0.0.1", 0, 16, true, true, ADDR_BIND, -EINVAL, 0},

@@ -309,7 +309,8 @@ static void a_flood_of_requests_leaves_neighbours_in_use_alone(void **state)
     assert_memory_equal(o.l4, "b", 1);
 }
 
-static void conflicts_are_counted(void **state)
+/* RFC 5227 section 2.4 c: we keep the address and say so, once in ten seconds. */
+static void conflicts_are_counted_and_defended(void **state)
 {
     struct net_out o;
 
@@ -319,7 +320,39 @@ static void conflicts_are_counted(void **state)
     net_inject_arp(ARP_REQUEST, net_peer_mac, NET_US, NET_PEER);
     assert_int_equal(net_ctr(CTR_ARP_CONFLICT), 3);
     assert_int_equal(S->neigh->n_used, 0);
+    assert_int_equal(net_nif[0].arp_conflict, NET_US);
+    assert_true(net_take(&o));
+    assert_memory_equal(o.eth.dst, net_bcast_mac, 6);
+    assert_int_equal(o.arp.op, ARP_REQUEST);
+    assert_int_equal(o.arp.spa, NET_US);
+    assert_int_equal(o.arp.tpa, NET_US);
+    assert_memory_equal(o.arp.sha, net_mac, 6);
     assert_false(net_take(&o));
+    net_advance(10 * NS_PER_SEC);
+    net_inject_arp(ARP_REQUEST, net_peer_mac, NET_US, NET_US);
+    assert_true(net_take(&o));
+    assert_false(net_take(&o));
+    assert_int_equal(net_ctr(CTR_ARP_DEFENCE), 2);
+    net_inject_arp(ARP_REQUEST, net_mac, NET_US, NET_US); /* our own, come back: no conflict */
+    assert_int_equal(net_ctr(CTR_ARP_CONFLICT), 4);
+}
+
+static void replies_are_rate_limited(void **state)
+{
+    unsigned n = 0;
+    struct net_out o;
+
+    (void)state;
+    S->conf.arp_reply_rate = 5;
+    for (int i = 0; i < 20; i++)
+        net_inject_arp(ARP_REQUEST, net_peer_mac, NET_PEER, NET_US);
+    while (net_take(&o))
+        n++;
+    assert_int_equal(n, 5);
+    assert_int_equal(net_ctr(CTR_ARP_REPLY_LIMIT), 15);
+    net_advance(NS_PER_SEC);
+    net_inject_arp(ARP_REQUEST, net_peer_mac, NET_PEER, NET_US);
+    assert_true(net_take(&o));
 }
 
 static void a_new_address_is_announced(void **state)
@@ -401,7 +434,8 @@ int main(void)
         NET_TEST(a_changed_link_address_is_followed),
         NET_TEST(claims_nobody_asked_for_make_no_entries),
         NET_TEST(a_flood_of_requests_leaves_neighbours_in_use_alone),
-        NET_TEST(conflicts_are_counted),
+        NET_TEST(conflicts_are_counted_and_defended),
+        NET_TEST(replies_are_rate_limited),
         NET_TEST(a_new_address_is_announced),
         NET_TEST(a_full_table_drops),
         NET_TEST(a_full_transmit_queue_drops),

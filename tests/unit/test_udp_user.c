@@ -50,7 +50,9 @@ static void sends_that_fail(void **state)
 
     (void)state;
     net_resolve();
+    assert_int_equal(opt(u, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO), 0);
     assert_int_equal(send_iov(u, &iov, 1, 0, &peer, 9), -EMSGSIZE);
+    assert_int_equal(opt(u, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT), 0);
     iov.iov_len = 65508;
     assert_int_equal(send_iov(u, &iov, 1, 0, &lo, 9), -EMSGSIZE);
     assert_int_equal(send_iov(u, two, 2, 0, &peer, 9), -EMSGSIZE);
@@ -70,6 +72,71 @@ static void sends_that_fail(void **state)
     assert_int_equal(send_to(u, NET_BCAST, 9, "x"), -EACCES);
     assert_int_equal(udp_shutdown(S, u, SHUT_WR), -ENOTCONN);
     assert_int_equal(send_to(u, NET_PEER, 9, "x"), -EPIPE);
+    udp_close(S, u);
+}
+
+/* ip(7) IP_MTU_DISCOVER: what fits and what does not, and whether it may be cut on the way. */
+static void fragments_and_the_df_bit(void **state)
+{
+    static const struct {
+        int pmtu, len;
+        unsigned frames;
+        bool df;
+    } t[] = {
+        {IP_PMTUDISC_WANT, 1472, 1, true},  {IP_PMTUDISC_WANT, 1473, 2, false}, {IP_PMTUDISC_WANT, 65507, 45, false},
+        {IP_PMTUDISC_DONT, 1472, 1, false}, {IP_PMTUDISC_DONT, 3000, 3, false}, {IP_PMTUDISC_DO, 1472, 1, true},
+        {IP_PMTUDISC_DO, 1473, 0, false},   {IP_PMTUDISC_PROBE, 1472, 1, true}, {IP_PMTUDISC_INTERFACE, 1472, 1, false},
+    };
+    static char big[65507];
+    struct inaddr peer = v4(NET_PEER);
+
+    (void)state;
+    net_resolve();
+    for (size_t i = 0; i < sizeof(big); i++)
+        big[i] = (char)(i * 7 + (i >> 8));
+    for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
+        struct udp_pcb *u = bound(0, 0, 53);
+        struct iovec iov = {big, (size_t)t[i].len};
+        struct net_out o;
+        unsigned frames = 0;
+        uint32_t bytes = 0;
+
+        assert_int_equal(opt(u, IPPROTO_IP, IP_MTU_DISCOVER, t[i].pmtu), 0);
+        assert_int_equal(send_iov(u, &iov, 1, 0, &peer, 9), t[i].frames ? t[i].len : -EMSGSIZE);
+        for (; net_take(&o); frames++) {
+            assert_int_equal(o.ip.df, t[i].df);
+            assert_int_equal(o.ip.frag_off, bytes);
+            for (uint32_t k = bytes ? 0 : 8; k < o.l4_bytes; k++)
+                assert_int_equal(o.l4[k], (uint8_t)big[bytes + k - 8]);
+            bytes += o.l4_bytes;
+        }
+        assert_int_equal(frames, t[i].frames);
+        assert_int_equal(bytes, t[i].frames ? t[i].len + 8 : 0);
+        udp_close(S, u);
+    }
+}
+
+/* All fragments of a datagram or none: with less room than they need the sender waits. */
+static void fragments_wait_for_room(void **state)
+{
+    struct udp_pcb *u = bound(0, 0, 53);
+    static char big[60000];
+    struct iovec iov = {big, sizeof(big)};
+    struct inaddr peer = v4(NET_PEER);
+    struct net_out o;
+    unsigned n = 0;
+
+    (void)state;
+    net_resolve();
+    net_nif[0].txq.tail += TXQ_SLOTS - 40; /* as if */
+    assert_int_equal(send_iov(u, &iov, 1, 0, &peer, 9), -EAGAIN);
+    net_nif[0].txq.tail -= TXQ_SLOTS - 40;
+    udp_tx_resume(S);
+    assert_int_equal(net_seen.writable, 1);
+    assert_int_equal(send_iov(u, &iov, 1, 0, &peer, 9), 60000);
+    while (net_take(&o))
+        n++;
+    assert_int_equal(n, 41);
     udp_close(S, u);
 }
 
@@ -185,6 +252,60 @@ static void icmp_about(uint8_t type, uint8_t code, uint16_t sport, uint32_t dst,
     net_frame_udp(&quote, NET_US, sport, dst, dport, "", 0);
     net_frame_icmp(&udp_frame, NET_PEER, NET_US, type, code, 0, 0, quote.b + ETH_HLEN, 28);
     net_inject_frame(&udp_frame);
+}
+
+/* A neighbour that does not answer: found out by ourselves, so a connected socket hears of it, unlike of a message that says so. */
+static void neighbour_failed(void **state)
+{
+    struct udp_pcb *u = bound(1, NET_US, 53);
+    struct inaddr peer = v4(NET_PEER);
+    struct icmp_err e = {.laddr = v4(NET_US), .raddr = peer, .lport = 53, .rport = 9, .err = EHOSTUNREACH};
+
+    (void)state;
+    assert_int_equal(udp_connect(S, u, &peer, 9), 0);
+    e.kind = ICMP_KIND_HOST_UNREACH;
+    udp_icmp_error(S, &e);
+    assert_int_equal(udp_take_error(u), 0);
+    e.kind = ICMP_KIND_NEIGH_FAILED;
+    udp_icmp_error(S, &e);
+    assert_int_equal(send_conn(u, "x"), -EHOSTUNREACH);
+    udp_close(S, u);
+}
+
+static uint16_t mtu_to(uint32_t dst)
+{
+    struct ip_path path = {0};
+    struct inaddr a = v4(dst);
+
+    assert_int_equal(ip_path_lookup(S, &path, NULL, &a, false), 0);
+    return path.mtu;
+}
+
+/* RFC 1191: believed about a destination that the socket has to do with, and about a packet that can have been too big. */
+static void path_mtu_reports(void **state)
+{
+    struct udp_pcb *u = bound(1, 0, 53);
+    struct icmp_err e = {.laddr = v4(NET_US), .raddr = v4(NET_PEER), .lport = 53, .rport = 9, .kind = ICMP_KIND_TOO_BIG, .err = EMSGSIZE};
+    uint16_t link = mtu_to(NET_PEER);
+
+    (void)state;
+    net_resolve();
+    e.mtu = 1000;
+    e.len = 1500;
+    udp_icmp_error(S, &e); /* never sent there */
+    assert_int_equal(mtu_to(NET_PEER), link);
+    assert_int_equal(send_to(u, NET_PEER, 9, "x"), 1);
+    e.len = 28; /* such a packet goes everywhere */
+    udp_icmp_error(S, &e);
+    e.mtu = 0;
+    udp_icmp_error(S, &e);
+    assert_int_equal(mtu_to(NET_PEER), link);
+    e.len = 1500;
+    e.mtu = 1000;
+    udp_icmp_error(S, &e);
+    assert_int_equal(mtu_to(NET_PEER), 1000);
+    assert_int_equal(mtu_to(NET_GW), link);
+    udp_close(S, u);
 }
 
 static void icmp_errors(void **state)
@@ -340,10 +461,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NET_TEST(a_datagram_goes_out),
         NET_TEST(sends_that_fail),
+        NET_TEST(fragments_and_the_df_bit),
+        NET_TEST(fragments_wait_for_room),
         NET_TEST(no_buffers),
         NET_TEST(a_full_transmit_queue_is_waited_for),
         NET_TEST(connecting),
         NET_TEST(icmp_errors),
+        NET_TEST(neighbour_failed),
+        NET_TEST(path_mtu_reports),
         NET_TEST(to_ourselves),
         NET_TEST(shutting_down),
         NET_TEST(options),

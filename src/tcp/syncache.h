@@ -1,0 +1,44 @@
+/*
+ * The SYN cache (RFC 4987 section 3.3): connections of listeners in SYN-RECEIVED. A SYN costs one of these entries, not a connection
+ * block; that is made when the handshake is complete. All entries that wait for their k-th retransmission wait equally long, so each k
+ * has a list in the order of deadlines, and one timer serves the cache.
+ */
+#ifndef TCP_SYNCACHE_H
+#define TCP_SYNCACHE_H
+
+#include "tcp/conn.h"
+
+struct tcp_synent {
+    struct tcp_entry ent;
+    struct tcp_conn *lc;          /* the listener */
+    TAILQ_ENTRY(tcp_synent) link; /* of rexmt[retries], or of unsent */
+    uint64_t deadline_ns;         /* of the next retransmission */
+    uint64_t ack_tat_ns;          /* rate limit of challenge ACKs */
+    uint32_t iss, irs;
+    uint32_t ts_offset; /* of our timestamp clock */
+    struct tcp_agreed opt;
+    uint16_t snd_wnd, rcv_wnd; /* of the two SYNs: not scaled */
+    uint8_t rcv_wscale, retries;
+    bool unsent : 1; /* the SYN,ACK found no buffer or no room: with the next turn's output */
+    bool acked : 1;  /* TCP_DEFER_ACCEPT: the handshake is complete, its first data is missing */
+    bool ecn : 1;    /* agreed on (RFC 3168 6.1.1) */
+    bool cookie : 1; /* made from a SYN cookie: it is in no list and no table */
+};
+
+_Static_assert(sizeof(struct tcp_synent) <= 128, "an entry of the SYN cache is small");
+
+/* A SYN for a listener whose accept queue has room. */
+void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
+
+/* A segment for an entry: the steps of SYN-RECEIVED (RFC 9293 3.10.7.4). False: the entry is gone, the segment is the listener's. */
+bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+
+/* An ACK that no entry takes: true when it completes a handshake that went by a cookie; m is consumed then. */
+bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
+
+void tcp_syn_init(struct z_stack *s);
+void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e);
+void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: its entries are reset */
+void tcp_syn_output(struct z_stack *s);                           /* what was not sent for want of a buffer */
+
+#endif
