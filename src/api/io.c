@@ -55,14 +55,34 @@ static bool io_blocks(const struct io_op *a, const struct sock *sk)
 
 /* sending ------------------------------------------------------------------------------------------------------ */
 
+/* MSG_FASTOPEN: connect and send in one call. 0: the connection is opened, the data are still to be queued. */
+static int open_and_send(struct z_stack *s, struct sock *sk, struct io_op *a)
+{
+    int err;
+
+    if ((a->flags & MSG_FASTOPEN) == 0)
+        return -EISCONN;
+    err = a->addr_err != 0 ? a->addr_err : addr_for_sock(&a->to, sk->inet6, false, ADDR_CONNECT, s->n_netifs);
+    if (err == 0)
+        err = tcp_connect_fastopen(s, sk->tcp, &a->to.a, a->to.port);
+    if (err != 0 && (err != -EINPROGRESS || !io_blocks(a, sk)))
+        return err;
+    a->has_addr = false;
+    return 0;
+}
+
 static int64_t send_tcp(struct z_stack *s, struct sock *sk, struct io_op *a)
 {
     struct iovec window[IOV_WINDOW];
     bool was_idle = tcp_snd_queued(sk->tcp) == 0;
     ssize_t n = 0;
 
-    if (a->has_addr)
-        return -EISCONN;
+    if (a->has_addr) {
+        int err = open_and_send(s, sk, a);
+
+        if (err != 0)
+            return err;
+    }
     while (a->done < a->total && n >= 0) {
         int cnt;
         const struct iovec *iov = io_rest(a, window, &cnt);

@@ -185,6 +185,11 @@
     X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie: SYN cache full (syn_cache_limit, somaxconn; syncookies)") \
     X(CTR_TCP_COOKIE_RX, "tcp.syn_cookies_rx", "handshakes completed by a cookie")               \
     X(CTR_TCP_COOKIE_BAD, "tcp.syn_cookies_bad", "ACKs without a connection and without a good cookie, while cookies are out") \
+    X(CTR_TCP_TFO_RX, "tcp.fastopen_rx", "connections accepted with their SYN (TCP_FASTOPEN, RFC 7413)") \
+    X(CTR_TCP_TFO_BAD, "tcp.fastopen_bad_cookie", "SYNs with a Fast Open cookie that is not ours, or too old") \
+    X(CTR_TCP_TFO_LIMIT, "tcp.fastopen_limit", "SYNs with a good cookie beyond the queue length of TCP_FASTOPEN") \
+    X(CTR_TCP_TFO_ACKED, "tcp.fastopen_acked", "SYNs of ours whose data the SYN,ACK acknowledged")   \
+    X(CTR_TCP_TFO_FALLBACK, "tcp.fastopen_fallback", "connections that a SYN without Fast Open opened after one with it was lost") \
     X(CTR_TCP_ESTABLISHED, "tcp.established", "connections that reached ESTABLISHED")            \
     X(CTR_TCP_CONNS, "tcp.connections", "(level) connection blocks in use")                      \
     X(CTR_TCP_RST_TX, "tcp.rst_tx", "resets sent")                                               \

@@ -156,6 +156,8 @@ const struct conf_key conf_keys_zstack[] = {
     BOOL(Z, "sndbuf_auto", stack.sndbuf_auto),
     BOOL(Z, "rcvbuf_auto", stack.rcvbuf_auto),
     NUM(Z, "somaxconn", stack.somaxconn, 1, 1048576),
+    NUM(Z, "tfo_cache", stack.tfo_cache, 0, 1048576),
+    MSEC(Z, "tfo_key_period_ms", stack.tfo_key_period_ns, 0, 2147483647),
     NUM(Z, "syncookies", stack.syncookies, 0, 2),
     NUM(Z, "syn_cache_limit", stack.syn_cache_limit, 0, 16777216),
     NUM(Z, "reass_blocks", stack.reass_blocks, 4, 4096),

@@ -104,6 +104,8 @@ static void init_tcp(struct stack_conf *c)
     c->somaxconn = 4096;
     c->syn_cache_limit = 32768;
     c->syncookies = 1;
+    c->tfo_cache = 256;
+    c->tfo_key_period_ns = 24 * 3600 * NS_PER_SEC;
     c->reass_blocks = 256;
     c->sent_records = 4096;
     c->challenge_ack_rate = 10;

@@ -51,6 +51,8 @@ struct stack_conf {
     uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
     uint32_t rcvbuf_bytes, rcvbuf_max_bytes;   /* net.inet.tcp.recvspace, recvbuf_max */
     bool sndbuf_auto, rcvbuf_auto;
+    uint32_t tfo_cache;                        /* Fast Open cookies that a client keeps */
+    uint64_t tfo_key_period_ns;                /* of the server's own keys; 0: they stay */
     uint32_t syncookies;                       /* enum tcp_syncookies */
     uint32_t syn_cache_limit;                  /* entries of the stack's SYN cache; of one listener: somaxconn */
     uint32_t somaxconn;                        /* kern.ipc.somaxconn */

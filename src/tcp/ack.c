@@ -1,7 +1,7 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
 #include "link/neigh.h"
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -32,7 +32,7 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
 
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
-    struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0, .rtt_sent_ns = tc->last_snd_ns};
+    struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->last_snd_ns};
     uint32_t mss, iw;
 
     tcp_timer_stop(tc, TT_REXMT);
@@ -41,7 +41,10 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     mss = tcp_eff_mss(tc);
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
     iw = MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u));
-    tcp_cc_start(s, tc, tc->rexmt_count > 0 ? mss : iw);
+    if (tc->fastopen_id == 0) /* else it sends already */
+        tcp_cc_start(s, tc, tc->rexmt_count > 0 ? mss : iw);
+    else
+        tcp_fastopen_end(s, tc, false);
     if (tc->rexmt_count > 0 && tc->rtt.srtt_ns == 0)
         tc->rtt.rto_ns = MAX(tc->rtt.rto_ns, MIN(3 * NS_PER_SEC, s->conf.rto_max_ns)); /* RFC 6298 5.7 */
     tc->rexmt_count = 0;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/siphash.h"
 #include "sock/sock.h"
+#include "tcp/fastopen.h"
 #include "tcp/syncache.h"
 
 #include "base/poison.h"
@@ -76,6 +77,7 @@ void tcp_state_fini(struct z_stack *s)
             tcp_free(s, t->id_tab[i]);
     if (t->bucket != NULL)
         tcp_timewait_fini(s);
+    tcp_fastopen_fini(s);
     bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
@@ -162,6 +164,8 @@ void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
 /* Off every list and table, queues empty: what CLOSED means. */
 static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
 {
+    if (tc->fastopen_id != 0)
+        tcp_fastopen_end(s, tc, false);
     tcp_timers_off(s, tc);
     tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
@@ -186,6 +190,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
     tcp_mtup_free(s, tc);
+    tcp_fastopen_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
     t->id_tab[tc->id & t->id_mask] = NULL;

@@ -92,6 +92,9 @@ struct tcp_listener {
     uint32_t n_accept;
     uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
+    uint32_t n_fastopen;          /* PendingFastOpenRequests (RFC 7413 4.2.2) */
+    uint32_t fastopen_resets[2];  /* of those that a reset ended: in the window that began at */
+    uint64_t fastopen_window_ns;  /* this time, and in the one before */
 };
 
 /* What the peer's SYN offers and our settings allow. */
@@ -122,7 +125,9 @@ struct tcp_user_opts {
     uint64_t user_timeout_ns;
     int32_t linger2_s;
     uint32_t syncnt;
-    uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
+    uint8_t defer_accept;  /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
+    bool fastopen_connect; /* TCP_FASTOPEN_CONNECT */
+    uint16_t fastopen_qlen; /* TCP_FASTOPEN: of a listener */
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
@@ -153,6 +158,10 @@ struct tcp_conn {
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
+    uint8_t tfo;          /* enum tfo_plan, of a client in SYN-SENT */
+    bool fastopen_renew;  /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    uint16_t tfo_bytes;   /* of data in our SYN */
+    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
     bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */
@@ -209,8 +218,9 @@ struct tcp_conn {
     struct prr prr;
     struct undo undo;
     uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
-    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
-    uint16_t reordering;  /* the longest distance seen, in segments */
+    uint32_t total_retrans;          /* segments retransmitted */
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t reordering;             /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
@@ -246,6 +256,7 @@ struct tcp_conn {
     struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
     struct tcp_listener *lis;          /* of a listener */
+    struct tfo_keys *tfo_keys;         /* TCP_FASTOPEN_KEY; NULL: the stack's */
 };
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
@@ -284,6 +295,12 @@ struct tcp_seg {
 static inline bool tcp_synchronized(const struct tcp_conn *tc)
 {
     return tc->state >= TCPS_ESTABLISHED;
+}
+
+/* May data flow? With Fast Open before the handshake is complete. */
+static inline bool tcp_talks(const struct tcp_conn *tc)
+{
+    return tcp_synchronized(tc) || tc->fastopen_id != 0;
 }
 
 /* Sequence number after everything sent. */

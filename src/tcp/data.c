@@ -9,7 +9,7 @@
 /* States that still take text. */
 static bool takes_data(const struct tcp_conn *tc)
 {
-    return tc->state == TCPS_ESTABLISHED || tc->state == TCPS_FIN_WAIT_1 || tc->state == TCPS_FIN_WAIT_2;
+    return tc->state == TCPS_ESTABLISHED || tc->fastopen_id != 0 || tc->state == TCPS_FIN_WAIT_1 || tc->state == TCPS_FIN_WAIT_2;
 }
 
 /* One acknowledgement at the end of the turn, or by the delay timer (RFC 9293 3.8.6.3, SHLD-18, SHLD-19). */

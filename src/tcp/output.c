@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
+#include "tcp/fastopen.h"
 #include "tcp/syncache.h"
 
 #include "base/poison.h"
@@ -285,6 +286,18 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
         tcp_tlp_schedule(s, tc);
 }
 
+/* SYN-SENT: a SYN that found no buffer, or the one that waited for data to carry (RFC 7413). */
+static void open_output(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->tfo == TFO_WAIT && sndq_bytes(&tc->sndq) > 0) {
+        tc->tfo = TFO_SENT;
+        tcp_open_send(s, tc);
+        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
+    } else if (tc->syn_unsent) {
+        tcp_open_send(s, tc);
+    }
+}
+
 void tcp_output(struct z_stack *s, struct tcp_conn *tc)
 {
     switch (tc->state) {
@@ -292,12 +305,13 @@ void tcp_output(struct z_stack *s, struct tcp_conn *tc)
     case TCPS_LISTEN:
         return;
     case TCPS_SYN_SENT:
-        if (tc->syn_unsent)
-            tcp_open_send(s, tc);
+        open_output(s, tc);
         return;
     case TCPS_SYN_RCVD:
         if (tc->syn_unsent)
             tcp_open_send(s, tc);
+        if (tc->fastopen_id != 0 && !tc->syn_unsent)
+            output_data(s, tc);
         break;
     case TCPS_TIME_WAIT:
     case TCPS_FIN_WAIT_2:

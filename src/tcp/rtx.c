@@ -137,7 +137,7 @@ static bool frto_input(struct tcp_conn *tc, const struct sent_ack *sa, const str
 static bool dsack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool probe)
 {
     stack_count(s, CTR_TCP_DSACK_RX);
-    tc->dsack_dups++;
+    tc->dsack_dups = (uint16_t)MIN(tc->dsack_dups + 1u, (uint32_t)UINT16_MAX);
     if (probe || tc->dsack_dups > tc->total_retrans) /* more than we repeated: the network duplicates */
         return false;
     rack_on_dsack(&tc->rack, tc->snd_una, tc->snd_nxt);
@@ -162,7 +162,7 @@ static void note_reordering(struct z_stack *s, struct tcp_conn *tc, uint32_t byt
     uint32_t segs = (bytes + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
 
     stack_count(s, CTR_TCP_REORDERED);
-    tc->reord_seen++;
+    tc->reord_seen = (uint16_t)MIN(tc->reord_seen + 1u, (uint32_t)UINT16_MAX);
     tc->reordering = (uint16_t)MIN(MAX(segs, (uint32_t)tc->reordering), (uint32_t)UINT16_MAX);
     tc->rack.reordering_seen = true;
 }

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "ip/ip6.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -205,7 +205,7 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     m = frame_payload(s, tc, seq, len);
     if (m == NULL)
         return -ENOBUFS;
-    o.has_mss = o.has_ws = o.sack_ok = false;
+    o.has_mss = o.has_ws = o.sack_ok = o.has_tfo = false;
     o.n_sack = 0;
     o.has_ts = tc->ts_on;
     if (tc->ts_on) {
@@ -237,18 +237,25 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         .sack_ok = reply ? tc->sack_on : s->conf.sack,
     };
     struct rte_mbuf *m;
+    uint32_t len = 0;
 
     if (!path_ready(s, tc))
         return -EHOSTUNREACH;
-    if (!txq_ready(tc) || (m = pkt_alloc_hdr(s)) == NULL)
+    if (!reply && tc->tfo != TFO_OFF)
+        len = tcp_fastopen_syn(s, tc, &o);
+    if (!txq_ready(tc) || (m = len > 0 ? frame_payload(s, tc, tc->iss + 1, len) : pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
+    if (len > 0)
+        tc->tfo_bytes = (uint16_t)len;
     o.ts_val = tcp_ts_now(s, tc);
     h.flags = TH_SYN | tcp_ecn_syn_flags(s, tc);
     if (reply) {
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
         o.ts_ecr = tc->ts_recent;
-        tc->last_ack_sent = tc->rcv_nxt;
+        if (tc->fastopen_renew && tc->listener != NULL)
+            tcp_fastopen_cookie(s, tc->listener, &tc->ent, &o);
+        ack_sent(tc);
     }
     h.wnd = tcp_syn_window(&tc->opt, tc->rcv_ratio);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);

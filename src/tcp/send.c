@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -15,8 +15,9 @@ static int send_state(struct tcp_conn *tc)
         return -tcp_take_error(tc);
     switch (tc->state) {
     case TCPS_SYN_SENT:
+        return tc->tfo == TFO_WAIT && tcp_snd_space(tc) > 0 ? 0 : -EAGAIN;
     case TCPS_SYN_RCVD:
-        return -EAGAIN;
+        return tc->fastopen_id != 0 && tcp_snd_space(tc) > 0 ? (tc->fin_queued ? -EPIPE : 0) : -EAGAIN;
     case TCPS_ESTABLISHED:
     case TCPS_CLOSE_WAIT:
         return tcp_snd_space(tc) > 0 ? 0 : -EAGAIN;

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -50,7 +50,9 @@ static void reset_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     }
     switch (tc->state) {
     case TCPS_SYN_RCVD:
-        err = ECONNREFUSED;
+        err = tc->passive ? ECONNRESET : ECONNREFUSED;
+        if (tc->fastopen_id != 0)
+            tcp_fastopen_end(s, tc, true);
         break;
     case TCPS_CLOSE_WAIT:
         err = EPIPE; /* as Linux: the peer had finished, only our sending fails */
@@ -142,8 +144,12 @@ static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in 
         pkt_drop(s, m, DROP_TCP_NO_ACK);
         return false;
     }
-    if (tc->state == TCPS_SYN_RCVD)
-        return syn_rcvd_ack(s, tc, in, g, m);
+    if (tc->state == TCPS_SYN_RCVD) {
+        if (!syn_rcvd_ack(s, tc, in, g, m))
+            return false;
+        if (g->h.ack == tc->snd_una) /* else it acknowledges data that were sent by Fast Open */
+            return true;
+    }
     /* RFC 5961 5.2: snd_una - max_snd_wnd <= ack <= snd_nxt; anything else is answered and dropped */
     if (seq_gt(g->h.ack, tc->snd_nxt) || seq_lt(g->h.ack, tc->snd_una - tc->max_snd_wnd)) {
         tcp_send_ack_limited(s, tc);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -149,6 +149,8 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
         return -EFAULT;
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return tcp_setopt_congestion(s, tc, val, len);
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
+        return tcp_fastopen_set_keys(s, tc, val, len);
     if (level == IPPROTO_IP && len == 1)
         v = *(const uint8_t *)val;
     else if (len < sizeof(v))
@@ -301,6 +303,8 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
 
         return put(val, len, &l, sizeof(l));
     }
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
+        return tcp_fastopen_get_keys(tc, val, len);
     if (level == IPPROTO_TCP && name == TCP_INFO) {
         struct tcp_info i;
 

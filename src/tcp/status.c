@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -15,6 +15,10 @@ unsigned tcp_poll(const struct tcp_conn *tc)
         return tc->lis->n_accept > 0 ? SOCK_IN : 0;
     case TCPS_SYN_SENT:
     case TCPS_SYN_RCVD:
+        if (tc->fastopen_id != 0)
+            break;
+        if (tc->tfo == TFO_WAIT && tc->state == TCPS_SYN_SENT) /* the first data make the SYN go */
+            return SOCK_OUT;
         return tc->so_error != 0 ? SOCK_ERR : 0;
     default:
         break;
@@ -57,7 +61,7 @@ int tcp_take_error(struct tcp_conn *tc)
 
 int tcp_getpeer(const struct tcp_conn *tc, struct inaddr *a, uint16_t *port)
 {
-    if (!tcp_synchronized(tc))
+    if (!tcp_talks(tc))
         return -ENOTCONN;
     *a = tc->ent.raddr;
     *port = tc->ent.rport;

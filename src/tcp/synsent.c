@@ -1,7 +1,7 @@
 /* SYN-SENT (RFC 9293 3.10.7.3). */
 #include <errno.h>
 
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -29,7 +29,7 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
 
     /* first: ACK */
     if (g->h.flags & TH_ACK) {
-        if (g->h.ack != tc->snd_nxt) { /* nothing but the SYN is in flight */
+        if (g->h.ack - tc->snd_nxt > tc->tfo_bytes) { /* nothing is in flight but the SYN and its data */
             tcp_reset_reply(s, in, g);
             pkt_drop(s, m, DROP_TCP_ACK);
             return;
@@ -52,7 +52,11 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
     }
     take_syn(s, tc, g);
     if (ack_ok) {
-        tc->snd_una = g->h.ack;
+        if (tc->tfo != TFO_OFF)
+            tcp_fastopen_learn(s, tc, g, g->h.ack - tc->snd_nxt);
+        tc->snd_una = tc->snd_nxt = g->h.ack; /* what it does not cover of the SYN's data is new data now (RFC 7413 4.2.1) */
+        tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
+        sndq_ack(&tc->sndq, &s->arena, tc->snd_una);
         tcp_set_state(s, tc, TCPS_ESTABLISHED);
         tcp_established(s, tc, g);
         tc->ack_now = true;

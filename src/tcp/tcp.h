@@ -26,6 +26,7 @@ struct tcp_conn;
 struct tcp_tw;
 struct tcp_entry;
 struct tcp_synent;
+struct tfo_dest;
 
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
 TAILQ_HEAD(tcp_timewait_list, tcp_tw);
@@ -58,6 +59,7 @@ struct tcp_state {
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
     uint64_t loan_bytes;               /* memory lent to the application */
     struct tcp_syncache syn;
+    struct tfo_dest *tfo_cache; /* NULL until a cookie was received */
     uint32_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
@@ -99,6 +101,9 @@ void tcp_attach(struct tcp_conn *tc, struct sock *sk);
  * afterwards; after failure the error, once. EADDRNOTAVAIL (no port free), ENETUNREACH, EACCES (broadcast), EADDRINUSE.
  */
 int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
+
+/* The same with Fast Open (MSG_FASTOPEN). 0 as well when the SYN waits for data to carry: the next tcp_send_ call sends it. */
+int tcp_connect_fastopen(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
 
 /* SHUT_RD, SHUT_WR, SHUT_RDWR; -ENOTCONN, -EINVAL. */
 int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how);

@@ -116,7 +116,7 @@ uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *
 
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
+    uint32_t limit = tc->passive ? s->conf.synack_retries : tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
 
     if (r2_reached(s, tc, tc->rexmt_count, limit)) {
         give_up(s, tc);

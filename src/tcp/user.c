@@ -4,7 +4,7 @@
 
 #include "base/bindaddr.h"
 #include "sock/sock.h"
-#include "tcp/conn.h"
+#include "tcp/fastopen.h"
 
 #include "base/poison.h"
 
@@ -95,7 +95,7 @@ static int choose_local(struct z_stack *s, struct tcp_conn *tc, const struct ina
     return 0;
 }
 
-int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
+static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port, bool fastopen)
 {
     int ret = connect_again(tc);
 
@@ -121,9 +121,23 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
     tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
+    tc->tfo = fastopen ? (uint8_t)tcp_fastopen_plan(s, tc) : TFO_OFF;
+    tc->tfo_bytes = 0;
+    if (tc->tfo == TFO_WAIT)
+        return 0;
     tcp_open_send(s, tc);
     tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
     return -EINPROGRESS;
+}
+
+int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
+{
+    return open_to(s, tc, a, port, tc->opt.fastopen_connect);
+}
+
+int tcp_connect_fastopen(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
+{
+    return open_to(s, tc, a, port, true);
 }
 
 /* CLOSE (3.10.4): the FIN goes behind what is queued. */
@@ -164,7 +178,7 @@ int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)
         }
         return 0;
     }
-    if (!tcp_synchronized(tc))
+    if (!tcp_talks(tc))
         return -ENOTCONN;
     if (how != SHUT_WR && !tc->rd_shut) {
         tc->rd_shut = true;

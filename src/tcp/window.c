@@ -39,7 +39,7 @@ void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt, wnd;
 
-    if (!tcp_synchronized(tc) || tc->fin_rcvd || tc->ack_now)
+    if (!tcp_talks(tc) || tc->fin_rcvd || tc->ack_now)
         return;
     wnd = tcp_rcv_window(s, tc);
     if (wnd > now && wnd >= 2 * now) {

@@ -41,13 +41,19 @@ struct tcp_sack_block {
     uint32_t start, end; /* [start, end) */
 };
 
+#define TCP_TFO_COOKIE_MIN 4u
+#define TCP_TFO_COOKIE_MAX 16u
+
 struct tcp_opts {
     bool has_mss, has_ws, has_ts, sack_ok;
+    bool has_tfo; /* RFC 7413 section 4.1.1: a cookie, or with tfo_len 0 the wish for one */
     uint8_t ws; /* as received: up to 255 (RFC 7323 2.3: above 14 counts as 14, the caller's business) */
     uint8_t n_sack;
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
+    uint8_t tfo_len; /* even */
+    uint8_t tfo[TCP_TFO_COOKIE_MAX];
 };
 
 /*

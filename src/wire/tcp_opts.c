@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "wire/bytes.h"
 #include "wire/tcp_hdr.h"
 
@@ -10,6 +12,7 @@
 #define OPT_SACK_OK 4u
 #define OPT_SACK 5u
 #define OPT_TS 8u
+#define OPT_TFO 34u
 
 #define LEN_MSS 4u
 #define LEN_WS 3u
@@ -31,6 +34,18 @@ static void parse_sack(const uint8_t *p, unsigned len, struct tcp_opts *o)
         o->sack[i].end = get32(p + 6 + i * SACK_BLOCK_LEN);
     }
     o->n_sack = (uint8_t)n;
+}
+
+/* RFC 7413 section 4.1.1: an even number of bytes, 4 to 16; or none. */
+static void parse_tfo(const uint8_t *p, unsigned len, struct tcp_opts *o)
+{
+    unsigned n = len - 2;
+
+    if (o->has_tfo || n % 2 != 0 || n > TCP_TFO_COOKIE_MAX || (n != 0 && n < TCP_TFO_COOKIE_MIN))
+        return;
+    o->has_tfo = true;
+    o->tfo_len = (uint8_t)n;
+    memcpy(o->tfo, p + 2, n);
 }
 
 /* One option whose length is known to fit. One that we know with a length that it never has is skipped, as Linux does. */
@@ -62,6 +77,9 @@ static void parse_one(const uint8_t *p, uint8_t kind, unsigned len, struct tcp_o
             o->ts_val = get32(p + 2);
             o->ts_ecr = get32(p + 6);
         }
+        break;
+    case OPT_TFO:
+        parse_tfo(p, len, o);
         break;
     default: /* RFC 9293 section 3.1, MUST-6 */
         break;
@@ -114,13 +132,15 @@ static unsigned fixed_len(const struct tcp_opts *o)
         len += 4;
     if (o->has_ws)
         len += 4;
+    if (o->has_tfo)
+        len += (2u + o->tfo_len + 3u) & ~3u;
     return len;
 }
 
 static unsigned sack_fit(const struct tcp_opts *o, unsigned used)
 {
     unsigned n = o->n_sack < TCP_SACK_BLOCKS_MAX ? o->n_sack : TCP_SACK_BLOCKS_MAX;
-    unsigned room = (TCP_OPT_MAX - used - 4) / SACK_BLOCK_LEN;
+    unsigned room = used + 4 < TCP_OPT_MAX ? (TCP_OPT_MAX - used - 4) / SACK_BLOCK_LEN : 0;
 
     return n < room ? n : room;
 }
@@ -173,6 +193,13 @@ unsigned tcp_opts_build(uint8_t *start, const struct tcp_opts *o)
         *p++ = OPT_NOP;
         p = put_opt(p, OPT_WS, LEN_WS);
         *p++ = o->ws;
+    }
+    if (o->has_tfo) {
+        if (o->tfo_len % 4 == 0)
+            p = put_nops(p);
+        p = put_opt(p, OPT_TFO, 2u + o->tfo_len);
+        memcpy(p, o->tfo, o->tfo_len);
+        p += o->tfo_len;
     }
     if (n_sack > 0) {
         p = put_nops(p);

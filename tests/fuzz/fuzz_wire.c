@@ -149,6 +149,8 @@ static void tcp_options(const uint8_t *p, size_t n)
     free(out);
     Z_CHECK(q.has_mss == o.has_mss && q.mss == o.mss && q.has_ws == o.has_ws && q.ws == o.ws && q.sack_ok == o.sack_ok);
     Z_CHECK(q.has_ts == o.has_ts && q.ts_val == o.ts_val && q.ts_ecr == o.ts_ecr);
+    Z_CHECK(q.has_tfo == o.has_tfo && q.tfo_len == o.tfo_len && memcmp(q.tfo, o.tfo, o.tfo_len) == 0);
+    Z_CHECK(o.tfo_len == 0 || (o.has_tfo && o.tfo_len >= TCP_TFO_COOKIE_MIN && o.tfo_len <= TCP_TFO_COOKIE_MAX && o.tfo_len % 2 == 0));
     Z_CHECK(q.n_sack <= o.n_sack && memcmp(q.sack, o.sack, q.n_sack * sizeof(o.sack[0])) == 0);
 }
 

@@ -62,6 +62,9 @@ struct opt {
 #define ECHO(ecr) {8, 10, 0, (ecr)}          /* of out() */
 #define COOKIE_ECHO(ecr) {8, 12, 0, (ecr)}   /* of out(): the value carries what a SYN cookie cannot */
 #define NOP {1, 1, 0, 0}
+#define TFO_ASK_OPT {34, 2, 0, 0}            /* the wish for a Fast Open cookie */
+#define TFO_OPT(a, b) {34, 10, (a), (b)}     /* a cookie of eight bytes */
+#define TFO_ANY {34, 11, 0, 0}               /* of out(): some cookie */
 /* clang-format on */
 #define SEG_OPTS 12
 

@@ -196,6 +196,34 @@ static void window_scale_is_not_judged(void **state)
     assert_int_equal(o.ws, 255);
 }
 
+/* RFC 7413 section 4.1.1: no bytes, or an even number of 4 to 16. */
+static void fast_open_cookies(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n <= 20; n++) {
+        bool good = n == 0 || (n >= 4 && n <= 16 && n % 2 == 0);
+        uint8_t list[24] = {34, (uint8_t)(n + 2)}, out[TCP_OPT_MAX];
+        struct tcp_opts o, again;
+
+        for (unsigned i = 0; i < n; i++)
+            list[2 + i] = (uint8_t)(i + 1);
+        assert_true(tcp_opts_parse(list, n + 2, &o));
+        assert_int_equal(o.has_tfo, good);
+        if (!good)
+            continue;
+        assert_int_equal(o.tfo_len, n);
+        assert_memory_equal(o.tfo, list + 2, n);
+        o.has_mss = o.has_ts = o.has_ws = o.sack_ok = true;
+        o.n_sack = 4; /* no room is left for these when the cookie is long */
+        assert_int_equal(tcp_opts_len(&o) % 4, 0);
+        assert_true(tcp_opts_len(&o) <= TCP_OPT_MAX);
+        assert_int_equal(tcp_opts_build(out, &o), tcp_opts_len(&o));
+        assert_true(tcp_opts_parse(out, tcp_opts_len(&o), &again));
+        assert_int_equal(again.tfo_len, n);
+        assert_memory_equal(again.tfo, o.tfo, n);
+    }
+}
+
 static void sack_lengths(void **state)
 {
     (void)state;
@@ -223,6 +251,7 @@ int main(void)
         cmocka_unit_test(odd_lists),
         cmocka_unit_test(window_scale_is_not_judged),
         cmocka_unit_test(sack_lengths),
+        cmocka_unit_test(fast_open_cookies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
