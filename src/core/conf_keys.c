@@ -181,6 +181,7 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "ecn", stack.ecn, 0, 2),
     BOOL(Z, "pacing", stack.pacing),
     NUM(Z, "mss", stack.mss_default, 0, 65000),
+    BOOL(Z, "timewait_reuse", stack.timewait_reuse),
     MSEC(Z, "orphan_ms", stack.orphan_ns, 0, 86400000),
     NUM(Z, "max_orphans", stack.max_orphans, 0, 16777216),
     SIZE(Z, "notsent_lowat", stack.notsent_lowat_bytes, 0, GIB),
