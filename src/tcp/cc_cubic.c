@@ -67,7 +67,8 @@ static void cubic_init(struct cc *c, uint64_t now_ns)
 {
     struct cubic *q = cubic(c);
 
-    *q = (struct cubic){.last_us = (uint32_t)(now_ns / NS_PER_US)};
+    (void)now_ns;
+    *q = (struct cubic){0};
     if (c->ssthresh == UINT32_MAX)
         hystart_begin(&q->hs);
     else
@@ -180,6 +181,7 @@ static void epoch_begin(struct cc *c, struct cubic *q, uint64_t now_ns)
     struct epoch *e = &q->now;
 
     e->start_ns = now_ns;
+    q->last_us = (uint32_t)(now_ns / NS_PER_US);
     if (c->cwnd < e->w_max) {
         e->k_ms = k_ms(e->w_max - c->cwnd, c->smss);
     } else {
@@ -225,19 +227,28 @@ static void congestion_avoidance(struct cc *c, struct cubic *q, uint32_t acked, 
     cc_grow(c, (uint32_t)(gain / c->cwnd));
 }
 
+/* The time since the last ACK, of a stage that has begun. */
+static uint64_t pass_time(struct cubic *q, uint64_t now_ns)
+{
+    uint32_t us = (uint32_t)(now_ns / NS_PER_US), since_us = us - q->last_us;
+
+    q->last_us = us;
+    return since_us * NS_PER_US;
+}
+
 static void cubic_on_ack(struct cc *c, const struct cc_ack *a)
 {
     struct cubic *q = cubic(c);
-    uint32_t acked = a->acked_bytes, us = (uint32_t)(a->now_ns / NS_PER_US), since_us = us - q->last_us;
+    uint32_t acked = a->acked_bytes;
+    uint64_t passed = q->now.start_ns != 0 ? pass_time(q, a->now_ns) : 0;
 
-    q->last_us = us;
-    if (q->phase <= CONSERVATIVE)
-        hystart_ack(c, q, a);
     if (!a->cwnd_limited) { /* 4.2: t does not count while the application leaves the window unused (5.8) */
-        if (q->now.start_ns != 0)
-            q->now.start_ns = MIN(q->now.start_ns + since_us * NS_PER_US, a->now_ns);
+        if (passed != 0)
+            q->now.start_ns = MIN(q->now.start_ns + passed, a->now_ns);
         return;
     }
+    if (q->phase <= CONSERVATIVE)
+        hystart_ack(c, q, a);
     if (c->cwnd < c->ssthresh)
         acked = slow_start(c, q, acked);
     if (acked > 0 && c->cwnd >= c->ssthresh) {
@@ -331,11 +342,11 @@ static void cubic_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_n
 {
     struct cubic *q = cubic(c);
 
+    (void)now_ns;
     c->cwnd = MIN(c->cwnd, init_cwnd_bytes);
     if (q->phase == AFTER_RTO)
         q->phase = LATER; /* nothing is in flight that an ACK could cover */
     q->now.start_ns = 0;
-    q->last_us = (uint32_t)(now_ns / NS_PER_US);
 }
 
 const struct cc_ops cc_cubic = {

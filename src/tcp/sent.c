@@ -15,7 +15,7 @@
 
 #include "base/poison.h"
 
-#define SENT_CAP_MIN 8u
+#define SENT_CAP_MIN 4u
 
 static inline struct sent_rec *rec(const struct sent_map *sm, uint32_t i)
 {

@@ -361,6 +361,24 @@ TEST(tcp_congestion_option)
     skip_all();
 }
 
+/* BBR wants two blocks of memory beside the connection: without the first or the second it is CUBIC, and counted. */
+TEST(no_memory_for_bbr_means_cubic)
+{
+    int c = passive(.mss = 1000);
+
+    for (uint64_t k = 1; k <= 2; k++) {
+        size_t used = stack()->arena.used_bytes;
+
+        stack()->arena.fail_after = k;
+        set_cc(c, "bbr", 0);
+        cc_is(c, "cubic");
+        check_eq(COUNT(CTR_TCP_CC_NOMEM), k);
+        check_eq(stack()->arena.used_bytes, used);
+    }
+    set_cc(c, "bbr", 0);
+    cc_is(c, "bbr");
+}
+
 TEST(algorithm_by_key)
 {
     int c;
@@ -417,4 +435,4 @@ RUN(T(accepted_when_the_peer_asks), T(not_used_when_the_peer_does_not_ask), T(ha
     T(mark_is_echoed_until_cwr), T(marks_without_acceptable_text_are_ignored), T(echo_reduces_once_per_window),
     T(cubic_reduces_to_85_percent), T(retransmission_is_not_ect), T(probe_of_a_closed_window_is_not_ect), T(type_of_service_and_ecn),
     T(tcp_info_tells), T(dctcp_echo_is_exact), T(dctcp_first_mark_halves), T(tcp_congestion_option), T(algorithm_by_key),
-    T(max_pacing_rate_option), T(paced_segments))
+    T(no_memory_for_bbr_means_cubic), T(max_pacing_rate_option), T(paced_segments))

@@ -121,7 +121,7 @@ static void probe_rtt(void **state)
     assert_int_equal(state_of()->state, BBR_PROBE_RTT);
     at = now;
     round_trip(0);
-    assert_true(c.cwnd <= BDP * 55 / 100);
+    assert_true(c.cwnd <= BDP * 30 / 100); /* half of what the round-trip time above makes it */
     while (state_of()->state == BBR_PROBE_RTT)
         round_trip(0);
     assert_in_range(now - at, 150 * NS_PER_MS, 500 * NS_PER_MS);

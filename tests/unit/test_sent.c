@@ -105,7 +105,7 @@ static void no_memory_while_empty(void **state)
     assert_int_equal(a.newly_sacked, 0);
     assert_int_equal(arena.used_bytes, 0);
     fill(3);
-    assert_int_equal(arena.used_bytes, 8 * sizeof(struct sent_rec));
+    assert_int_equal(arena.used_bytes, 4 * sizeof(struct sent_rec));
     a = ack(300);
     assert_int_equal(a.newly_acked, 300);
     assert_int_equal(arena.used_bytes, 0);
