@@ -11,12 +11,12 @@
 #define RACK_DUP_THRESH 3u
 
 struct rack {
-    uint64_t xmit_ns, rtt_ns;  /* RACK.xmit_ts, RACK.rtt: of the most recently sent segment that arrived */
-    uint32_t end_seq;          /* RACK.end_seq */
-    uint32_t dsack_round;      /* RACK.dsack_round, when in_dsack_round */
-    uint8_t reo_wnd_steps;     /* RACK.reo_wnd_mult - 1 */
-    uint8_t reo_wnd_persist;   /* RACK.reo_wnd_persist: recoveries without DSACK until the window is the smallest again */
-    bool valid;                /* something arrived */
+    uint64_t xmit_ns, rtt_ns; /* RACK.xmit_ts, RACK.rtt: of the most recently sent segment that arrived */
+    uint32_t end_seq;         /* RACK.end_seq */
+    uint32_t dsack_round;     /* RACK.dsack_round, when in_dsack_round */
+    uint8_t reo_wnd_steps;    /* RACK.reo_wnd_mult - 1 */
+    uint8_t reo_wnd_persist;  /* RACK.reo_wnd_persist: recoveries without DSACK until the window is the smallest again */
+    bool valid;               /* something arrived */
     bool reordering_seen, in_dsack_round;
 };
 

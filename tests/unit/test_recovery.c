@@ -245,16 +245,11 @@ static void frto_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rack_keeps_the_latest),
-        cmocka_unit_test(reordering_window),
-        cmocka_unit_test(window_follows_dsack),
-        cmocka_unit_test(prr_is_proportional),
-        cmocka_unit_test(prr_conserves),
-        cmocka_unit_test(prr_catches_up_when_safe),
-        cmocka_unit_test(prr_forces_the_first),
-        cmocka_unit_test(dsack_of_everything),
-        cmocka_unit_test(eifel_first_ack),
-        cmocka_unit_test(frto_table),
+        cmocka_unit_test(rack_keeps_the_latest), cmocka_unit_test(reordering_window),
+        cmocka_unit_test(window_follows_dsack),  cmocka_unit_test(prr_is_proportional),
+        cmocka_unit_test(prr_conserves),         cmocka_unit_test(prr_catches_up_when_safe),
+        cmocka_unit_test(prr_forces_the_first),  cmocka_unit_test(dsack_of_everything),
+        cmocka_unit_test(eifel_first_ack),       cmocka_unit_test(frto_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
