@@ -62,7 +62,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         sent_mark_first_lost(&tc->sent);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
-    tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
+    tcp_cc_lost(s, tc);
     tc->ca = TCP_CA_RECOVERY;
     tc->recover = tc->snd_nxt;
     tc->tlp_out = false;
@@ -246,6 +246,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
+    tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     if (tc->sack_on && tc->rack.valid)
         sent_mark_old_lost(&tc->sent, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else

@@ -23,8 +23,8 @@ struct outcome {
 
 static void tune(struct stack_conf *c, void *arg)
 {
-    (void)arg;
     sim_fault_tune(c);
+    c->syncookies = *(unsigned *)arg % 4 == 2 ? 2 : 1; /* one variant opens by SYN cookies only */
     c->max_connections = 64;
     c->max_sockets = 64;
     c->msl_ns = NS_PER_SEC;
@@ -61,6 +61,7 @@ static struct outcome run(enum sim_fault_kind kind, uint64_t first, uint64_t len
 
     for (int i = 0; i < 2; i++) {
         c.side[i].tune = tune;
+        c.side[i].tune_arg = &variant;
         c.side[i].link = (struct sim_link_conf){
             .delay_ns = NS_PER_MS, .loss_ppm = 30000, .reorder_ppm = 50000, .reorder_ns = 2 * NS_PER_MS, .dup_ppm = 20000};
         c.side[i].knobs = (struct port_mem_knobs){.poison = true, .hold_polls = 2};
