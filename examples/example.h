@@ -84,11 +84,14 @@ static inline void example_nonblocking(int fd)
         die("FIONBIO");
 }
 
-/* Accepted sockets inherit the non-blocking mode from the listener. */
+/*
+ * One socket for both families: IPv4 clients appear as ::ffff:a.b.c.d (RFC 3493 section 3.7). Accepted sockets inherit the
+ * non-blocking mode from the listener.
+ */
 static inline int example_listen(uint16_t port)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int fd = ff_socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int fd = ff_socket(AF_INET6, SOCK_STREAM, 0);
 
     if (fd < 0)
         die("socket");

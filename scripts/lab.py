@@ -17,6 +17,7 @@ import time
 import traceback
 
 SERVER_IP = "10.77.0.2"
+SERVER_IP6, CLIENT_IP6 = "fd77::2", "fd77::1"
 CLIENT_IP = "10.77.0.1"
 STACK_IF, CLIENT_IF = "zs0", "zc0"
 BOX_STACK_IF, BOX_CLIENT_IF = "zb0", "zb1"
@@ -154,6 +155,11 @@ class Lab:
             self.call(side, "ip", "link", "set", name, "up")
             self.call(side, "ip", "link", "set", "lo", "up")
 
+    def kernel_ip6(self):
+        """IPv6 on the kernel's side: CLIENT_IP6/64 and a link-local address, usable at once."""
+        self.call("kernel", "sh", "-c", f"cd /proc/sys/net/ipv6/conf/{CLIENT_IF} && echo 0 >accept_dad && echo 0 >disable_ipv6")
+        self.call("kernel", "ip", "addr", "add", CLIENT_IP6 + "/64", "dev", CLIENT_IF, "nodad")
+
     def kernel_server(self, present):
         """Gives the stack side's kernel the server address, or takes it away again (when the stack has it)."""
         self.call("stack", "ip", "addr", "flush", "dev", STACK_IF)
@@ -229,7 +235,7 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=(), dpdk=()):
+def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
     """config.ini of a stack on the stack side."""
     lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
     if huge:
@@ -237,7 +243,7 @@ def write_config(path, huge=False, core=0, zstack=(), dpdk=()):
     else:
         lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
     lines += [*dpdk, "[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
-              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}"]
+              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}", *port0]
     if zstack:
         lines += ["[zstack]", *zstack]
     with open(path, "w", encoding="utf-8") as f:

@@ -221,7 +221,7 @@
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
     X(CTR_TCP_TIMEOUT, "tcp.timeouts", "connections given up: retransmission, keepalive, user timeout") \
-    X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new SYN (RFC 6191)") \
+    X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new one (RFC 6191, timewait_reuse)") \
     X(CTR_TCP_TIMEWAIT, "tcp.timewait", "(level) connections in TIME-WAIT")                      \
     X(CTR_TCP_TIMEWAIT_RST, "tcp.timewait_resets", "resets ignored in TIME-WAIT (RFC 1337)")     \
     X(CTR_TCP_TIMEWAIT_LIMIT, "tcp.timewait_limit", "TIME-WAIT cut short: limit (max_timewait)") \

@@ -115,6 +115,7 @@ static void init_tcp(struct stack_conf *c)
     c->pacing = false;
     c->mss_default = 0;
     c->max_orphans = 65536;
+    c->timewait_reuse = true;
     c->mtu_probing = 1; /* when timeouts look like a black hole */
     c->sack = true;
     c->timestamps = true;

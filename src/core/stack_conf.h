@@ -72,6 +72,7 @@ struct stack_conf {
     uint8_t ecn;                               /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
     bool pacing;                               /* of algorithms that do not pace by themselves too */
     uint16_t mss_default;                      /* 0: from the MTU */
+    bool timewait_reuse;                       /* connect may take a 4-tuple from TIME-WAIT */
     uint64_t orphan_ns;                        /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
     uint32_t max_orphans;                      /* connections at a time that nobody holds and that are not at their end */
     uint32_t notsent_lowat_bytes;              /* TCP_NOTSENT_LOWAT of new sockets; 0: none */

@@ -113,7 +113,7 @@ void nd_addr_deleted(struct z_stack *s, struct netif *nif, struct ifaddr6 *a)
     struct nd_dad *d = find(n, &a->addr);
     struct inaddr group = nd_group(nif, &a->addr);
 
-    if (!d || d->joined)
+    if (a->state != ADDR6_DUPLICATED && (!d || d->joined)) /* a duplicate has left before */
         (void)mcast_leave(s, nif, &group);
     if (d)
         forget(n, d);

@@ -68,7 +68,7 @@ static void solicit(struct z_stack *s, struct nd_if *n)
         n->rs_interval_ns = MIN(2 * n->rs_interval_ns, ND_RTR_SOLICITATION_MAX_NS);
     tenth = n->rs_interval_ns / 10;
     n->rs_next_ns = s->now_ns + n->rs_interval_ns - tenth + tenth * rng_below(&s->rng, 1024) / 512;
-    if (!nif->ip6 || !ll)
+    if (!nif->ip6 || !ll || !accepts_routers(s, nif))
         return;
     inaddr_set_zone(&routers, ip6_zone(nif));
     memcpy(msg.slla, nif->mac, 6);

@@ -15,8 +15,8 @@
 #define ND_DELAY_FIRST_PROBE_NS (5 * NS_PER_SEC)
 #define ND_MULTICAST_SOLICIT 3u
 
-#define ND_ROUTERS_MAX 64u
-#define ND_PREFIX_TABLE_MAX 64u
+#define ND_ROUTERS_MAX 16u
+#define ND_PREFIX_TABLE_MAX 32u
 #define ND_REDIRECTS_MAX 64u
 
 /* An address whose uniqueness is being tested. Found by the address: the interface's table moves its entries. */

@@ -24,7 +24,7 @@ static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, con
 
 static const struct neigh_timing *neigh_timing(const struct neigh_table *t, const struct neigh *n)
 {
-    return inaddr_is_v4(&n->addr) ? &t->v4 : &t->v6[n->nif % NEIGH_NETIFS];
+    return inaddr_is_v4(&n->addr) ? &t->v4 : &t->v6[n->nif];
 }
 
 int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, const struct neigh_conf *conf)
@@ -249,7 +249,7 @@ static void neigh_set_known(struct neigh_table *t, struct neigh *n, enum neigh_s
         TAILQ_INSERT_TAIL(&t->lru, n, lru);
     }
     wheel_cancel(t->wheel, &n->timer);
-    n->state = state;
+    n->state = (uint8_t)state;
     n->stale_at_ns = state == NEIGH_REACHABLE ? now_ns + neigh_timing(t, n)->reachable_ns : 0;
     n->check_at_ns = 0;
 }

@@ -30,7 +30,7 @@ struct rte_mbuf;
 /* The order of use is kept to this precision, so that not every packet moves its entry in a list. */
 #define NEIGH_USE_GRAIN_NS NS_PER_SEC
 
-#define NEIGH_NETIFS 8u
+#define NEIGH_NETIFS 64u /* STACK_MAX_NETIFS */
 
 enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE, NEIGH_FAILED };
 

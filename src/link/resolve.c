@@ -15,6 +15,8 @@
 
 #include "base/poison.h"
 
+_Static_assert(NEIGH_NETIFS == STACK_MAX_NETIFS, "times for every interface");
+
 static uint16_t ether_type(const struct neigh *n)
 {
     return inaddr_is_v4(&n->addr) ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6;

@@ -15,6 +15,8 @@ const struct mon_limit mon_limit_table[] = {
     {CTR_NO_MBUF, "rx_buffers, tx_headers, tx_indirect or app_buffers_*"},
     {DROP_TXQ_FULL, "nothing here: the port takes frames more slowly than they are made"},
     {DROP_NEIGH_FULL, "neigh_limit"},
+    {DROP_FRAG_EVICTED, "frag_memory or frag_limit"},
+    {DROP_FRAG_MANY, "frag_pieces"},
     {DROP_NEIGH_QUEUE, "neigh_queue_limit"},
     {CTR_ND_ROUTER_LIMIT, "nd_router_limit"},
     {CTR_ND_PREFIX_LIMIT, "nd_prefix_limit"},

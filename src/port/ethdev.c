@@ -280,10 +280,11 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     e->p.caps.rx_event =
         conf.intr_conf.rxq != 0 &&
         (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 && rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
-    if (c->promiscuous)
-        rte_eth_promiscuous_enable(c->port_id);
-    else
+    /* groups are filtered by src/ip, which knows who has joined; a device that cannot let them all in lets everything in */
+    if (!c->promiscuous)
         rte_eth_promiscuous_disable(c->port_id);
+    if (c->promiscuous || rte_eth_allmulticast_enable(c->port_id) != 0)
+        rte_eth_promiscuous_enable(c->port_id);
     return 0;
 }
 

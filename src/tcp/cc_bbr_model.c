@@ -140,7 +140,8 @@ bool bbr_lost_much(const struct cc *c, uint32_t lost, uint32_t of)
  */
 static void adapt_lower_bounds(struct cc *c, struct bbr *b)
 {
-    if (b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP || !b->loss_in_round || !bbr_lost_much(c, b->loss_bytes, b->loss_bytes + b->loss_delivered))
+    if (b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP || !b->loss_in_round ||
+        !bbr_lost_much(c, b->loss_bytes, b->loss_bytes + b->loss_delivered))
         return;
     if (b->bw_lo == BBR_INF_BW)
         b->bw_lo = b->max_bw;

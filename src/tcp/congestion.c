@@ -124,6 +124,17 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
     tc->cc.ops->on_ack(&tc->cc, &a);
 }
 
+/* RFC 3168 6.1.2: one reduction per window of data, for marks and losses together; whatever it was for, CWR tells the peer. */
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (unlikely(tc->in_cwr) && !tc->cc.ops->own_recovery) {
+        tc->cc.undo_cwnd = 0; /* that reduction was no error */
+        return;
+    }
+    tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
+    tc->ecn_cwr = tc->ecn_ect;
+}
+
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before)
 {
     bool app_limited;
@@ -153,17 +164,19 @@ bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc)
 
 /*
  * Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. What a late
- * timer has cost is made up for, up to one burst.
+ * timer has cost is made up for; a pause of the application is not.
  */
 bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
 {
-    uint64_t rate = tcp_pacing_rate(tc), burst;
+    uint64_t rate = tcp_pacing_rate(tc), burst, took;
 
     if (rate == 0)
         return false;
     burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
     burst = MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
-    tc->pace_next_ns = MAX(tc->pace_next_ns + burst, s->now_ns) - burst;
-    tc->pace_next_ns += (uint64_t)len * NS_PER_SEC / rate;
-    return tc->pace_next_ns >= s->now_ns + burst;
+    if (s->now_ns > tc->pace_next_ns + burst)
+        tc->pace_next_ns = s->now_ns;
+    took = (uint64_t)len * NS_PER_SEC / rate;
+    tc->pace_next_ns += took;
+    return tc->pace_next_ns + took / 2 >= s->now_ns + burst; /* the next one would for the most part be too early */
 }

@@ -311,9 +311,15 @@ void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, u
 
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
 {
+    struct tcp_entry *e = tcp_table_find(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
     uint32_t iss, ts_offset;
 
     tcp_isn(s, &tc->ent, &iss, &ts_offset);
+    if (e != NULL) { /* in TIME-WAIT, which yields: tcp_tuple_free */
+        stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
+        iss = tcp_iss_beyond(iss, tcp_tw_of(e)->snd_nxt);
+        tcp_timewait_end(s, tcp_tw_of(e));
+    }
     tcp_handshake_start(s, tc, iss, ts_offset);
     tc->rcv_wscale = s->conf.window_scaling ? tcp_choose_wscale(s, &tc->opt) : 0;
 }

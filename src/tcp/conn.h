@@ -218,8 +218,9 @@ struct tcp_conn {
     struct prr prr;
     struct undo undo;
     uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
-    uint32_t total_retrans, dsack_dups, reord_seen; /* segments retransmitted; DSACKs received; ACKs that showed reordering */
-    uint16_t reordering;  /* the longest distance seen, in segments */
+    uint32_t total_retrans;          /* segments retransmitted */
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t reordering;             /* the longest distance seen, in segments */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
@@ -343,6 +344,8 @@ void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* se
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
 uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport); /* 0: none free */
+bool tcp_tuple_free(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                    uint16_t rport); /* for a connection that we open: unused, or in a TIME-WAIT that yields */
 void tcp_bound_insert(struct z_stack *s, struct tcp_conn *tc);
 void tcp_bound_remove(struct z_stack *s, struct tcp_conn *tc);
 
@@ -364,6 +367,7 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
                     struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m); /* false: a new SYN, tw is gone */
+bool tcp_timewait_yields(const struct z_stack *s, const struct tcp_tw *tw); /* to a connection that we open */
 void tcp_timewait_end(struct z_stack *s, struct tcp_tw *tw);
 void tcp_timewait_fini(struct z_stack *s);
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
@@ -458,6 +462,7 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc); /* fast recovery begins */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc);

@@ -62,7 +62,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         sent_mark_first_lost(&tc->sent);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
-    tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
+    tcp_cc_lost(s, tc);
     tc->ca = TCP_CA_RECOVERY;
     tc->recover = tc->snd_nxt;
     tc->tlp_out = false;
@@ -137,7 +137,7 @@ static bool frto_input(struct tcp_conn *tc, const struct sent_ack *sa, const str
 static bool dsack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool probe)
 {
     stack_count(s, CTR_TCP_DSACK_RX);
-    tc->dsack_dups++;
+    tc->dsack_dups = (uint16_t)MIN(tc->dsack_dups + 1u, (uint32_t)UINT16_MAX);
     if (probe || tc->dsack_dups > tc->total_retrans) /* more than we repeated: the network duplicates */
         return false;
     rack_on_dsack(&tc->rack, tc->snd_una, tc->snd_nxt);
@@ -162,7 +162,7 @@ static void note_reordering(struct z_stack *s, struct tcp_conn *tc, uint32_t byt
     uint32_t segs = (bytes + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
 
     stack_count(s, CTR_TCP_REORDERED);
-    tc->reord_seen++;
+    tc->reord_seen = (uint16_t)MIN(tc->reord_seen + 1u, (uint32_t)UINT16_MAX);
     tc->reordering = (uint16_t)MIN(MAX(segs, (uint32_t)tc->reordering), (uint32_t)UINT16_MAX);
     tc->rack.reordering_seen = true;
 }
@@ -246,6 +246,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
+    tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     if (tc->sack_on && tc->rack.valid)
         sent_mark_old_lost(&tc->sent, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else

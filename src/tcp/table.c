@@ -177,6 +177,13 @@ bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const
     return s->tcp.port_use[port] > bound && !tc->opt.reuseaddr && !tc->opt.reuseport;
 }
 
+bool tcp_tuple_free(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+{
+    struct tcp_entry *e = tcp_table_find(s, laddr, raddr, lport, rport);
+
+    return e == NULL || (e->kind == TCP_ENT_TW && tcp_timewait_yields(s, tcp_tw_of(e)));
+}
+
 /* Is the port free for a connection to this peer, or (raddr any) for a bind? */
 static bool port_free(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport, uint16_t port)
 {
@@ -184,7 +191,7 @@ static bool port_free(const struct z_stack *s, const struct tcp_conn *tc, const 
         return true;
     if (inaddr_is_any(raddr) || s->tcp.bound_bucket[port] != NULL)
         return false;
-    return tcp_table_find(s, &tc->ent.laddr, raddr, port, rport) == NULL;
+    return tcp_tuple_free(s, &tc->ent.laddr, raddr, port, rport);
 }
 
 /*

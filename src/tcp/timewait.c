@@ -161,6 +161,15 @@ static bool wants_answer(const struct tcp_tw *tw, const struct tcp_seg *g)
     return (g->h.flags & TH_ACK) != 0 && (seq_gt(g->h.ack, tw->snd_nxt) || seq_lt(g->h.ack, tw->snd_nxt - UINT16_MAX));
 }
 
+/*
+ * May a connection that we open take the 4-tuple before the wait is over? With timestamps, and a second later: the SYN's is newer
+ * than any that the peer has seen, so that old segments are known for what they are (RFC 7323 appendix B.2). As Linux' tcp_tw_reuse.
+ */
+bool tcp_timewait_yields(const struct z_stack *s, const struct tcp_tw *tw)
+{
+    return s->conf.timewait_reuse && s->conf.timestamps && tw->ts_on && s->now_ns + 2 * s->conf.msl_ns >= tw->ends_ns + NS_PER_SEC;
+}
+
 bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if (g->h.flags & TH_RST) { /* RFC 1337 section 3, fix (F1): an old one would end the wait that protects from old ones */

@@ -87,7 +87,7 @@ static int choose_local(struct z_stack *s, struct tcp_conn *tc, const struct ina
     tc->ent.raddr = *a;
     tc->ent.rport = port;
     if (tc->port_held)
-        return tcp_table_find(s, &tc->ent.laddr, a, tc->ent.lport, port) != NULL ? -EADDRNOTAVAIL : 0;
+        return tcp_tuple_free(s, &tc->ent.laddr, a, tc->ent.lport, port) ? 0 : -EADDRNOTAVAIL;
     lport = tcp_port_ephemeral(s, tc, a, port);
     if (lport == 0)
         return -EADDRNOTAVAIL;

@@ -8,7 +8,9 @@
 #include "wire/bytes.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
 
@@ -96,14 +98,19 @@ static void put_v6(struct out *o, const uint8_t *b)
     }
 }
 
+static void put_addr(struct out *o, const struct inaddr *a)
+{
+    if (inaddr_is_v4(a))
+        put_v4(o, inaddr_to_v4(a));
+    else
+        put_v6(o, a->b);
+}
+
 char *print_inaddr(char *buf, size_t n, const struct inaddr *a)
 {
     struct out o = out_init(buf, n);
 
-    if (inaddr_is_v4(a))
-        put_v4(&o, inaddr_to_v4(a));
-    else
-        put_v6(&o, a->b);
+    put_addr(&o, a);
     return buf;
 }
 
@@ -179,21 +186,20 @@ static void put_tcp_opts(struct out *o, const uint8_t *p, unsigned len)
     put(o, "]");
 }
 
-static void put_tcp(struct out *o, const struct ipv4_hdr *ip, const uint8_t *p, uint32_t len)
+static void put_tcp(struct out *o, const struct inaddr *src, const struct inaddr *dst, const uint8_t *p, uint32_t len)
 {
     struct tcp_hdr t;
 
+    put_addr(o, src);
     if (tcp_hdr_parse(p, len, &t) != TCP_PARSE_OK) {
-        put_v4(o, ip->src);
         put(o, " > ");
-        put_v4(o, ip->dst);
+        put_addr(o, dst);
         put(o, ": [|tcp]");
         return;
     }
     uint32_t data = len - t.hlen;
-    put_v4(o, ip->src);
     put(o, ".%u > ", t.sport);
-    put_v4(o, ip->dst);
+    put_addr(o, dst);
     put(o, ".%u: Flags [", t.dport);
     put_tcp_flags(o, t.flags);
     put(o, "]");
@@ -295,7 +301,9 @@ static void put_ipv4(struct out *o, const uint8_t *p, uint32_t len)
 
     put(o, "IP ");
     if (ip.frag_off == 0 && ip.proto == IPPROTO_TCP_) {
-        put_tcp(o, &ip, l4, l4_len);
+        const struct inaddr src = inaddr_v4(ip.src), dst = inaddr_v4(ip.dst);
+
+        put_tcp(o, &src, &dst, l4, l4_len);
         return;
     }
     put_v4(o, ip.src);
@@ -316,6 +324,93 @@ static void put_ipv4(struct out *o, const uint8_t *p, uint32_t len)
         put_icmp(o, l4, l4_len);
     else
         put(o, "ip-proto-%u, length %u", ip.proto, l4_len);
+}
+
+static void put_icmp6(struct out *o, const uint8_t *p, uint32_t len)
+{
+    static const char *const nd[] = {"router solicitation", "router advertisement", "neighbor solicitation", "neighbor advertisement",
+                                     "redirect"};
+    struct icmp6_hdr h;
+
+    if (!icmp6_parse(p, len, &h)) {
+        put(o, "[|icmp6]");
+        return;
+    }
+    put(o, "ICMP6, ");
+    if (h.type == ICMP6_ECHO || h.type == ICMP6_ECHO_REPLY)
+        put(o, "echo %s, id %u, seq %u", h.type == ICMP6_ECHO ? "request" : "reply", h.word >> 16, h.word & 0xffffu);
+    else if (h.type >= ICMP6_ND_FIRST && h.type <= ICMP6_ND_LAST)
+        put(o, "%s", nd[h.type - ICMP6_ND_FIRST]);
+    else if (h.type == ICMP6_UNREACH)
+        put(o, "destination unreachable, code %u", h.code);
+    else if (h.type == ICMP6_TOO_BIG)
+        put(o, "packet too big, mtu %u", h.word);
+    else if (h.type == ICMP6_TIME_EXCEEDED)
+        put(o, "%s", h.code == ICMP6_TIME_HOPS ? "time exceeded in-transit" : "reassembly time exceeded");
+    else if (h.type == ICMP6_PARAM_PROBLEM)
+        put(o, "parameter problem, code %u, octet %u", h.code, h.word);
+    else
+        put(o, "type %u code %u", h.type, h.code);
+    put(o, ", length %u", len);
+}
+
+/* What is behind the headers of a packet that is whole, or the first part of one. */
+static void put_ipv6_transport(struct out *o, const struct ipv6_hdr *ip, uint8_t proto, const uint8_t *l4, uint32_t len)
+{
+    struct udp_hdr u;
+    bool udp = proto == IPPROTO_UDP_ && udp_parse(l4, len, &u);
+
+    if (proto == IPPROTO_TCP_) {
+        put_tcp(o, &ip->src, &ip->dst, l4, len);
+        return;
+    }
+    put_v6(o, ip->src.b);
+    if (udp)
+        put(o, ".%u", u.sport);
+    put(o, " > ");
+    put_v6(o, ip->dst.b);
+    if (udp)
+        put(o, ".%u: UDP, length %u", u.dport, u.len - UDP_HLEN);
+    else
+        put(o, ": ");
+    if (proto == IPPROTO_ICMPV6_)
+        put_icmp6(o, l4, len);
+    else if (proto == IPPROTO_UDP_ && !udp)
+        put(o, "[|udp]");
+    else if (!udp)
+        put(o, "ip-proto-%u, length %u", proto, len);
+}
+
+static void put_ipv6(struct out *o, const uint8_t *p, uint32_t len)
+{
+    static const struct ipv6_ext_limits lim = {.headers = 64, .bytes = 2048, .pass_over = true};
+    struct ipv6_hdr ip;
+    struct ipv6_ext x;
+    enum ipv6_err e = ipv6_parse(p, len, len, &ip);
+    uint32_t total;
+
+    if (e != IPV6_OK) {
+        put(o, "IP6 %s, length %u", e == IPV6_EVERSION ? "bad version" : e == IPV6_ELEN ? "bad payload length" : "[|ip6]", len);
+        return;
+    }
+    total = IPV6_HLEN + ip.payload_len;
+    put(o, "IP6 ");
+    switch (ipv6_ext_walk(p, total, total, &lim, &x)) {
+    case IPV6_EXT_OK:
+        put_ipv6_transport(o, &ip, x.proto, p + x.off, total - x.off);
+        return;
+    case IPV6_EXT_FRAGMENT:
+        put_v6(o, ip.src.b);
+        put(o, " > ");
+        put_v6(o, ip.dst.b);
+        put(o, ": frag (%u|%u) id 0x%08x", x.frag.off, total - x.off, x.frag.id);
+        return;
+    default:
+        put_v6(o, ip.src.b);
+        put(o, " > ");
+        put_v6(o, ip.dst.b);
+        put(o, ": next header %u, length %u", ip.next, ip.payload_len);
+    }
 }
 
 static void put_arp(struct out *o, const uint8_t *p, uint32_t len)
@@ -367,7 +462,7 @@ char *print_frame(char *buf, size_t n, const uint8_t *p, uint32_t len)
         put_arp(&o, p, len);
         break;
     case ETH_TYPE_IPV6:
-        put(&o, "IP6, length %u", len);
+        put_ipv6(&o, p, len);
         break;
     default:
         put(&o, "ethertype 0x%04x, length %u", eth.type, len);

@@ -39,13 +39,26 @@ def pattern(n, start=0):
     return (PATTERN * ((start + n) // PATTERN_LEN + 1))[start:start + n]
 
 
-def connect(lab, port, timeout=30, rcvbuf=None, address=labs.SERVER_IP):
+server_address = labs.SERVER_IP  # what connect() and those who use it talk to
+
+
+def sockaddr(lab, address, port):
+    """For socket calls; a zone, as in fe80::1%eth0, is one of the kernel's side."""
+    if "%" not in address:
+        return (address, port)
+    address, zone = address.split("%")
     with lab.on("kernel"):
-        s = socket.socket()
+        return (address, port, 0, socket.if_nametoindex(zone))
+
+
+def connect(lab, port, timeout=30, rcvbuf=None, address=None):
+    address = address or server_address
+    with lab.on("kernel"):
+        s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     s.settimeout(timeout)
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-    s.connect((address, port))
+    s.connect(sockaddr(lab, address, port))
     return s
 
 
@@ -114,11 +127,12 @@ def echo(lab, total, port=ECHO, chunk=1 << 18):
 class Program:
     """A program on the stack, with a config.ini of its own; ends in order when its block does."""
 
-    def __init__(self, lab, tmp, argv, zstack=(), port=None, core=None):
+    def __init__(self, lab, tmp, argv, zstack=(), port=None, core=None, port0=()):
         self.lab = lab
         self.log = os.path.join(tmp, "program.log")
         cores = sorted(os.sched_getaffinity(0))
-        config = labs.write_config(os.path.join(tmp, "config.ini"), core=cores[0] if core is None else core, zstack=zstack)
+        config = labs.write_config(os.path.join(tmp, "config.ini"), core=cores[0] if core is None else core, zstack=zstack,
+                                   port0=port0)
         program = os.path.join(BUILD, argv[0])
         with open(self.log, "w", encoding="utf-8") as out:
             self.process = lab.popen("stack", program, "--conf", config, "--", *argv[1:], stdout=out, stderr=out)
@@ -157,10 +171,10 @@ class Program:
 
 
 @contextlib.contextmanager
-def program(lab, *argv, zstack=(), port=None):
+def program(lab, *argv, zstack=(), port=None, port0=()):
     tmp = tempfile.mkdtemp(prefix="zstack-e2e-")
     try:
-        p = Program(lab, tmp, argv, zstack, port)
+        p = Program(lab, tmp, argv, zstack, port, port0=port0)
         try:
             yield p
         except BaseException:
@@ -175,8 +189,8 @@ def program(lab, *argv, zstack=(), port=None):
         shutil.rmtree(tmp)
 
 
-def server(lab, zstack=()):
-    return program(lab, "tests/e2e/zserver", str(BASE), zstack=zstack, port=ECHO)
+def server(lab, zstack=(), port0=()):
+    return program(lab, "tests/e2e/zserver", str(BASE), zstack=zstack, port=ECHO, port0=port0)
 
 
 def expect_no_copies(counters):

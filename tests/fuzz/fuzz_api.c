@@ -80,6 +80,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 #define ALLOW(...) ((const int[]){EBADF, EINVAL, EFAULT, __VA_ARGS__, 0})
 #define IO_ERRNOS EAGAIN, ENOTCONN, ECONNRESET, ECONNREFUSED, ENOTSOCK, ETIMEDOUT, EPIPE, ECONNABORTED, ENOMEM, EOPNOTSUPP
 
+#define SENDTO_ERRNOS                                                                                                                      \
+    IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS, EISCONN, EACCES, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE, ENODEV
+
 static int64_t expect(const char *call, int64_t ret, const int *allowed)
 {
     if (ret != -1)
@@ -124,10 +127,37 @@ static struct sockaddr_in address(void)
     return (struct sockaddr_in){.sin_family = k & 64 ? k : AF_INET, .sin_port = htons((uint16_t)(7000 + k % 4)), .sin_addr.s_addr = htonl(addr[k >> 2 & 3])};
 }
 
+/* An address of either family; its length. */
+static socklen_t any_address(struct sockaddr_storage *ss)
+{
+    static const char addr[8][16] = {
+        {[15] = 1},
+        {0},
+        {[10] = -1, -1, 127, 0, 0, 1},
+        {[10] = -1, -1, 10, 9, 0, 1},
+        {[10] = -1, -1},
+        {-2, -128, [15] = 9}, /* fe80::9 */
+        {-1, 2, [15] = 9},    /* ff02::9 */
+        {32, 1, 13, -72, [15] = 9},
+    };
+    struct sockaddr_in a = address();
+    uint8_t k = u8();
+    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)(7000 + k % 4)), .sin6_scope_id = k >> 6};
+
+    memset(ss, 0, sizeof(*ss));
+    if (k & 4) {
+        memcpy(ss, &a, sizeof(a));
+        return sizeof(a);
+    }
+    memcpy(&a6.sin6_addr, addr[k >> 3 & 7], 16);
+    memcpy(ss, &a6, sizeof(a6));
+    return sizeof(a6);
+}
+
 static void call_name(uint8_t which)
 {
-    struct sockaddr_in a = address();
-    socklen_t len = u8() & 1 ? sizeof(a) : u8() % 40;
+    struct sockaddr_storage a;
+    socklen_t real = any_address(&a), len = u8() & 1 ? real : u8() % 40;
     const struct linux_sockaddr *sa = (const struct linux_sockaddr *)&a;
     struct sockaddr_storage out;
     socklen_t out_len = u8() % (sizeof(out) + 1);
@@ -135,13 +165,13 @@ static void call_name(uint8_t which)
     len = MIN(len, (socklen_t)sizeof(a));
     switch (which % 6) {
     case 0:
-        expect("bind", ff_bind(a_fd(), sa, len), ALLOW(EADDRINUSE, EADDRNOTAVAIL, ENOTSOCK, EAFNOSUPPORT, EACCES));
+        expect("bind", ff_bind(a_fd(), sa, len), ALLOW(EADDRINUSE, EADDRNOTAVAIL, ENOTSOCK, EAFNOSUPPORT, EACCES, ENODEV));
         break;
     case 1:
     case 2:
         expect("connect", ff_connect(a_fd(), sa, len),
                ALLOW(EINPROGRESS, EALREADY, EISCONN, ECONNREFUSED, EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH, ENOTSOCK, ECONNRESET,
-                     ECONNABORTED, EADDRINUSE, EAGAIN, ETIMEDOUT, EACCES, EOPNOTSUPP, EPIPE));
+                     ECONNABORTED, EADDRINUSE, EAGAIN, ETIMEDOUT, EACCES, EOPNOTSUPP, EPIPE, ENODEV, EHOSTUNREACH));
         break;
     case 3:
         keep((int)expect("accept", ff_accept(a_fd(), (struct linux_sockaddr *)&out, &out_len),
@@ -163,9 +193,22 @@ static void call_io(uint8_t which)
     struct iovec iov[3] = {{scratch, n / 2}, {NULL, 0}, {scratch + n / 2, n - n / 2}};
     struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 3};
     int f = flags[u8() & 7];
-    struct sockaddr_in a = address();
+    struct sockaddr_storage a;
+    socklen_t len = any_address(&a);
+    uint8_t ctl[96];
 
-    switch (which % 8) {
+    for (unsigned i = 0; which & 16 && i < sizeof(ctl); i++) /* control messages: levels and types that exist, now and then */
+        ctl[i] = u8();
+    if (which & 16) {
+        struct cmsghdr *c = (void *)ctl;
+
+        c->cmsg_len = c->cmsg_len % 4 ? CMSG_LEN(c->cmsg_len % 24) : c->cmsg_len;
+        c->cmsg_level = (const int[]){IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET, 77}[c->cmsg_level & 3];
+        c->cmsg_type = (const int[]){IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG, 99}[c->cmsg_type & 7];
+        mh.msg_control = ctl;
+        mh.msg_controllen = u8() % (sizeof(ctl) + 1);
+    }
+    switch (which % 9) {
     case 0:
         expect("read", ff_read(a_fd(), scratch, n), ALLOW(IO_ERRNOS));
         break;
@@ -185,8 +228,12 @@ static void call_io(uint8_t which)
         expect("writev", ff_writev(a_fd(), iov, 3), ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS));
         break;
     case 6:
-        expect("sendto", ff_sendto(a_fd(), scratch, n, f, (const struct linux_sockaddr *)&a, sizeof(a)),
-               ALLOW(IO_ERRNOS, EDESTADDRREQ, EMSGSIZE, ENOBUFS, EISCONN, EACCES, ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL));
+        expect("sendto", ff_sendto(a_fd(), scratch, n, f, (const struct linux_sockaddr *)&a, len), ALLOW(SENDTO_ERRNOS));
+        break;
+    case 7:
+        mh.msg_name = which & 32 ? &a : NULL;
+        mh.msg_namelen = len;
+        expect("sendmsg", ff_sendmsg(a_fd(), &mh, f), ALLOW(SENDTO_ERRNOS));
         break;
     default:
         expect("recvmsg", ff_recvmsg(a_fd(), &mh, f), ALLOW(IO_ERRNOS, EMSGSIZE));
@@ -199,8 +246,20 @@ static void call_zc(uint8_t which)
     struct z_buf **h = &held[u8() % BUFS], *b;
     void *got = NULL;
     size_t n = (size_t)u8() * 40 + 1;
+    struct sockaddr_storage a;
+    socklen_t len = sizeof(a);
 
-    switch (which % 6) {
+    switch (which % 8) {
+    case 6:
+        len = any_address(&a);
+        if (*h != NULL && expect("z_sendto", z_sendto(a_fd(), *h, z_chain_len(*h), 0, which & 16 ? (const struct linux_sockaddr *)&a : NULL, len),
+                                 ALLOW(SENDTO_ERRNOS)) >= 0)
+            *h = NULL;
+        break;
+    case 7:
+        if (*h == NULL)
+            expect("z_recvfrom", z_recvfrom(a_fd(), h, n, which & 16 ? MSG_TRUNC : 0, (struct linux_sockaddr *)&a, &len), ALLOW(IO_ERRNOS, EMSGSIZE));
+        break;
     case 0:
         if (*h == NULL && (*h = z_alloc(n)) != NULL)
             memset(z_data(*h), 1, n);
@@ -262,7 +321,7 @@ static void call_event(uint8_t which)
 
 static void call_option(uint8_t which)
 {
-    static const int levels[4] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, 77};
+    static const int levels[4] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
     int level = levels[u8() & 3], name = u8() % 80, v = u8() & 1 ? (int)(u8() << (u8() % 24)) : u8();
     socklen_t len = u8() & 3 ? sizeof(v) : u8() % 5;
 
@@ -270,9 +329,9 @@ static void call_option(uint8_t which)
         return;
     if (which & 1)
         expect("setsockopt", ff_setsockopt(a_fd(), level, name, &v, len),
-               ALLOW(ENOPROTOOPT, ENOTSOCK, EDOM, EISCONN, ENOTCONN, ENOMEM, EPERM, EADDRNOTAVAIL, EADDRINUSE, ENODEV));
+               ALLOW(ENOPROTOOPT, ENOTSOCK, EDOM, EISCONN, ENOTCONN, ENOMEM, EPERM, EADDRNOTAVAIL, EADDRINUSE, ENODEV, ENOBUFS));
     else
-        expect("getsockopt", ff_getsockopt(a_fd(), level, name, &v, &len), ALLOW(ENOPROTOOPT, ENOTSOCK, ENOTCONN));
+        expect("getsockopt", ff_getsockopt(a_fd(), level, name, &v, &len), ALLOW(ENOPROTOOPT, ENOTSOCK, ENOTCONN, EOPNOTSUPP));
 }
 
 static void call_misc(uint8_t which)
@@ -282,7 +341,7 @@ static void call_misc(uint8_t which)
     switch (which % 8) {
     case 0:
     case 1:
-        keep((int)expect("socket", ff_socket(u8() & 15 ? AF_INET : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
+        keep((int)expect("socket", ff_socket(u8() & 15 ? (which & 16 ? AF_INET6 : AF_INET) : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
                          ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE)));
         break;
     case 2:
@@ -357,7 +416,7 @@ static void cleanup(void)
     }
     for (int i = 0; i < 50 && pkt_pools_in_use(&api.stack->pools) > 0; i++)
         z_poll();
-    Z_CHECK(pkt_pools_in_use(&api.stack->pools) == 0 && api.stack->tcp.loan_bytes == 0);
+    Z_CHECK(pkt_pools_in_use(&api.stack->pools) == 0 && stack_loan_bytes(api.stack) == 0);
     Z_CHECK(api.stack->tcp.rcv_charged_bytes == 0 && api.stack->udp.n_pcbs == 0);
 }
 

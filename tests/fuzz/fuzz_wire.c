@@ -14,7 +14,12 @@
 #include "wire/cksum.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
+#include "wire/igmp.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/mld.h"
+#include "wire/nd.h"
 #include "wire/print.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
@@ -108,6 +113,59 @@ static void fuzz_icmp(const uint8_t *p, size_t n)
     uint8_t *c = exact(p + ICMP_HLEN, n - ICMP_HLEN);
     if (icmp_parse_quote(c, (uint32_t)(n - ICMP_HLEN), &q)) {
         Z_CHECK(n >= ICMP_HLEN + IPV4_HLEN + 8u);
+        Z_CHECK(q.seq == 0 || q.proto == IPPROTO_TCP_);
+        Z_CHECK((q.sport | q.dport) == 0 || q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
+    }
+    free(c);
+}
+
+/* The header, then its chain, with as much contiguous as the walk asks for; the last byte of the input sets the limits. */
+static void fuzz_ipv6(const uint8_t *p, size_t n)
+{
+    struct ipv6_hdr h;
+    struct ipv6_ext x = {0}, whole;
+    uint8_t out[IPV6_HLEN], last = n ? p[n - 1] : 0;
+    struct ipv6_ext_limits lim = {.headers = last & 15u, .bytes = last * 2u, .options = last & 7u, .pass_over = (last & 128) != 0};
+    enum ipv6_ext_verdict v;
+    uint32_t total, len = IPV6_HLEN;
+
+    if (ipv6_parse(p, (uint32_t)n, (uint32_t)n, &h) != IPV6_OK)
+        return;
+    total = IPV6_HLEN + h.payload_len;
+    Z_CHECK(total <= n);
+    ipv6_build(out, &h);
+    Z_CHECK(inaddr_zone(&h.src) || inaddr_zone(&h.dst) || memcmp(out, p, IPV6_HLEN) == 0);
+    for (;;) {
+        uint8_t *c = exact(p, len);
+
+        v = ipv6_ext_walk(c, len, total, &lim, &x);
+        free(c);
+        if (v != IPV6_EXT_MORE)
+            break;
+        Z_CHECK(x.want > len && x.want <= total);
+        len = x.want;
+    }
+    Z_CHECK(v == ipv6_ext_walk(p, total, total, &lim, &whole) && memcmp(&x.frag, &whole.frag, sizeof(x.frag)) == 0);
+    Z_CHECK(x.pointer <= total || v == IPV6_EXT_LIMIT);
+    if (v == IPV6_EXT_OK || v == IPV6_EXT_FRAGMENT)
+        Z_CHECK(x.off >= IPV6_HLEN && x.off <= total && x.off <= IPV6_HLEN + lim.bytes);
+    Z_CHECK(v != IPV6_EXT_OK || x.next_off < x.off);
+}
+
+static void fuzz_icmp6(const uint8_t *p, size_t n)
+{
+    struct icmp6_hdr h;
+    struct icmp6_quote q;
+    uint8_t out[ICMP6_HLEN];
+
+    if (!icmp6_parse(p, (uint32_t)n, &h))
+        return;
+    icmp6_build(out, &h);
+    Z_CHECK(out[0] == p[0] && out[1] == p[1] && (out[2] | out[3]) == 0 && memcmp(out + 4, p + 4, 4) == 0);
+
+    uint8_t *c = exact(p + ICMP6_HLEN, n - ICMP6_HLEN);
+    if (icmp6_parse_quote(c, (uint32_t)(n - ICMP6_HLEN), &q)) {
+        Z_CHECK(n >= ICMP6_HLEN + IPV6_HLEN + 8u);
         Z_CHECK(q.seq == 0 || q.proto == IPPROTO_TCP_);
         Z_CHECK((q.sport | q.dport) == 0 || q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
     }
@@ -216,12 +274,74 @@ static void fuzz_cksum(const uint8_t *p, size_t n)
     free(b);
 }
 
+/* The first byte chooses the addresses. What is accepted is built and parsed again to the same. */
+static void fuzz_nd_msg(const uint8_t *p, size_t n)
+{
+    static const struct inaddr src[] = {{.b = {0xfe, 0x80, [15] = 1}}, {.b = {0}}, {.b = {0x20, 1, [15] = 1}}};
+    static const struct inaddr dst[] = {{.b = {0xff, 2, [15] = 1}}, {.b = {0xfe, 0x80, [15] = 2}}};
+    static uint8_t out[ND_BUILD_MAX + 65536], again[ND_BUILD_MAX + 65536];
+    const struct inaddr *from, *to;
+    struct nd_msg m, g;
+    uint32_t len;
+    uint8_t *c;
+
+    if (n == 0)
+        return;
+    from = &src[p[0] % 3];
+    to = &dst[p[0] / 3 % 2];
+    c = exact(p + 1, n - 1);
+    if (nd_parse(c, (uint32_t)(n - 1), from, to, 255, &m) == ND_OK) {
+        Z_CHECK(m.n_prefixes <= ND_PREFIXES_MAX);
+        Z_CHECK(m.redirected == NULL || (m.redirected > c && m.redirected + m.redirected_len <= c + n - 1));
+        for (unsigned i = 0; i < m.n_prefixes; i++)
+            Z_CHECK(m.prefix[i].plen <= 128);
+        len = nd_build(out, &m);
+        Z_CHECK(nd_parse(out, len, from, to, 255, &g) == ND_OK);
+        Z_CHECK(nd_build(again, &g) == len && memcmp(out, again, len) == 0);
+        Z_CHECK(nd_parse(out, len, from, to, 254, &g) == ND_EHOPS);
+    }
+    free(c);
+}
+
+static void fuzz_mcast_msg(const uint8_t *p, size_t n)
+{
+    struct mcast_query q;
+    struct inaddr group;
+    uint32_t v4;
+    uint8_t type;
+    uint16_t sum;
+
+    if (mld_parse_query(p, (uint32_t)n, &q)) {
+        Z_CHECK(q.version == 1 || q.version == 2);
+        for (unsigned i = 0; i < q.n_srcs; i++)
+            (void)mld_query_src(&q, i);
+    }
+    (void)mld_parse_report(p, (uint32_t)n, &type, &group);
+    if (n < IGMP_HLEN)
+        return;
+    uint8_t *c = exact(p, n);
+    memset(c + 2, 0, 2);
+    sum = cksum_finish(cksum_add(0, c, n));
+    memcpy(c + 2, &sum, 2);
+    if (igmp_parse_query(c, (uint32_t)n, &q)) {
+        Z_CHECK(q.version >= 1 && q.version <= 3 && q.general == (inaddr_to_v4(&q.group) == 0));
+        for (unsigned i = 0; i < q.n_srcs; i++)
+            (void)igmp_query_src(&q, i);
+    }
+    (void)igmp_parse_report(c, (uint32_t)n, &type, &v4);
+    free(c);
+}
+
 static const struct {
     const char *name;
     void (*run)(const uint8_t *p, size_t n);
 } targets[] = {
-    {"fuzz_eth", fuzz_eth}, {"fuzz_arp", fuzz_arp}, {"fuzz_ipv4", fuzz_ipv4},   {"fuzz_icmp", fuzz_icmp},
-    {"fuzz_udp", fuzz_udp}, {"fuzz_tcp", fuzz_tcp}, {"fuzz_print", fuzz_print}, {"fuzz_cksum", fuzz_cksum},
+    {"fuzz_eth", fuzz_eth},       {"fuzz_arp", fuzz_arp},
+    {"fuzz_ipv4", fuzz_ipv4},     {"fuzz_icmp", fuzz_icmp},
+    {"fuzz_udp", fuzz_udp},       {"fuzz_tcp", fuzz_tcp},
+    {"fuzz_print", fuzz_print},   {"fuzz_cksum", fuzz_cksum},
+    {"fuzz_ipv6", fuzz_ipv6},     {"fuzz_icmp6", fuzz_icmp6},
+    {"fuzz_nd_msg", fuzz_nd_msg}, {"fuzz_mcast_msg", fuzz_mcast_msg},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

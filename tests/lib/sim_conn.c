@@ -18,7 +18,7 @@ struct sock *sim_sock(struct sim_stack *ss, int *fd)
 
 struct sock *sim_listen(struct sim_stack *ss, uint16_t port, int backlog, int *fd)
 {
-    struct inaddr any = INADDR_ANY_V4;
+    struct inaddr any = sim_addr(0);
     struct sock *sk = sim_sock(ss, fd);
     int on = 1;
 
@@ -29,7 +29,7 @@ struct sock *sim_listen(struct sim_stack *ss, uint16_t port, int backlog, int *f
 
 struct sock *sim_connect(struct sim_stack *ss, uint32_t addr, uint16_t port, int *fd)
 {
-    struct inaddr to = inaddr_v4(addr);
+    struct inaddr to = sim_addr(addr);
     struct sock *sk = sim_sock(ss, fd);
 
     Z_CHECK(tcp_connect(ss->s, sk->tcp, &to, port) == -EINPROGRESS);

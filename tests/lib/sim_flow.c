@@ -424,7 +424,7 @@ static void init_end(struct flow *f, struct flow_end *e, struct sim_stack *ss, c
 static bool start_client(struct flow_net *fn, struct flow *f)
 {
     struct z_stack *a = fn->pair.a->s;
-    struct inaddr server = inaddr_v4(0x0a000002u), own;
+    struct inaddr server = sim_addr(0x0a000002u), own;
 
     f->client.sk = tcp_sock(a, &f->client.fd);
     if (f->client.sk == NULL || tcp_connect(a, f->client.sk->tcp, &server, PORT) != -EINPROGRESS) {
@@ -439,7 +439,7 @@ static bool start_client(struct flow_net *fn, struct flow *f)
 bool flow_net_start_conf(struct flow_net *fn, const struct flow_conf *c)
 {
     struct z_stack *b = fn->pair.b->s;
-    struct inaddr any = INADDR_ANY_V4;
+    struct inaddr any = sim_addr(0);
 
     fn->n = c->n;
     fn->may_fail = c->may_fail;

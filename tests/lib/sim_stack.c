@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 #include "buf/wrap.h"
+#include "ip/ip6.h"
+#include "ip/ip_route.h"
 
 #define TX_RETRY_NS NS_PER_US
 #define MASK_24 0xffffff00u
@@ -41,6 +43,35 @@ static uint64_t deadline(void *arg)
     return MIN(own, stack_next_deadline(ss->s));
 }
 
+bool sim_v6(void)
+{
+    return getenv("SIM_IPV6") != NULL;
+}
+
+struct inaddr sim_addr(uint32_t v4)
+{
+    struct inaddr a = {.b = {0xfd}};
+
+    if (!sim_v6())
+        return inaddr_v4(v4);
+    a.w[3] = htobe32(v4);
+    return v4 != 0 ? a : INADDR_ANY_V6;
+}
+
+bool sim_add_v6(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask)
+{
+    const struct inaddr a = sim_addr(addr);
+
+    return !sim_v6() || addr == 0 || ip6_add_addr(s, nif, &a, (uint8_t)(96 + __builtin_popcount(mask)), ADDR6_STATIC) == 0;
+}
+
+static bool add_gateway_v6(struct sim_stack *ss, uint32_t gateway)
+{
+    const struct route r = {.gateway = sim_addr(gateway), .nif = ss->nif, .origin = ROUTE_STATIC, .expires_ns = NS_NEVER};
+
+    return !sim_v6() || gateway == 0 || ip_route_set(ss->s, &r, true) == 0;
+}
+
 void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
 {
     stack_conf_init(c);
@@ -54,7 +85,8 @@ void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
         .app = {2048, 256, 32},
     };
     c->conn_memory_bytes = 64ull * MIB;
-    c->ipv6 = false;
+    c->ipv6 = sim_v6();
+    c->dad_transmits = 0; /* the address is ours at once */
 }
 
 static struct rte_mempool *linear_pool(const struct z_stack *s, uint16_t mtu)
@@ -92,7 +124,9 @@ static bool add_interface(struct sim_stack *ss, uint32_t segment, const struct s
         return false;
     if (c->addr != 0 && stack_add_addr(ss->s, ss->nif, c->addr, mask, 0) != 0)
         return false;
-    return c->gateway == 0 || stack_set_gateway(ss->s, ss->nif, c->gateway) == 0;
+    if (c->gateway != 0 && stack_set_gateway(ss->s, ss->nif, c->gateway) != 0)
+        return false;
+    return sim_add_v6(ss->s, ss->nif, c->addr, mask) && add_gateway_v6(ss, c->gateway);
 }
 
 struct sim_stack *sim_add_stack(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c)

@@ -38,6 +38,14 @@ struct sim_stack {
 };
 
 /* The settings that sim_add_stack starts from: defaults, small pools, seeded keys. */
+/*
+ * With SIM_IPV6 in the environment stacks speak IPv6 too, and what follows from addresses here goes over it: addresses are
+ * written as those of IPv4, and are the last bits of fd00::/64 then.
+ */
+bool sim_v6(void);
+struct inaddr sim_addr(uint32_t v4);
+bool sim_add_v6(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask); /* true also when there is nothing to do */
+
 void sim_stack_defaults(struct stack_conf *c, uint64_t seed);
 
 /* A stack with one interface on a segment; NULL when it cannot be made (the simulation has failed then). */

@@ -767,6 +767,51 @@ TEST(time_wait_reuse_starts_beyond)
     check(seq_gt(tconn(c)->iss, old));
 }
 
+static void close_first(int c)
+{
+    cls(c);
+    out("FA", 1, 1);
+    in("A", 1, 2);
+    in("FA", 1, 2);
+    out("A", 2, 2);
+    state_is(TCPS_TIME_WAIT);
+}
+
+/* RFC 7323 appendix B.2: when no other port is left, with timestamps and a second later, beyond the old numbers. */
+TEST(connect_takes_over_time_wait)
+{
+    uint32_t old;
+    int c;
+
+    conf()->port_first = conf()->port_last = 40000;
+    c = active(.ts = true);
+    old = tconn(c)->iss + 2;
+    close_first(c);
+    check_eq(con(tsock()), -EADDRNOTAVAIL);
+    quiet_ms(1000);
+    c = tsock();
+    check_eq(con(c), -EINPROGRESS);
+    check(seq_gt(tconn(c)->iss, old));
+    check_eq(stack()->tcp.n_timewait, 0);
+    check_eq(stack()->ctr.v[CTR_TCP_TIMEWAIT_REUSE], 1);
+    check_eq(stack()->tcp.port_use[40000], 1);
+    skip_all();
+
+    fresh(); /* without timestamps the whole wait */
+    close_first(active());
+    quiet_ms(59000);
+    check_eq(con(tsock()), -EADDRNOTAVAIL);
+    quiet_ms(1010);
+    check_eq(con(tsock()), -EINPROGRESS);
+    skip_all();
+
+    fresh();
+    conf()->timewait_reuse = false;
+    close_first(active(.ts = true));
+    quiet_ms(2000);
+    check_eq(con(tsock()), -EADDRNOTAVAIL);
+}
+
 RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T(listen_bind_accept_in_every_state),
     T(shutdown_in_every_state), T(shutdown_of_a_listener), T(shutdown_in_syn_sent_ends_the_attempt), T(close_in_syn_rcvd_sends_fin_after_the_handshake),
     T(abort_in_every_state), T(getpeername_in_every_state), T(readiness_in_every_state), T(connect_to_bad_addresses),
@@ -778,4 +823,4 @@ RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T
     T(linger_positive_waits_until_acknowledged), T(fin_wait_2_times_out_after_close), T(linger2_sets_the_time), T(time_wait_lasts_2msl),
     T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack), T(time_wait_reuse_by_sequence_number),
     T(time_wait_reuse_by_timestamp), T(time_wait_reset), T(time_wait_is_a_record), T(time_wait_answers_are_limited), T(time_wait_limit),
-    T(time_wait_reuse_starts_beyond))
+    T(time_wait_reuse_starts_beyond), T(connect_takes_over_time_wait))

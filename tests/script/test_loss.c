@@ -17,8 +17,16 @@ static void full(uint32_t seq, int n, bool push)
         out(push && i == n - 1 ? "PA" : "A", seq + (uint32_t)i * 1000, 1, 1000);
 }
 
+/* Reno: its window is easy to tell. */
+static int plain(void)
+{
+    conf()->cc = &cc_reno;
+    return passive(.mss = 1000, .rtt_ms = RTT);
+}
+
 static int start(void)
 {
+    conf()->cc = &cc_reno;
     return passive(.mss = 1000, .sack = true, .rtt_ms = RTT);
 }
 
@@ -161,7 +169,7 @@ TEST(probe_shows_a_longer_tail_loss)
 /* 7.2: not without SACK, and not while a hole is known. */
 TEST(no_probe_without_sack)
 {
-    int c = passive(.mss = 1000, .rtt_ms = RTT);
+    int c = plain();
 
     snd(c, 2000);
     full(1, 2, true);
@@ -414,7 +422,10 @@ TEST(dsack_of_a_part_undoes_nothing)
 
 static int flight_ts(int n)
 {
-    int c = passive(.mss = 1000, .sack = true, .ts = true, .rtt_ms = RTT);
+    int c;
+
+    conf()->cc = &cc_reno;
+    c = passive(.mss = 1000, .sack = true, .ts = true, .rtt_ms = RTT);
 
     snd(c, n * 988);
     for (int i = 0; i < n; i++)
@@ -477,7 +488,7 @@ TEST(eifel_undoes_a_timeout)
 /* 2.1: two new segments after the first ACK; the second ACK advances: the timeout was spurious. */
 TEST(frto_without_sack_spurious)
 {
-    int c = passive(.mss = 1000, .rtt_ms = RTT);
+    int c = plain();
 
     snd(c, 15000);
     full(1, 10, false);
@@ -501,7 +512,7 @@ TEST(frto_without_sack_spurious)
 /* 2.1 step 3a: a duplicate: the loss is real, slow start repeats. */
 TEST(frto_without_sack_real)
 {
-    int c = passive(.mss = 1000, .rtt_ms = RTT);
+    int c = plain();
 
     snd(c, 15000);
     full(1, 10, false);
@@ -520,7 +531,7 @@ TEST(frto_without_sack_real)
 /* Step 2a: a duplicate first, or everything acknowledged: nothing can be told. */
 TEST(frto_cannot_tell)
 {
-    int c = passive(.mss = 1000, .rtt_ms = RTT);
+    int c = plain();
 
     snd(c, 15000);
     full(1, 5, false);
@@ -605,7 +616,7 @@ TEST(reneging_is_seen)
 /* The window was made smaller over data in flight: a retransmission ends where it ends (RFC 9293 SHLD-15, SHLD-16). */
 TEST(retransmission_fits_the_window)
 {
-    int c = passive(.mss = 1000, .rtt_ms = RTT);
+    int c = plain();
 
     snd(c, 4000);
     full(1, 4, true);

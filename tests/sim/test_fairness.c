@@ -128,8 +128,8 @@ static void two_cubic_flows_share(void **state)
     (void)state;
     start(&b, &l, 2);
     measure(&b, 60 * NS_PER_SEC, r);
-    printf("two CUBIC flows over %u Mb/s, 60 s: %.2f and %.2f Mb/s, %.1f %% of the line\n", (unsigned)(l.bits_per_sec / 1000000), r[0] / 1e6,
-           r[1] / 1e6, 100 * r[MAX_FLOWS] / usable(&l));
+    printf("two CUBIC flows over %u Mb/s, 60 s: %.2f and %.2f Mb/s, %.1f %% of the line\n", (unsigned)(l.bits_per_sec / 1000000),
+           r[0] / 1e6, r[1] / 1e6, 100 * r[MAX_FLOWS] / usable(&l));
     assert_true(r[MAX_FLOWS] > 0.95 * usable(&l));
     assert_true(r[0] < 1.1 * r[1] && r[1] < 1.1 * r[0]);
     stop(&b);

@@ -85,6 +85,7 @@ static void crowd_create(struct crowd *w)
         struct netif *nif = stack_add_netif(w->s[i], p[i], "mem0");
 
         assert_int_equal(stack_add_addr(w->s[i], nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u, 0), 0);
+        assert_true(sim_add_v6(w->s[i], nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u));
     }
     for (unsigned i = 0; i < PORTS; i++)
         w->listener[i] = sim_listen(&w->ss[1], (uint16_t)(80 + i), 4096, &w->listen_fd[i]);

@@ -119,6 +119,7 @@ static void echo_join(struct echo *e, struct port *p[2])
         struct netif *nif = stack_add_netif(e->s[i], p[i], "mem0");
 
         assert_int_equal(stack_add_addr(e->s[i], nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u, 0), 0);
+        assert_true(sim_add_v6(e->s[i], nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u));
     }
 }
 

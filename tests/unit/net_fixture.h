@@ -158,6 +158,8 @@ static inline int net_setup(void **state)
     c->udp_rcvbuf_bytes = 64 * 1024;
     c->port_first = 40000;
     c->port_last = 40007;
+    c->pmtu_limit = 64;
+    c->pmtu_expire_ns = 600 * NS_PER_SEC;
     S->pools = net_pools;
     assert_int_equal(arena_init(&S->arena, 16 * MIB), 0);
     wheel_init(&S->wheel, S->now_ns);

@@ -267,6 +267,26 @@ static void errors_reach_tcp(void **state)
     assert_int_equal(net_ctr(DROP_ICMP_QUOTE), 2);
 }
 
+/* RFC 8200 section 8.1: no datagram without a checksum; RFC 4443 section 3.1: nobody listens. */
+static void datagrams(void **state)
+{
+    uint8_t u[12] = {0x13, 0x88, 0, 53, 0, 12, 0, 0, 'a', 'b', 'c', 'd'};
+    uint16_t sum;
+
+    (void)state;
+    know_peer();
+    inject(&peer, &us, 17, u, sizeof(u), 0);
+    assert_int_equal(net_ctr(DROP_UDP_CKSUM), 1);
+    assert_false(take_icmp6(ICMP6_UNREACH));
+    sum = cksum_finish(cksum_add(cksum_pseudo_v6(&peer, &us, 17, sizeof(u)), u, sizeof(u)));
+    memcpy(u + 6, &sum, 2);
+    inject(&peer, &us, 17, u, sizeof(u), 0);
+    assert_int_equal(net_ctr(DROP_UDP_NO_PORT), 1);
+    assert_true(take_icmp6(ICMP6_UNREACH));
+    assert_int_equal(out.l4[1], ICMP6_UNREACH_PORT);
+    assert_memory_equal(out.l4 + ICMP6_HLEN + IPV6_HLEN, u, sizeof(u));
+}
+
 static int path_to(struct ip_path *p, const struct inaddr *src, struct inaddr dst)
 {
     memset(p, 0, sizeof(*p));
@@ -395,7 +415,7 @@ int main(void)
         ND_TEST(tcp_gets_what_the_header_says), ND_TEST(addresses_that_no_wire_carries), ND_TEST(a_network_that_has_it_switched_off),
         ND_TEST(damaged_headers),               ND_TEST(echo_is_answered),               ND_TEST(damaged_checksum),
         ND_TEST(problems_are_told),             ND_TEST(errors_are_bounded),             ND_TEST(never_about),
-        ND_TEST(errors_reach_tcp),              ND_TEST(paths),                          ND_TEST(source_addresses),
+        ND_TEST(errors_reach_tcp),              ND_TEST(datagrams),                      ND_TEST(paths),                          ND_TEST(source_addresses),
         ND_TEST(flow_labels),                   ND_TEST(addresses_come_and_go),
     };
 

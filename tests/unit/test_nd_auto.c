@@ -164,6 +164,30 @@ static void a_question_is_no_duplicate(void **state)
     assert_false(nd_take_type(&o, ND_NEIGHBOR_ADVERT));
 }
 
+/* Two addresses with one solicited-node group: it is left with the second of them. */
+static void a_shared_group_outlives_a_duplicate(void **state)
+{
+    struct inaddr a, b = nd_global(0x33), group;
+    struct nd_msg m;
+    struct nd_out o;
+
+    (void)state;
+    come_up();
+    b.b[8] = 7;
+    group = nd_group(ND_NIF, &b);
+    assert_int_equal(ip6_add_addr(S, ND_NIF, &b, 64, ADDR6_STATIC), 0);
+    wait_s(3);
+    net_discard_tx();
+    a = test_global(&o);
+    m = nd_na(a, net_peer_mac, false, true);
+    nd_inject(net_peer_mac, a, nd_all_nodes, &m);
+    assert_int_equal(state_of(a), ADDR6_DUPLICATED);
+    assert_int_equal(ip6_del_addr(S, ND_NIF, &a), 0);
+    assert_true(mcast_member(S, ND_NIF, &group));
+    assert_int_equal(ip6_del_addr(S, ND_NIF, &b), 0);
+    assert_false(mcast_member(S, ND_NIF, &group));
+}
+
 /* RFC 7527: our own solicitation comes back. It is tested on until none does. */
 static void a_looped_link_is_no_duplicate(void **state)
 {
@@ -568,6 +592,7 @@ int main(void)
         FRESH_TEST(an_advertisement_shows_a_duplicate),
         FRESH_TEST(another_test_shows_a_duplicate),
         FRESH_TEST(a_question_is_no_duplicate),
+        FRESH_TEST(a_shared_group_outlives_a_duplicate),
         FRESH_TEST(a_looped_link_is_no_duplicate),
         FRESH_TEST(a_foreign_nonce_is_a_duplicate),
         FRESH_TEST(a_duplicate_of_the_link_local_address_ends_ipv6),

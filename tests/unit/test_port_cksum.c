@@ -309,6 +309,74 @@ static void test_full_ring_keeps_frames_and_sums_once(void **state)
     assert_pools_full();
 }
 
+/* Over IPv6, with ext bytes of extension headers in front of the transport (RFC 8200 section 8.1). */
+static struct rte_mbuf *headers6(bool udp, uint32_t ext, uint32_t payload)
+{
+    uint32_t l3 = 40 + ext, l4 = udp ? 8 : 32, proto = udp ? 17 : 6;
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+    uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(L2 + l3 + l4));
+
+    memset(p, 0, L2 + l3 + l4);
+    put16(p + 12, 0x86dd);
+    p[L2] = 0x60;
+    put16(p + L2 + 4, ext + l4 + payload);
+    p[L2 + 6] = (uint8_t)(ext ? 60 : proto);
+    p[L2 + 40] = (uint8_t)proto; /* of the extension header; the transport's first byte without one */
+    memcpy(p + L2 + 8, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\2", 32);
+    put16(p + L2 + l3 + (udp ? 6 : 16), 0xdead);
+    m->tx_offload = rte_mbuf_tx_offload(L2, l3, l4, 0, 0, 0, 0);
+    m->ol_flags |= RTE_MBUF_F_TX_IPV6 | (udp ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM);
+    return m;
+}
+
+static uint16_t plain_sum6(const uint8_t *frame, uint32_t len, uint32_t ext, bool udp)
+{
+    uint32_t l4_len = len - L2 - 40 - ext;
+
+    return plain_sum(plain_sum(l4_len + (udp ? 17 : 6), frame + L2 + 8, 32), frame + L2 + 40 + ext, l4_len);
+}
+
+static void test_ipv6_in_software(void **state)
+{
+    static uint8_t flat[1000];
+    struct fake f;
+
+    (void)state;
+    for (uint32_t i = 0; i < 40; i++) {
+        bool udp = i % 2;
+        uint32_t ext = i % 3 * 8, n = 1 + i * 7;
+        struct rte_mbuf *m = headers6(udp, ext, n);
+
+        for (uint32_t k = 0; k < n; k++)
+            flat[k] = (uint8_t)(k * 31 + i);
+        add_segment(m, flat, n);
+        fake_init(&f);
+        assert_int_equal(tx1(&f, &m), 1);
+        flatten(m, flat);
+        assert_int_equal(plain_sum6(flat, m->pkt_len, ext, udp), 0xffff);
+        assert_int_equal(m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6), 0);
+        free_taken(&f);
+    }
+    assert_pools_full();
+}
+
+static void test_ipv6_offload_leaves_pseudo_header_sum(void **state)
+{
+    struct rte_mbuf *m = headers6(false, 0, 3);
+    struct fake f;
+    uint16_t want;
+
+    (void)state;
+    add_segment(m, (const uint8_t *)"abc", 3);
+    fake_init(&f);
+    f.p.caps.tx_ip_cksum = f.p.caps.tx_tcp_cksum = true;
+    want = rte_ipv6_phdr_cksum(rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, L2), 0);
+    assert_int_equal(tx1(&f, &m), 1);
+    assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *) + L2 + 40 + 16, &want, 2);
+    assert_true((m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 && (m->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM)) == 0);
+    free_taken(&f);
+}
+
 static void no_release(void *addr, void *opaque)
 {
     (void)addr;
@@ -577,6 +645,8 @@ int main(void)
         cmocka_unit_test(test_udp_zero_becomes_all_ones),
         cmocka_unit_test(test_tcp_zero_stays),
         cmocka_unit_test(test_offload_leaves_pseudo_header_sum),
+        cmocka_unit_test(test_ipv6_in_software),
+        cmocka_unit_test(test_ipv6_offload_leaves_pseudo_header_sum),
         cmocka_unit_test(test_udp_in_software_where_only_tcp_is_offloaded),
         cmocka_unit_test(test_full_ring_keeps_frames_and_sums_once),
         cmocka_unit_test(test_linearized_when_no_chains),

@@ -3,7 +3,9 @@
 #include "wire/cksum.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/print.h"
 #include "wire/tcp_hdr.h"
 #include "wire/udp.h"
@@ -107,8 +109,46 @@ static void arp_and_others(void **state)
     p[15] = 5;
     p[16] = 0x86;
     p[17] = 0xdd;
-    assert_string_equal(frame(p, 64), "vlan 5, IP6, length 46");
+    assert_string_equal(frame(p, 64), "vlan 5, IP6 bad version, length 46");
     assert_string_equal(frame(p, 13), "[|ether], length 13");
+}
+
+static void ipv6(void **state)
+{
+    (void)state;
+    struct ipv6_hdr h = {.hop_limit = 64, .next = IPPROTO_TCP_, .payload_len = 20, .src = {.b = {0x20, 1, 0x0d, 0xb8, [15] = 1}}, .dst = {.b = {0xfe, 0x80, [15] = 2}}};
+    struct tcp_hdr t = {.sport = 40000, .dport = 80, .flags = TH_SYN, .hlen = TCP_HLEN, .seq = 100, .wnd = 64240};
+    struct icmp6_hdr ic = {.type = ICMP6_ECHO, .word = 1 << 16 | 2};
+    struct udp_hdr u = {.sport = 5000, .dport = 53, .len = 12};
+    uint8_t p[128] = {[12] = 0x86, [13] = 0xdd}, *l4 = p + ETH_HLEN + IPV6_HLEN;
+
+    ipv6_build(p + ETH_HLEN, &h);
+    tcp_hdr_build(l4, &t);
+    assert_string_equal(frame(p, 74), "IP6 2001:db8::1.40000 > fe80::2.80: Flags [S], seq 100, win 64240, length 0");
+    assert_string_equal(frame(p, 73), "IP6 bad payload length, length 59");
+    assert_string_equal(frame(p, 50), "IP6 [|ip6], length 36");
+    h.next = IPPROTO_UDP_;
+    h.payload_len = 12;
+    ipv6_build(p + ETH_HLEN, &h);
+    udp_build(l4, &u);
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1.5000 > fe80::2.53: UDP, length 4");
+    h.next = IPPROTO_ICMPV6_;
+    ipv6_build(p + ETH_HLEN, &h);
+    icmp6_build(l4, &ic);
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1 > fe80::2: ICMP6, echo request, id 1, seq 2, length 12");
+    l4[0] = 135;
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1 > fe80::2: ICMP6, neighbor solicitation, length 12");
+    ic = (struct icmp6_hdr){.type = ICMP6_TOO_BIG, .word = 1300};
+    icmp6_build(l4, &ic);
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1 > fe80::2: ICMP6, packet too big, mtu 1300, length 12");
+    h.next = IPPROTO_FRAGMENT_;
+    ipv6_build(p + ETH_HLEN, &h);
+    memcpy(l4, "\x11\0\0\x08\0\0\0\x05", 8);
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1 > fe80::2: frag (8|4) id 0x00000005");
+    l4[0] = 6; /* what follows is not looked at */
+    h.next = IPPROTO_NONE_;
+    ipv6_build(p + ETH_HLEN, &h);
+    assert_string_equal(frame(p, 66), "IP6 2001:db8::1 > fe80::2: next header 59, length 12");
 }
 
 static void bad_packets(void **state)
@@ -176,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tcp_segments), cmocka_unit_test(udp_and_icmp), cmocka_unit_test(arp_and_others),
+        cmocka_unit_test(ipv6),
         cmocka_unit_test(bad_packets),  cmocka_unit_test(addresses),    cmocka_unit_test(short_buffers),
     };
 

@@ -1,5 +1,8 @@
 #include "udp_fixture.h"
 
+#include "ip/ip6.h"
+#include "wire/ipv6.h"
+
 static void a_datagram_comes_in(void **state)
 {
     struct udp_pcb *u = bound(1, 0, 53);
@@ -378,9 +381,55 @@ static void no_memory_for_the_queue(void **state)
     udp_close(S, u);
 }
 
+/* RFC 8200 section 8.1: over IPv6 a datagram has a checksum, and it is right, whatever the device says of one that has none. */
+static void checksums_over_ipv6(void **state)
+{
+    static const struct inaddr us = {.b = {0x20, 1, 0xd, 0xb8, [15] = 1}}, peer = {.b = {0x20, 1, 0xd, 0xb8, [15] = 2}};
+    struct ipv6_hdr h = {.hop_limit = 9, .next = IPPROTO_UDP_, .src = peer, .dst = us, .payload_len = UDP_HLEN + 1};
+    struct udp_hdr uh = {.sport = 9, .dport = 53, .len = UDP_HLEN + 1};
+    struct eth_hdr eh = {.type = ETH_TYPE_IPV6};
+    struct udp_pcb *u = open_udp(1);
+    uint8_t b[64], *l4 = b + ETH_HLEN + IPV6_HLEN;
+    struct inaddr any = INADDR_ANY_V6;
+    uint16_t sum = 0;
+
+    (void)state;
+    net_nif[0].ip6 = true;
+    assert_int_equal(ip6_add_addr(S, &net_nif[0], &us, 64, ADDR6_STATIC), 0);
+    net_nif[0].addr6[0].state = ADDR6_PREFERRED;
+    udp_set_inet6(u);
+    assert_int_equal(udp_bind(S, u, &any, 53), 0);
+    memcpy(eh.dst, net_mac, 6);
+    memcpy(eh.src, net_peer_mac, 6);
+    eth_build(b, &eh);
+    ipv6_build(b + ETH_HLEN, &h);
+    udp_build(l4, &uh);
+    l4[UDP_HLEN] = 'x';
+    for (int i = 0; i < 4; i++) { /* none; none, and the device says it is good; wrong; right */
+        struct rte_mbuf *m;
+
+        if (i == 3)
+            sum = cksum_finish(cksum_add(cksum_pseudo_v6(&peer, &us, IPPROTO_UDP_, uh.len), l4, uh.len));
+        memcpy(l4 + UDP_CKSUM_OFFSET, i == 2 ? (const uint8_t[]){1, 2} : (const uint8_t *)&sum, 2);
+        m = net_mbuf(b, (uint32_t)(l4 + uh.len - b), 0);
+        if (i == 1)
+            m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        if (i == 3)
+            memcpy(pkt_data(m) + (l4 - b) + UDP_CKSUM_OFFSET, &sum, 2);
+        eth_input(S, &net_nif[0], m);
+        assert_int_equal(net_ctr(DROP_UDP_CKSUM), MIN(i + 1, 3));
+        sum = 0;
+        memcpy(l4 + UDP_CKSUM_OFFSET, &sum, 2);
+    }
+    assert_received(u, "x");
+    udp_close(S, u);
+    net_discard_tx();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        NET_TEST(checksums_over_ipv6),
         NET_TEST(a_datagram_comes_in),
         NET_TEST(a_datagram_over_two_buffers),
         NET_TEST(datagrams_keep_their_borders),

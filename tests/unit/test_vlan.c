@@ -110,6 +110,7 @@ static void stripped(const struct net_frame *f, uint16_t tci)
 static void tags_taken_off_by_the_device(void **state)
 {
     struct udp_pcb *u = bound(0, 0, PORT);
+    struct net_frame *f;
 
     (void)state;
     stripped(datagram(VLAN_US, "seven"), 0x2000 | VID);
@@ -118,6 +119,10 @@ static void tags_taken_off_by_the_device(void **state)
     assert_received(u, "none");
     stripped(datagram(VLAN_US, "eight"), VID + 1);
     assert_int_equal(net_ctr(DROP_VLAN_UNKNOWN), 1);
+    f = datagram(VLAN_US, "in two");
+    tag(f, 0); /* and another one in the frame: not even a priority */
+    stripped(f, VID);
+    assert_int_equal(net_ctr(DROP_VLAN_UNKNOWN), 2);
     assert_nothing(u);
 }
 
