@@ -136,7 +136,7 @@ static socklen_t any_address(struct sockaddr_storage *ss)
         {[10] = -1, -1, 127, 0, 0, 1},
         {[10] = -1, -1, 10, 9, 0, 1},
         {[10] = -1, -1},
-        {-2, -128, [15] = 9}, /* fe80::9 */
+        {-1, 5, [15] = 9}, /* ff05::9; no neighbour, for whom packets would wait */
         {-1, 2, [15] = 9},    /* ff02::9 */
         {32, 1, 13, -72, [15] = 9},
     };
