@@ -184,8 +184,8 @@ struct tcp_conn {
     /* options in force */
     bool ts_on, sack_on, ws_on;
     uint32_t ts_recent;
-    uint64_t ts_recent_at_ns;
     uint32_t ts_offset;   /* of our clock, per connection */
+    uint64_t ts_recent_at_ns;
 
     /* acknowledgements owed */
     bool ack_now;         /* send one with the next output of this connection */
@@ -221,6 +221,7 @@ struct tcp_conn {
     uint32_t total_retrans;          /* segments retransmitted */
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
     uint16_t reordering;             /* the longest distance seen, in segments */
+    uint16_t rcv_ratio;              /* payload per memory of received segments, in 1/256 */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
@@ -235,7 +236,6 @@ struct tcp_conn {
     struct reass reass;
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
     uint32_t loan_bytes;        /* lent to the application */
-    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
 
     /* receive-buffer auto-tuning */
     uint64_t drs_start_ns;

@@ -9,13 +9,13 @@
 
 #include "base/poison.h"
 
-#define TIMEOUTS_PER_STEP 2u                  /* between one reduction and the next */
-#define TIMEOUTS_BEFORE_BLACK_HOLE 3u         /* without any answer, before the size is blamed */
-#define MAX_PROBES 3u                         /* of one size (RFC 8899 5.1.2) */
-#define SEARCH_STEP 8u                        /* a smaller gain is not searched for */
-#define SEGMENTS_BEHIND 3u                    /* so that the loss of a probe is seen without a timeout (RFC 4821 7.3) */
-#define RAISE_NS (600 * NS_PER_SEC)           /* PMTU_RAISE_TIMER */
-#define MTU_BASE_V4 1064u                     /* an MSS of 1024 (RFC 4821 7.2) */
+#define TIMEOUTS_PER_STEP 2u          /* between one reduction and the next */
+#define TIMEOUTS_BEFORE_BLACK_HOLE 3u /* without any answer, before the size is blamed */
+#define MAX_PROBES 3u                 /* of one size (RFC 8899 5.1.2) */
+#define SEARCH_STEP 8u                /* a smaller gain is not searched for */
+#define SEGMENTS_BEHIND 3u            /* so that the loss of a probe is seen without a timeout (RFC 4821 7.3) */
+#define RAISE_NS (600 * NS_PER_SEC)   /* PMTU_RAISE_TIMER */
+#define MTU_BASE_V4 1064u             /* an MSS of 1024 (RFC 4821 7.2) */
 #define MTU_BASE_V6 1280u
 
 uint16_t tcp_path_mtu(const struct tcp_conn *tc)

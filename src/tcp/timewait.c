@@ -102,13 +102,14 @@ void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc)
         tcp_table_remove(s, &tc->ent); /* without memory, without the wait */
     if (tc->sk != NULL)
         tcp_timer_set(s, tc, TT_2MSL, 2 * s->conf.msl_ns); /* until then the descriptor sees TIME-WAIT */
-    tcp_mark_dirty(s, tc); /* goes at the end of the turn when nobody holds it, after its last ACK */
+    tcp_mark_dirty(s, tc);                                 /* goes at the end of the turn when nobody holds it, after its last ACK */
 }
 
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, within the limit of RFC 5961 section 7. */
 static void send_ack(struct z_stack *s, struct tcp_tw *tw)
 {
-    struct tcp_hdr h = {.sport = tw->ent.lport, .dport = tw->ent.rport, .seq = tw->snd_nxt, .ack = tw->rcv_nxt, .flags = TH_ACK, .wnd = tw->wnd};
+    struct tcp_hdr h = {
+        .sport = tw->ent.lport, .dport = tw->ent.rport, .seq = tw->snd_nxt, .ack = tw->rcv_nxt, .flags = TH_ACK, .wnd = tw->wnd};
     struct tcp_opts o = {.has_ts = tw->ts_on, .ts_ecr = tw->ts_recent};
     struct ip_out out = {.src = tw->ent.laddr, .dst = tw->ent.raddr, .proto = 6, .ttl = tw->ttl, .tos = tw->tos, .df = true};
     struct ip_path path = {0};
