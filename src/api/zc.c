@@ -253,6 +253,18 @@ void zc_free_piece(struct rte_mbuf *m)
     pkt_unref(m);
 }
 
+/* When there is no owner any more whose turn it would be, memory comes back on the thread that lets go of it. */
+static void release_after_the_end(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    if (likely(api_get_state() != API_STOPPED) || pthread_mutex_trylock(&lock) != 0)
+        return; /* a callback that frees more, or another thread: who has the lock goes on until there is nothing left */
+    while (release_run(api.stack) != 0)
+        ;
+    pthread_mutex_unlock(&lock);
+}
+
 void z_free(struct z_buf *b)
 {
     struct rte_mbuf *m = zc_mbuf(b);
@@ -265,6 +277,7 @@ void z_free(struct z_buf *b)
         zc_free_piece(m);
         m = next;
     }
+    release_after_the_end();
 }
 
 /* copying ------------------------------------------------------------------------------------------------------ */

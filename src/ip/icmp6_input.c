@@ -109,7 +109,7 @@ void icmp6_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         return;
     }
     switch (h.type) {
-    case ICMP6_ECHO: /* of a group too, as section 4.2 says: no group that we are in reaches beyond the link */
+    case ICMP6_ECHO: /* of a group too, as section 4.2 says */
         icmp6_echo_reply(s, in, m);
         break;
     case ICMP6_UNREACH:

@@ -176,11 +176,12 @@ static struct rte_mbuf *complete(struct z_stack *s, struct ip_in *in, struct fra
     }
     if (ecn & (1u << ECN_CE))
         in->tos |= ECN_CE;
-    if (!pkt_sole_owner(m)) {
+    if (likely(pkt_sole_owner(m))) {
+        rewrite_header(m, in);
+    } else if (in->v6) { /* its headers are walked once more; those of IPv4 are only quoted, and may speak of the first fragment */
         pkt_drop(s, m, DROP_PULLUP);
         return NULL;
     }
-    rewrite_header(m, in);
     m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
     stack_count(s, CTR_FRAG_REASSEMBLED);
     return m;

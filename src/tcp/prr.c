@@ -22,7 +22,8 @@ static int64_t proportional(const struct prr *p, uint32_t ssthresh)
     return (int64_t)out - p->out;
 }
 
-/* Losses took more than the reduction wanted: what was delivered is replaced (PRR-CRB), with one segment more when all is well (PRR-SSRB). */
+/* Losses took more than the reduction wanted: what was delivered is replaced (PRR-CRB), with one segment more when all is well (PRR-SSRB).
+ */
 static int64_t catch_up(const struct prr *p, uint32_t delivered, uint32_t room, uint32_t mss, bool safe)
 {
     int64_t n = MAX((int64_t)p->delivered - p->out, (int64_t)delivered);

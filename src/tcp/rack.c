@@ -11,7 +11,7 @@
 
 void rack_arrived(struct rack *r, uint64_t xmit_ns, uint32_t end_seq, uint64_t now_ns)
 {
-    r->rtt_ns = now_ns - xmit_ns;
+    r->rtt_us = (uint32_t)MIN((now_ns - xmit_ns + NS_PER_US - 1) / NS_PER_US, (uint64_t)UINT32_MAX);
     if (r->valid && (xmit_ns < r->xmit_ns || (xmit_ns == r->xmit_ns && seq_leq(end_seq, r->end_seq))))
         return;
     r->valid = true;

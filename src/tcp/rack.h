@@ -11,13 +11,14 @@
 #define RACK_DUP_THRESH 3u
 
 struct rack {
-    uint64_t xmit_ns, rtt_ns;  /* RACK.xmit_ts, RACK.rtt: of the most recently sent segment that arrived */
-    uint32_t end_seq;          /* RACK.end_seq */
-    uint32_t dsack_round;      /* RACK.dsack_round, when in_dsack_round */
-    uint8_t reo_wnd_steps;     /* RACK.reo_wnd_mult - 1 */
-    uint8_t reo_wnd_persist;   /* RACK.reo_wnd_persist: recoveries without DSACK until the window is the smallest again */
-    bool valid;                /* something arrived */
-    bool reordering_seen, in_dsack_round;
+    uint64_t xmit_ns;        /* RACK.xmit_ts: of the most recently sent segment that arrived */
+    uint32_t rtt_us;         /* RACK.rtt: its round trip, rounded up */
+    uint32_t end_seq;        /* RACK.end_seq */
+    uint32_t dsack_round;    /* RACK.dsack_round, when in_dsack_round */
+    uint8_t reo_wnd_steps;   /* RACK.reo_wnd_mult - 1 */
+    uint8_t reo_wnd_persist; /* RACK.reo_wnd_persist: recoveries without DSACK until the window is the smallest again */
+    bool valid : 1;          /* something arrived */
+    bool reordering_seen : 1, in_dsack_round : 1;
 };
 
 /* Step 2: a segment sent at xmit_ns and ending at end_seq arrived. */

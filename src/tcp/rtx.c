@@ -34,6 +34,12 @@ static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
     return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
 
+/* A segment is lost when one that was sent later arrived, and this long after it was sent. */
+static uint64_t judged_after_ns(const struct tcp_conn *tc)
+{
+    return (uint64_t)tc->rack.rtt_us * NS_PER_US + reo_wnd_ns(tc);
+}
+
 /* RFC 8985 6.2 step 5. The timer is for the first segment that may still be late: one deadline, and each expiry takes what is due. */
 static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -42,7 +48,7 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
 
     if (!tc->sack_on || !tc->rack.valid)
         return 0;
-    lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns, &wait_ns);
+    lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, judged_after_ns(tc), s->now_ns, &wait_ns);
     if (unlikely(wait_ns > 0))
         tcp_timer_set(s, tc, TT_RACK, wait_ns);
     else
@@ -153,7 +159,8 @@ static void look_for_undo(struct z_stack *s, struct tcp_conn *tc, const struct s
 
     if (likely(!dsack && !eifel && !frto_input(tc, sa, f)))
         return;
-    tc->rack.reordering_seen |= tc->ca != TCP_CA_LOSS && tc->sack_on; /* an original came late */
+    if (tc->ca != TCP_CA_LOSS && tc->sack_on)
+        tc->rack.reordering_seen = true; /* an original came late */
     undo_reduction(s, tc);
 }
 
@@ -248,7 +255,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     if (tc->sack_on && tc->rack.valid)
-        sent_mark_old_lost(&tc->sent, tc->rack.rtt_ns + reo_wnd_ns(tc), s->now_ns); /* RFC 8985 6.3 */
+        sent_mark_old_lost(&tc->sent, judged_after_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else
         sent_mark_all_lost(&tc->sent);
     tc->ca = TCP_CA_LOSS;

@@ -19,18 +19,19 @@
 #include "tcp/rate.h"
 #include "wire/tcp_hdr.h"
 
-#define SENT_SACKED 0x01u   /* covered by a SACK block */
-#define SENT_LOST 0x02u     /* deemed lost; stays set when it is retransmitted; never together with SENT_SACKED */
-#define SENT_RETRANS 0x04u  /* was retransmitted (Karn: no RTT sample without timestamps) */
-#define SENT_RTX_OUT 0x08u  /* retransmitted since it was last deemed lost; the retransmission counts in pipe */
+#define SENT_SACKED 0x01u  /* covered by a SACK block */
+#define SENT_LOST 0x02u    /* deemed lost; stays set when it is retransmitted; never together with SENT_SACKED */
+#define SENT_RETRANS 0x04u /* was retransmitted (Karn: no RTT sample without timestamps) */
+#define SENT_RTX_OUT 0x08u /* retransmitted since it was last deemed lost; the retransmission counts in pipe */
 
-#define SENT_RATED 0x10u    /* rate is filled in */
-#define SENT_APP_LTD 0x20u  /* sent while the application limited the rate */
+#define SENT_RATED 0x10u   /* rate is filled in */
+#define SENT_APP_LTD 0x20u /* sent while the application limited the rate */
 
 struct sent_rec {
     uint32_t start, end;
     uint64_t sent_at_ns; /* last transmission */
-    uint16_t prev, next; /* internal: neighbours on the list, place in the ring + 1; 0: none. Of a sacked record next is a hop, see sent.c */
+    uint16_t prev,
+        next; /* internal: neighbours on the list, place in the ring + 1; 0: none. Of a sacked record next is a hop, see sent.c */
     uint8_t flags;
     uint8_t tx_count;
     struct rate_stamp rate; /* at the last transmission; valid with SENT_RATED */
@@ -66,19 +67,19 @@ int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit);
 struct sent_ack {
     uint64_t rtx_latest_ns;  /* in: a retransmission later than this is too young to have been acknowledged */
     uint64_t echo_latest_ns; /* in: what moved the cumulative ACK was sent no later than this, by its timestamp; else UINT64_MAX */
-    uint32_t fack;          /* in: the highest sequence number known to have arrived before (RACK.fack) */
-    uint32_t newly_acked;   /* bytes leaving by the cumulative ACK that were not sacked before */
+    uint32_t fack;           /* in: the highest sequence number known to have arrived before (RACK.fack) */
+    uint32_t newly_acked;    /* bytes leaving by the cumulative ACK that were not sacked before */
     uint32_t newly_sacked;
-    uint64_t rtt_sent_ns;   /* when rtt_valid: of the most recently sent record that was sent once; now - rtt_sent_ns is a sample (Karn) */
-    uint64_t rack_sent_ns;  /* when rack_valid: the most recent transmission that is known to have arrived (RFC 8985 6.2 step 2) */
+    uint64_t rtt_sent_ns;  /* when rtt_valid: of the most recently sent record that was sent once; now - rtt_sent_ns is a sample (Karn) */
+    uint64_t rack_sent_ns; /* when rack_valid: the most recent transmission that is known to have arrived (RFC 8985 6.2 step 2) */
     uint32_t rack_end;
-    uint32_t orig_end;      /* when orig_valid: the lowest end of a record that was sent once (RFC 5682) */
-    uint32_t reord_bytes;   /* a record sent once arrived this far behind fack (RFC 8985 6.2 step 3) */
+    uint32_t orig_end;    /* when orig_valid: the lowest end of a record that was sent once (RFC 5682) */
+    uint32_t reord_bytes; /* a record sent once arrived this far behind fack (RFC 8985 6.2 step 3) */
     bool rtt_valid, rack_valid, orig_valid;
-    bool acked_retrans;     /* some of it had been retransmitted */
-    bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
-    bool rtx_needed;        /* a record left by the cumulative ACK whose retransmission may have been what arrived */
-    struct sent_rec rated;  /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
+    bool acked_retrans;    /* some of it had been retransmitted */
+    bool rtx_early;        /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
+    bool rtx_needed;       /* a record left by the cumulative ACK whose retransmission may have been what arrived */
+    struct sent_rec rated; /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */

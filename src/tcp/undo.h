@@ -14,8 +14,8 @@ struct undo {
     uint32_t from, to; /* snd_una and snd_nxt when the window was reduced: a duplicate outside is none of the recovery's */
     uint32_t bytes;    /* retransmitted since, and not reported as duplicates */
     bool on;
-    bool eifel;        /* no retransmission was acknowledged yet: the first one tells */
-    uint8_t frto;      /* enum frto */
+    bool eifel;   /* no retransmission was acknowledged yet: the first one tells */
+    uint8_t frto; /* enum frto */
 };
 
 void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt);
@@ -35,13 +35,13 @@ bool undo_on_ack(struct undo *u, bool early, bool needed);
 
 /* What an acknowledgement after a timeout says. */
 struct frto_ack {
-    bool sack;       /* the connection uses SACK */
-    bool advanced;   /* snd_una moved */
-    bool complete;   /* to RecoveryPoint or beyond */
+    bool sack;     /* the connection uses SACK */
+    bool advanced; /* snd_una moved */
+    bool complete; /* to RecoveryPoint or beyond */
     bool duplicate;
-    bool beyond;     /* data sent after the timeout arrived */
-    bool original;   /* data sent before the timeout, and not again, arrived */
-    bool can_send;   /* there is new data, and the peer's window takes it */
+    bool beyond;   /* data sent after the timeout arrived */
+    bool original; /* data sent before the timeout, and not again, arrived */
+    bool can_send; /* there is new data, and the peer's window takes it */
 };
 
 enum frto_verdict {

@@ -329,7 +329,7 @@ static void call_option(uint8_t which)
         return;
     if (which & 1)
         expect("setsockopt", ff_setsockopt(a_fd(), level, name, &v, len),
-               ALLOW(ENOPROTOOPT, ENOTSOCK, EDOM, EISCONN, ENOTCONN, ENOMEM, EPERM, EADDRNOTAVAIL, EADDRINUSE, ENODEV, ENOBUFS));
+               ALLOW(ENOPROTOOPT, ENOTSOCK, EDOM, EISCONN, ENOTCONN, ENOMEM, EPERM, EADDRNOTAVAIL, EADDRINUSE, ENODEV, ENOBUFS, ENOENT));
     else
         expect("getsockopt", ff_getsockopt(a_fd(), level, name, &v, &len), ALLOW(ENOPROTOOPT, ENOTSOCK, ENOTCONN, EOPNOTSUPP));
 }

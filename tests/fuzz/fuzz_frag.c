@@ -31,7 +31,7 @@ struct scene {
     struct world *w;
     struct sock *sk;
     int fd;
-    uint64_t evicted;
+    uint64_t refused;
     struct dgram d[DGRAMS];
 };
 
@@ -87,6 +87,14 @@ static bool note(struct dgram *d, uint32_t first, uint32_t n)
     return there == units;
 }
 
+/* Packets lost for want of memory: the input may ask for many small buffers. */
+static uint64_t refused(const struct scene *c)
+{
+    const uint64_t *v = c->w->s->ctr.v;
+
+    return v[DROP_FRAG_EVICTED] + v[DROP_UDP_RCVBUF] + v[DROP_PULLUP] + v[CTR_NO_MBUF];
+}
+
 static void piece(struct scene *c, struct input *in)
 {
     uint8_t which = in_u8(in), a = in_u8(in), b = in_u8(in);
@@ -118,16 +126,18 @@ static void piece(struct scene *c, struct input *in)
         (void)drain(c);
         return;
     }
+    if (refused(c) != c->refused) { /* no room: what was given up may stay away */
+        c->refused = refused(c);
+        for (k = 0; k < DGRAMS; k++)
+            c->d[k].dead = true;
+        (void)drain(c);
+        return;
+    }
     if (len == d->len) { /* not a fragment: it comes at once, whatever is kept */
         Z_CHECK(drain(c) == 1);
         return;
     }
     whole = note(d, first, n);
-    if (c->w->s->ctr.v[DROP_FRAG_EVICTED] != c->evicted) { /* no room: who was given up may stay away */
-        c->evicted = c->w->s->ctr.v[DROP_FRAG_EVICTED];
-        for (k = 0; k < DGRAMS; k++)
-            c->d[k].dead = true;
-    }
     if (whole && !d->dead) {
         Z_CHECK(drain(c) == 1);
         memset(d->have, 0, sizeof(d->have));
@@ -143,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct inaddr any = INADDR_ANY_V4;
     struct input in = {data, size};
 
-    c.evicted = c.w->s->ctr.v[DROP_FRAG_EVICTED];
+    c.refused = refused(&c);
     world_hello(c.w);
     world_turn(c.w, 0);
     c.fd = sock_new(c.w->s, SOCK_UDP, &c.sk);

@@ -377,7 +377,7 @@ void world_reset(struct world *w)
 
         world_turn(w, next == NS_NEVER || next < now ? NS_PER_SEC : MIN(next - now + NS_PER_MS, 3600 * NS_PER_SEC));
     }
-    for (int i = 0; i < 4; i++) /* answers, and packets that wait for a neighbour */
+    for (int i = 0; i < 12; i++) /* answers, fragments that nothing follows, and packets that wait for a neighbour */
         world_turn(w, 10 * NS_PER_SEC);
     if (w->s->tcp.n_conns > 0)
         print_conns(w);

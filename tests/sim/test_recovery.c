@@ -224,9 +224,9 @@ static void lost_tail_costs_no_timeout(void **state)
         t->pause_ns = 50 * NS_PER_MS;
         talk_run(t, 60 * NS_PER_SEC);
         worst = percentile_ms(t, 1);
-        print_message("tail of %u bytes lost %u times of %u: %llu probes, %llu timeouts, slowest answer %.1f ms, median %.1f ms\n", sizes[i],
-                      d.dropped, d.n_tails, (unsigned long long)ctr(t->p.b, CTR_TCP_TLP), (unsigned long long)ctr(t->p.b, CTR_TCP_RTO),
-                      worst, percentile_ms(t, 0.5));
+        print_message("tail of %u bytes lost %u times of %u: %llu probes, %llu timeouts, slowest answer %.1f ms, median %.1f ms\n",
+                      sizes[i], d.dropped, d.n_tails, (unsigned long long)ctr(t->p.b, CTR_TCP_TLP),
+                      (unsigned long long)ctr(t->p.b, CTR_TCP_RTO), worst, percentile_ms(t, 0.5));
         assert_true(d.dropped >= 15);
         assert_int_equal(ctr(t->p.b, CTR_TCP_RTO), 0);
         assert_true(worst < 90); /* two round trips, 40 ms for an ACK that may be delayed, and the round trip of the answer and the probe */

@@ -86,6 +86,44 @@ static int callback_waits(void *arg)
     return 0;
 }
 
+static unsigned released;
+
+static void count_release(void *arg, unsigned flags)
+{
+    (void)flags;
+    released++;
+    z_free(arg); /* a callback may let go of more */
+}
+
+static int stop_at_once(void *arg)
+{
+    (void)arg;
+    ff_stop_run();
+    return 0;
+}
+
+/* Memory that the application still held when ff_run returned comes back when it lets go. */
+static void body_release_after_the_end(void)
+{
+    static char memory[2][100];
+    struct z_buf *a, *b;
+
+    api_start("");
+    b = z_wrap(memory[1], sizeof(memory[1]), count_release, NULL);
+    a = z_wrap(memory[0], sizeof(memory[0]), count_release, b);
+    CHILD_CHECK(a != NULL && b != NULL);
+    ff_run(stop_at_once, NULL);
+    CHILD_CHECK(released == 0);
+    z_free(a);
+    CHILD_CHECK(released == 2);
+}
+
+static void test_release_after_the_end(void **state)
+{
+    (void)state;
+    assert_int_equal(api_in_child(body_release_after_the_end), 0);
+}
+
 static void body_wait_in_run(void)
 {
     api_start("wait_in_run=1");
@@ -628,6 +666,7 @@ static void test_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_release_after_the_end),
         cmocka_unit_test(test_callback_rules),   cmocka_unit_test(test_listings),  cmocka_unit_test(test_wait_in_run),
         cmocka_unit_test(test_before_init),      cmocka_unit_test(test_bad_start), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_blocked_thread),   cmocka_unit_test(test_crowd),     cmocka_unit_test(test_stop_ends_waits),

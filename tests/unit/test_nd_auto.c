@@ -238,6 +238,30 @@ static void a_duplicate_of_the_link_local_address_ends_ipv6(void **state)
     assert_false(nd_take(&o));
 }
 
+/* RFC 3590: reports that had no source address are made again from the first one. */
+static void groups_are_reported_again_with_an_address(void **state)
+{
+    static const struct inaddr group = {.b = {0xff, 0x15, [15] = 7}};
+    bool anonymous = false, named = false;
+    struct nd_out o;
+
+    (void)state;
+    assert_int_equal(mcast_join(S, ND_NIF, &group), 0);
+    assert_int_equal(ip6_netif_up(S, ND_NIF), 0);
+    for (int i = 0; i < 50; i++) {
+        net_advance(NS_PER_SEC / 10);
+        while (nd_take(&o)) {
+            if (o.l4[0] != MLD_V2_REPORT || !memmem(o.l4, o.l4_len, group.b, 16))
+                continue;
+            assert_true(inaddr_is_any(&o.ip.src) || inaddr_eq(&o.ip.src, &nd_us));
+            anonymous |= inaddr_is_any(&o.ip.src);
+            named |= inaddr_eq(&o.ip.src, &nd_us);
+        }
+    }
+    assert_true(anonymous);
+    assert_true(named);
+}
+
 /* Routers are asked for after 4 s, 8 s, ..., each a tenth more or less (RFC 7559), until one answers. */
 static void routers_are_asked_for(void **state)
 {
@@ -596,6 +620,7 @@ int main(void)
         FRESH_TEST(a_looped_link_is_no_duplicate),
         FRESH_TEST(a_foreign_nonce_is_a_duplicate),
         FRESH_TEST(a_duplicate_of_the_link_local_address_ends_ipv6),
+        FRESH_TEST(groups_are_reported_again_with_an_address),
         FRESH_TEST(routers_are_asked_for),
         FRESH_TEST(a_router_is_used_for_its_lifetime),
         FRESH_TEST(the_preferred_router_is_chosen),

@@ -340,7 +340,7 @@ static void retransmission_order(void **state)
     }
     assert_null(sent_next_lost(&sm));
     assert_int_equal(sent_pipe(&sm, 1000), 600);
-    rtx(sent_find(&sm, BASE + 900), 2001); /* a probe of what is not deemed lost */
+    rtx(sent_find(&sm, BASE + 900), 2001);       /* a probe of what is not deemed lost */
     assert_int_equal(sent_pipe(&sm, 1000), 700); /* both copies may be in the network */
     ack(100);
     assert_int_equal(sent_pipe(&sm, 900), 600 + 0);
@@ -441,7 +441,7 @@ static void undo(void **state)
     assert_int_equal(sm.lost_bytes, 0);
     assert_null(sent_next_lost(&sm));
     assert_int_equal(sent_pipe(&sm, 900), 900 - 100 + 200); /* two are there twice */
-    assert_int_equal(lost(1004, 4, 0, 3000, &wait), 200);    /* 2 and 3 */
+    assert_int_equal(lost(1004, 4, 0, 3000, &wait), 200);   /* 2 and 3 */
     assert_int_equal(lost(2001, 1, 0, 3000, &wait), 300 + 100);
     assert_int_equal(index_of(sent_next_lost(&sm)), 0);
 }
