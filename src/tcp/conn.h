@@ -121,8 +121,8 @@ struct tcp_user_opts {
     uint32_t rcvlowat;
     uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
     uint64_t keepidle_ns, keepintvl_ns;
-    uint32_t keepcnt;
     uint64_t user_timeout_ns;
+    uint32_t keepcnt;
     int32_t linger2_s;
     uint32_t syncnt;
     uint8_t defer_accept;  /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
@@ -195,6 +195,7 @@ struct tcp_conn {
     bool ecn_ect;         /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
     bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
     bool ecn_cwr;         /* the next new data carries CWR */
     bool ecn_seen;        /* an ECT or CE packet with text has come */
