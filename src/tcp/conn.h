@@ -158,11 +158,6 @@ struct tcp_conn {
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
-    uint8_t tfo;          /* enum tfo_plan, of a client in SYN-SENT */
-    bool fastopen_renew;  /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    uint16_t tfo_bytes;   /* of data in our SYN */
-    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;    /* as announced, or the default */
@@ -184,6 +179,7 @@ struct tcp_conn {
     /* options in force */
     bool ts_on, sack_on, ws_on;
     uint32_t ts_recent;
+    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
     uint64_t ts_recent_at_ns;
     uint32_t ts_offset;   /* of our clock, per connection */
 
@@ -236,6 +232,12 @@ struct tcp_conn {
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
     uint32_t loan_bytes;        /* lent to the application */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+
+    /* opening */
+    uint16_t tfo_bytes;  /* of data in our SYN */
+    uint8_t tfo;         /* enum tfo_plan, of a client in SYN-SENT */
+    bool fastopen_renew; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool syn_unsent;     /* the SYN found no buffer or no room: with the next turn's output */
 
     /* receive-buffer auto-tuning */
     uint64_t drs_start_ns;
