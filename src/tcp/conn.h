@@ -158,11 +158,6 @@ struct tcp_conn {
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
     bool more;            /* MSG_MORE: hold back a partial segment */
-    uint8_t tfo;          /* enum tfo_plan, of a client in SYN-SENT */
-    bool fastopen_renew;  /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    uint16_t tfo_bytes;   /* of data in our SYN */
-    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;        /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;    /* as announced, or the default */
@@ -223,7 +218,6 @@ struct tcp_conn {
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
     uint16_t reordering;             /* the longest distance seen, in segments */
     uint16_t rcv_ratio;              /* payload per memory of received segments, in 1/256 */
-    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
@@ -237,6 +231,13 @@ struct tcp_conn {
     struct reass reass;
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
     uint32_t loan_bytes;        /* lent to the application */
+
+    /* opening */
+    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
+    uint16_t tfo_bytes;  /* of data in our SYN */
+    uint8_t tfo;         /* enum tfo_plan, of a client in SYN-SENT */
+    bool fastopen_renew; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool syn_unsent;     /* the SYN found no buffer or no room: with the next turn's output */
 
     /* receive-buffer auto-tuning */
     uint64_t drs_start_ns;
@@ -282,6 +283,8 @@ static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
 {
     return container_of_ptr(e, struct tcp_tw, ent);
 }
+
+_Static_assert(sizeof(struct tcp_conn) <= 1024, "a connection takes one block of the arena: what few need has a block of its own");
 
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
