@@ -217,7 +217,7 @@ struct tcp_conn {
     uint32_t total_retrans;          /* segments retransmitted */
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
     uint16_t reordering;             /* the longest distance seen, in segments */
-    uint16_t rcv_ratio;              /* payload per memory of received segments, in 1/256 */
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
