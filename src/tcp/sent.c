@@ -343,3 +343,9 @@ void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns
     r->flags |= SENT_RTX_OUT | SENT_RETRANS;
     sent_list_append(sm, &sm->flight, r);
 }
+
+void sent_forget_rates(struct sent_map *sm)
+{
+    for (uint32_t i = 0; i < sm->n; i++)
+        rec(sm, i)->flags &= (uint8_t)~(SENT_RATED | SENT_APP_LTD);
+}
