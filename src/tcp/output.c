@@ -232,6 +232,8 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
 {
     struct rtt_conf rc;
 
+    if (tcp_in_flight(tc) > 0 && tc->snd_wnd > 0)
+        tcp_timer_stop(tc, TT_PERSIST); /* what waited for more has gone with it: no probe of a window */
     if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
         return;
     if (tcp_in_flight(tc) > 0) {
