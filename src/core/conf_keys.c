@@ -32,6 +32,15 @@ static int set_delayed_ack(struct conf_build *b, const struct ini_entry *e)
     return 0;
 }
 
+/* FreeBSD: 1 allows IPv6, an address starts it */
+static int set_inet6(struct conf_build *b, const struct ini_entry *e)
+{
+    if (strcmp(e->value, "0") != 0 && strcmp(e->value, "1") != 0)
+        return conf_bad(&b->out, e, "0 or 1");
+    b->c->stack.ipv6 = e->value[0] == '0' ? IPV6_OFF : IPV6_ASKED;
+    return 0;
+}
+
 /* FreeBSD: 0 neither, 1 both, 2 window scaling only, 3 timestamps only */
 static int set_rfc1323(struct conf_build *b, const struct ini_entry *e)
 {
@@ -140,7 +149,7 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "icmp_error_rate", stack.icmp_error_rate, 0, 1000000),
     NUM(Z, "ttl", stack.ttl, 1, 255),
     NUM(Z, "route_limit", stack.route_limit, 8, 65536),
-    BOOL(Z, "ipv6", stack.ipv6),
+    NUM(Z, "ipv6", stack.ipv6, IPV6_OFF, IPV6_ASKED),
     NUM(Z, "ip6_ext_headers", stack.ip6_ext_headers, 1, 64),
     SIZE(Z, "ip6_ext_bytes", stack.ip6_ext_bytes, 8, 1024),
     NUM(Z, "ip6_ext_options", stack.ip6_ext_options, 1, 256),
@@ -214,7 +223,7 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(BOOT, TCP "syncache.bucketlimit"),
     NO_EFFECT(BOOT, TCP "syncache.cachelimit"),
     NO_EFFECT(BOOT, TCP "syncache.rexmtlimit"),
-    BOOL(BOOT, "kern.features.inet6", stack.ipv6),
+    SPECIAL(BOOT, "kern.features.inet6", set_inet6),
     NUM(CTL, "kern.ipc.somaxconn", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.soacceptqueue", stack.somaxconn, 1, 1048576),
     NUM(CTL, "kern.ipc.maxsockets", stack.max_sockets, 16, 16777216),

@@ -141,8 +141,15 @@ static struct netif *add_netif(struct z_stack *s, struct port *p, const char *na
 
 static void netif_up(struct z_stack *s, struct netif *nif)
 {
-    if (s->conf.ipv6)
+    if (s->conf.ipv6 == IPV6_ON)
         (void)ip6_netif_up(s, nif); /* an empty table takes the address, a full routing table is the user's (route_limit) */
+}
+
+/* The configuration wants IPv6 here. */
+static void ask_for_ip6(struct z_stack *s, struct netif *nif)
+{
+    if (s->conf.ipv6 == IPV6_ASKED && !nif->ip6)
+        (void)ip6_netif_up(s, nif);
 }
 
 struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *name)
@@ -179,6 +186,7 @@ int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t
 
 int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen)
 {
+    ask_for_ip6(s, nif);
     return ip6_add_addr(s, nif, addr, plen, ADDR6_STATIC);
 }
 
@@ -188,6 +196,8 @@ int stack_add_route(struct z_stack *s, struct netif *nif, const struct inaddr *p
     struct route r = {
         .prefix = *prefix, .plen = plen, .gateway = *gateway, .nif = nif, .metric = metric, .origin = ROUTE_STATIC, .expires_ns = NS_NEVER};
 
+    if (!inaddr_is_v4(prefix))
+        ask_for_ip6(s, nif);
     inaddr_set_zone(&r.prefix, ip6_zone(nif));
     inaddr_set_zone(&r.gateway, ip6_zone(nif));
     return ip_route_set(s, &r, true);

@@ -82,7 +82,7 @@ struct netif *stack_add_vlan(struct z_stack *s, struct netif *parent, uint16_t v
 /* Adds an address (host order) and the route of its subnet; -EEXIST, -ENOSPC. broadcast 0: computed from the mask. */
 int stack_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);
 
-/* The same for IPv6; a link-local address gets its zone here. -EINVAL, -EOPNOTSUPP (no IPv6 there) too. */
+/* The same for IPv6, which it starts here with IPV6_ASKED; a link-local address gets its zone here. -EINVAL, -EOPNOTSUPP (IPV6_OFF) too. */
 int stack_add_addr6(struct z_stack *s, struct netif *nif, const struct inaddr *addr, uint8_t plen);
 
 /* Adds a static route through nif, on the link when gateway is any; zones as above. As ip_route_set. */

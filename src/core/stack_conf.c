@@ -61,7 +61,7 @@ static void init_link_ip(struct stack_conf *c)
     c->icmp_error_rate = 1000;
     c->ttl = 64;
     c->route_limit = 256;
-    c->ipv6 = true;
+    c->ipv6 = IPV6_ASKED;
     c->ip6_ext_headers = 8;
     c->ip6_ext_bytes = 128; /* with the transport's header they fit where headers are pulled together (PKT_HDR_ROOM) */
     c->ip6_ext_options = 8; /* RFC 8504 section 5.3 */

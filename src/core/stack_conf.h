@@ -9,6 +9,9 @@
 
 struct cc_ops;
 
+/* Interfaces that speak IPv6: none, all, those that were given an address or a route of IPv6. */
+enum ipv6_use { IPV6_OFF, IPV6_ON, IPV6_ASKED };
+
 struct stack_conf {
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
@@ -40,7 +43,7 @@ struct stack_conf {
     uint32_t icmp_error_rate; /* per second */
     uint8_t ttl;              /* net.inet.ip.ttl */
     uint32_t route_limit;
-    bool ipv6;                /* interfaces speak IPv6 and have a link-local address */
+    uint8_t ipv6;             /* enum ipv6_use: which interfaces speak IPv6 and have a link-local address */
     uint32_t ip6_ext_headers, ip6_ext_bytes, ip6_ext_options; /* of a received packet (RFC 8504 section 5.3) */
     uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
     uint64_t frag_memory_bytes;       /* of all their fragments */

@@ -1,4 +1,5 @@
 /* What the two SYNs agree on: maximum segment size, window scale, timestamps, SACK. */
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -22,10 +23,16 @@ uint16_t tcp_mss_default(const struct inaddr *peer)
     return inaddr_is_v4(peer) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 }
 
+/* What the link carries; of IPv6 what its router says (RFC 4861 section 6.3.4). */
+static uint32_t link_mtu(const struct ip_path *path)
+{
+    return inaddr_is_v4(&path->src) ? path->nif->mtu : ip6_mtu(path->nif);
+}
+
 /* MSS = what our receive path takes: the interface's MTU less fixed headers (MUST-67, RFC 6691). */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo)
 {
-    uint32_t mtu = path->nif != NULL && !s->conf.mss_clamp ? path->nif->mtu : path->mtu;
+    uint32_t mtu = path->nif != NULL && !s->conf.mss_clamp ? link_mtu(path) : path->mtu;
     uint32_t mss = mss_of_mtu(&path->src, mtu);
 
     if (s->conf.mss_default != 0)

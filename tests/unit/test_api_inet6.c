@@ -7,6 +7,7 @@
 #include "api_fixture.h"
 
 #include "api/api.h"
+#include "ip/nd_state.h"
 
 static int start(void **state)
 {
@@ -498,9 +499,23 @@ static void a_connected_socket_learns_of_a_closed_port(void **state)
     }
 }
 
+/* A configuration of IPv4 alone: the interface says nothing of IPv6 to its link. */
+static void nothing_of_ipv6_is_sent_unasked(void **state)
+{
+    const struct netif *nif = api.stack->netif[0];
+
+    (void)state;
+    assert_int_equal(api.stack->conf.ipv6, IPV6_ASKED);
+    assert_false(nif->ip6);
+    assert_int_equal(nif->n_addrs6, 0);
+    assert_int_equal(api.stack->nd->nif[0].n_dad, 0);
+    assert_int_equal(api.stack->ctr.v[CTR_ND_TX] + api.stack->ctr.v[CTR_MLD_TX], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_of_ipv6_is_sent_unasked),
         cmocka_unit_test(udp_ports_conflict_as_linux),
         cmocka_unit_test(tcp_ports_conflict_as_linux),
         cmocka_unit_test(listeners_conflict_as_linux),

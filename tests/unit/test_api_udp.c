@@ -9,7 +9,7 @@
 static int start(void **state)
 {
     (void)state;
-    api_start("loan_quota=16K\n");
+    api_start("loan_quota=16K\nipv6=1\n");
     return 0;
 }
 
