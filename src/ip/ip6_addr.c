@@ -3,9 +3,9 @@
 
 #include "core/stack.h"
 #include "ip/ip6.h"
+#include "ip/ip_route.h"
 #include "ip/ip_state.h"
 #include "ip/nd.h"
-#include "ip/route.h"
 
 #include "base/poison.h"
 
@@ -70,9 +70,9 @@ static int add_connected(struct z_stack *s, struct netif *nif, const struct ifad
                             .nif = nif,
                             .origin = ROUTE_CONNECTED,
                             .expires_ns = NS_NEVER};
-    int err = brings_route(x) ? route_add(s->routes, &r) : 0;
 
-    return err == -EEXIST ? 0 : err; /* a second address with this prefix */
+    /* one that a router said becomes ours to keep; that of another address with this prefix serves both */
+    return brings_route(x) ? ip_route_set(s, &r, false) : 0;
 }
 
 /* Unless another address of the interface brought the same route. */

@@ -58,7 +58,7 @@ int ip_route_set(struct z_stack *s, const struct route *r, bool exclusive)
     if (!add.nif)
         return -EINVAL;
     old = route_find(s->routes, &add.prefix, add.plen, &add.gateway, add.nif);
-    if (old && exclusive)
+    if (old && (exclusive || (add.origin == ROUTE_RA && old->origin != ROUTE_RA)))
         return -EEXIST;
     if (old && old->metric == add.metric && old->origin == add.origin) {
         old->expires_ns = add.expires_ns; /* a router's next advertisement: no path changes */
@@ -78,6 +78,14 @@ int ip_route_del(struct z_stack *s, const struct inaddr *prefix, uint8_t plen, c
 
     arm_expiry(s);
     return err;
+}
+
+void ip_route_unlearn(struct z_stack *s, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway, const struct netif *nif)
+{
+    const struct route *r = route_find(s->routes, prefix, plen, gateway, nif);
+
+    if (r && r->origin == ROUTE_RA)
+        (void)ip_route_del(s, prefix, plen, gateway, nif);
 }
 
 static bool is_dead(const struct z_stack *s, const struct route *r)

@@ -10,9 +10,12 @@ struct z_stack;
 /*
  * Adds a route, or gives the one with this prefix, gateway and interface a new metric, origin and expiry (then 0 too). A gateway must
  * be a neighbour: -ENETUNREACH when no subnet of r->nif has it or it is ourselves; r->nif NULL: the interface that has it.
- * -EINVAL, -EEXIST (only when exclusive), -ENOSPC.
+ * -EINVAL, -EEXIST (when exclusive, or for what a router says of a route that stands without it), -ENOSPC.
  */
 int ip_route_set(struct z_stack *s, const struct route *r, bool exclusive);
+
+/* Removes the route with this prefix, gateway and interface if a router said it. */
+void ip_route_unlearn(struct z_stack *s, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway, const struct netif *nif);
 
 /* As route_del(). */
 int ip_route_del(struct z_stack *s, const struct inaddr *prefix, uint8_t plen, const struct inaddr *gateway, const struct netif *nif);

@@ -21,7 +21,7 @@ static void drop(struct z_stack *s, struct nd_if *n, struct nd_redirect *r)
     const struct nd_redirect gone = *r;
 
     *r = n->redirect[--n->n_redirects];
-    (void)ip_route_del(s, &gone.dest, HOST_PLEN, &gone.gateway, s->netif[n->nif]);
+    ip_route_unlearn(s, &gone.dest, HOST_PLEN, &gone.gateway, s->netif[n->nif]);
 }
 
 /* Only the router that we would send to may send us elsewhere (section 8.1). */

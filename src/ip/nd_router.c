@@ -1,4 +1,5 @@
 /* Routers: asking for them (RFC 4861 section 6.3.7, RFC 7559), and what their advertisements say (section 6.3.4). */
+#include <errno.h>
 #include <string.h>
 
 #include "ip/ip_route.h"
@@ -90,7 +91,7 @@ static void drop_router(struct z_stack *s, struct nd_if *n, struct nd_router *r)
     struct netif *nif = s->netif[n->nif];
 
     *r = n->router[--n->n_routers];
-    (void)ip_route_del(s, &any, 0, &addr, nif);
+    ip_route_unlearn(s, &any, 0, &addr, nif);
     nd_redirect_forget(s, nif, &addr);
     if (n->n_routers == 0)
         nd_router_start(s, nif);
@@ -103,6 +104,16 @@ void nd_router_gone(struct z_stack *s, struct netif *nif, const struct inaddr *a
 
     if (r)
         drop_router(s, n, r);
+}
+
+/* False: there is no such route, or it stands without the router (an address or the configuration brought it), who cannot end it. */
+static bool learn(struct z_stack *s, const struct route *r)
+{
+    int err = ip_route_set(s, r, false);
+
+    if (err != 0 && err != -EEXIST)
+        stack_count(s, CTR_ND_ROUTE_FAILED);
+    return err == 0;
 }
 
 static void default_router(struct z_stack *s, const struct ip_in *in, const struct nd_msg *msg)
@@ -122,10 +133,8 @@ static void default_router(struct z_stack *s, const struct ip_in *in, const stru
         stack_count(s, CTR_ND_ROUTER_LIMIT);
         return;
     }
-    if (ip_route_set(s, &route, false) != 0) {
-        stack_count(s, CTR_ND_ROUTE_FAILED);
+    if (!learn(s, &route))
         return;
-    }
     if (!r) {
         r = &n->router[n->n_routers++];
         r->addr = in->src;
@@ -175,7 +184,7 @@ static void drop_prefix(struct z_stack *s, struct nd_if *n, struct nd_prefix *p)
     const struct nd_prefix gone = *p;
 
     *p = n->prefix[--n->n_prefixes];
-    (void)ip_route_del(s, &gone.prefix, gone.plen, &(struct inaddr){{{0}}}, s->netif[n->nif]);
+    ip_route_unlearn(s, &gone.prefix, gone.plen, &(struct inaddr){{{0}}}, s->netif[n->nif]);
 }
 
 /* The prefix list (RFC 4861 section 6.3.4): what is on the link is a route without a gateway. */
@@ -195,10 +204,8 @@ static void on_link_prefix(struct z_stack *s, struct netif *nif, const struct nd
         stack_count(s, CTR_ND_PREFIX_LIMIT);
         return;
     }
-    if (ip_route_set(s, &r, false) != 0) {
-        stack_count(s, CTR_ND_ROUTE_FAILED);
+    if (!learn(s, &r))
         return;
-    }
     if (!known) {
         known = &n->prefix[n->n_prefixes++];
         known->prefix = p->prefix;

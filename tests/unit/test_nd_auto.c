@@ -608,6 +608,50 @@ static void redirects_are_refused(void **state)
     assert_int_equal(S->nd->nif[0].n_redirects, 0);
 }
 
+/* What stands in the configuration is not a router's to end, nor to make end. */
+static void a_router_does_not_end_configured_routes(void **state)
+{
+    struct inaddr a = nd_global(1), host = nd_global(9), any = INADDR_ANY_V6;
+    struct route def = {.gateway = nd_zoned(nd_rtr), .nif = ND_NIF, .origin = ROUTE_STATIC, .expires_ns = NS_NEVER};
+    struct nd_msg ra = nd_ra(30);
+    const struct route *r;
+
+    (void)state;
+    S->conf.accept_ra = 2;
+    come_up();
+    assert_int_equal(ip6_add_addr(S, ND_NIF, &a, 64, ADDR6_STATIC), 0);
+    assert_int_equal(ip_route_set(S, &def, true), 0);
+    nd_add_prefix(&ra, 0, true, false, 30, 30); /* the prefix of our address */
+    nd_inject_ra(&ra);
+    wait_s(31);
+    r = ip_route_choose(S, &host, NULL);
+    assert_non_null(r);
+    assert_int_equal(r->origin, ROUTE_CONNECTED);
+    assert_non_null(route_find(S->routes, &any, 0, &def.gateway, ND_NIF));
+    ra.prefix[0].valid_s = ra.prefix[0].preferred_s = ra.lifetime_s = 0;
+    nd_inject_ra(&ra);
+    assert_int_equal(ip_route_choose(S, &host, NULL)->origin, ROUTE_CONNECTED);
+    assert_non_null(route_find(S->routes, &any, 0, &def.gateway, ND_NIF));
+    assert_int_equal(net_ctr(CTR_ND_ROUTE_FAILED), 0);
+}
+
+/* The router came first: its route becomes that of the address. */
+static void an_address_keeps_the_route_of_its_prefix(void **state)
+{
+    struct inaddr a = nd_global(1), host = nd_global(9);
+    struct nd_msg ra = nd_ra(30);
+
+    (void)state;
+    come_up();
+    nd_add_prefix(&ra, 0, true, false, 30, 30);
+    nd_inject_ra(&ra);
+    assert_int_equal(ip_route_choose(S, &host, NULL)->origin, ROUTE_RA);
+    assert_int_equal(ip6_add_addr(S, ND_NIF, &a, 64, ADDR6_STATIC), 0);
+    wait_s(31);
+    assert_non_null(ip_route_choose(S, &host, NULL));
+    assert_int_equal(ip_route_choose(S, &host, NULL)->origin, ROUTE_CONNECTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +678,8 @@ int main(void)
         FRESH_TEST(identifiers),
         FRESH_TEST(redirects),
         FRESH_TEST(redirects_are_refused),
+        FRESH_TEST(a_router_does_not_end_configured_routes),
+        FRESH_TEST(an_address_keeps_the_route_of_its_prefix),
     };
 
     return cmocka_run_group_tests(tests, net_group_setup, net_group_teardown);
