@@ -112,7 +112,7 @@ static void filter(struct world *w, struct input *in, struct mcast_sub *sub)
 static void packet(struct world *w, struct input *in)
 {
     struct inaddr dst = some_addr(in_u8(in));
-    struct ip_out o = {.dst = dst, .proto = IPPROTO_UDP_, .ttl = 64};
+    struct ip_out o = {.dst = dst, .proto = IPPROTO_NONE_, .ttl = 64};
     struct ip_path path = {0};
     struct rte_mbuf *m;
 
@@ -186,32 +186,9 @@ static void step(struct world *w, struct input *in, struct mcast_sub *sub)
 /* As the interface was before. */
 static void give_back(struct world *w, struct mcast_sub *sub)
 {
-    struct z_stack *s = w->s;
-
     for (int i = 0; i < SUBS; i++)
-        mcast_sub_leave(s, &sub[i]);
-    while (w->nif->n_addrs6 > 0) {
-        struct inaddr a = w->nif->addr6[0].addr;
-
-        (void)ip6_del_addr(s, w->nif, &a);
-    }
-    for (uint32_t i = s->routes->n; i-- > 0;) {
-        struct route r = s->routes->route[i];
-
-        if (r.origin == ROUTE_RA)
-            (void)ip_route_del(s, &r.prefix, r.plen, &r.gateway, r.nif);
-    }
-    for (unsigned i = 0; i < STACK_MAX_NETIFS; i++)
-        s->neigh->v6[i] = (struct neigh_timing){.reachable_ns = 30 * NS_PER_SEC, .retry_ns = NS_PER_SEC, .delay_ns = 5 * NS_PER_SEC};
-    world_turn(w, 200 * NS_PER_SEC); /* what was asked with times that a router gave */
-    for (int i = 0; i < 20; i++)     /* reports of what was left, neighbours that are given up */
-        world_turn(w, NS_PER_SEC);
-    mcast_fini(s);
-    nd_fini(s);
-    w->nif->ip6 = false;
-    w->nif->mtu6 = 0;
-    world_turn(w, NS_PER_SEC);
-    Z_CHECK(nd_init(s) == 0 && mcast_init(s) == 0);
+        mcast_sub_leave(w->s, &sub[i]);
+    world_down6(w);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

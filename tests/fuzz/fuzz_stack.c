@@ -1,5 +1,5 @@
 /*
- * Frames of every kind into a whole stack with a listener, an established connection, a closed-but-lingering one and UDP
+ * Frames of every kind into a whole stack of both families with a listener, an established connection of each family and UDP
  * sockets. The input is a sequence of records: how the frame comes in and what is repaired (addresses, checksums, sequence
  * numbers relative to the live connection), its length, its bytes.
  */
@@ -11,6 +11,7 @@
 #include "wire/bytes.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/udp.h"
 #include "world.h"
 
@@ -22,14 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FIX_ETH = 1, FIX_ADDRS = 2, FIX_LEN = 4, FIX_IP = 8, FIX_L4 = 16, FIX_LIVE = 32, EXACT = 64, SPLIT = 128 };
 
+#define LEN_IP6 0x8000u /* in a record's length: a packet of IPv6 */
+#define N_UDP 5
+
 struct scene {
     struct world *w;
-    struct sock *lsk, *sk, *usk[3];
-    int lfd, fd, ufd[3];
-    uint32_t id;
+    struct sock *lsk, *sk[2], *usk[N_UDP]; /* connections: IPv4, IPv6 */
+    int lfd, fd[2], ufd[N_UDP];
+    uint32_t id[2];
 };
 
-static void scene_tcp(struct scene *c)
+static void scene_tcp(struct scene *c, bool ip6)
 {
     static const uint8_t opts[12] = {2, 4, 5, 180, 4, 2, 1, 1, 1, 3, 3, 7};
     struct world_tcp t = {.h = {.sport = PEER_PORT, .dport = TCP_PORT, .flags = TH_SYN, .wnd = 65535, .seq = 1000}};
@@ -39,7 +43,7 @@ static void scene_tcp(struct scene *c)
 
     t.opts = opts;
     t.opt_len = sizeof(opts);
-    c->lfd = world_listen(c->w, TCP_PORT, &c->lsk);
+    t.ip6 = ip6;
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, 0);
     syn = world_syn(c->w);
@@ -50,28 +54,31 @@ static void scene_tcp(struct scene *c)
     t.opt_len = 0;
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, NS_PER_MS);
-    c->fd = sock_new(c->w->s, SOCK_TCP, &c->sk);
+    c->fd[ip6] = sock_new(c->w->s, SOCK_TCP, &c->sk[ip6]);
     tc = tcp_accept(c->w->s, c->lsk->tcp, &err);
-    Z_CHECK(c->fd >= 0 && tc != NULL);
-    c->sk->tcp = tc;
-    tcp_attach(tc, c->sk);
-    c->id = tc->id;
+    Z_CHECK(c->fd[ip6] >= 0 && tc != NULL);
+    c->sk[ip6]->tcp = tc;
+    tcp_attach(tc, c->sk[ip6]);
+    c->id[ip6] = tc->id;
 }
 
-/* One bound to any address, one connected, one of a group of two that share a port. */
+/* Three of IPv4 and two of both families share a port; one of each kind is connected. */
 static void scene_udp(struct scene *c)
 {
-    struct inaddr any = INADDR_ANY_V4, peer = inaddr_v4(WORLD_PEER);
+    struct inaddr any[2] = {INADDR_ANY_V4, INADDR_ANY_V6}, peer = inaddr_v4(WORLD_PEER), peer6 = WORLD_PEER6;
     int on = 1;
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_UDP; i++) {
         c->ufd[i] = sock_new(c->w->s, SOCK_UDP, &c->usk[i]);
         c->usk[i]->udp = udp_create(c->w->s, c->usk[i]);
         Z_CHECK(c->ufd[i] >= 0 && c->usk[i]->udp != NULL);
+        if (i >= 3)
+            udp_set_inet6(c->usk[i]->udp);
         Z_CHECK(udp_setopt(c->w->s, c->usk[i]->udp, 1 /* SOL_SOCKET */, 15 /* SO_REUSEPORT */, &on, sizeof(on)) == 0);
-        Z_CHECK(udp_bind(c->w->s, c->usk[i]->udp, &any, UDP_PORT) == 0);
+        Z_CHECK(udp_bind(c->w->s, c->usk[i]->udp, &any[i >= 3], UDP_PORT) == 0);
     }
     Z_CHECK(udp_connect(c->w->s, c->usk[2]->udp, &peer, PEER_PORT) == 0);
+    Z_CHECK(udp_connect(c->w->s, c->usk[4]->udp, &peer6, PEER_PORT) == 0);
 }
 
 static void set_cksummed(uint8_t *f, uint32_t len, uint8_t fix)
@@ -80,9 +87,9 @@ static void set_cksummed(uint8_t *f, uint32_t len, uint8_t fix)
 }
 
 /* Sequence and acknowledgement numbers are offsets from what the connection expects. */
-static void live(const struct scene *c, uint8_t *tcp, uint32_t n)
+static void live(const struct scene *c, bool ip6, uint8_t *tcp, uint32_t n)
 {
-    const struct tcp_conn *tc = tcp_conn_by_id(c->w->s, c->id);
+    const struct tcp_conn *tc = tcp_conn_by_id(c->w->s, c->id[ip6]);
 
     if (n < TCP_HLEN || tc == NULL)
         return;
@@ -90,6 +97,59 @@ static void live(const struct scene *c, uint8_t *tcp, uint32_t n)
     put16(tcp + 2, TCP_PORT);
     put32(tcp + 4, tc->rcv_nxt + (uint32_t)(int16_t)get16(tcp + 4));
     put32(tcp + 8, tc->snd_nxt + (uint32_t)(int16_t)get16(tcp + 8));
+}
+
+static void live_l4(const struct scene *c, bool ip6, uint8_t proto, uint8_t *l4, uint32_t n)
+{
+    if (proto == IPPROTO_TCP_)
+        live(c, ip6, l4, n);
+    else if (proto == IPPROTO_UDP_ && n >= UDP_HLEN) {
+        put16(l4 + 2, UDP_PORT);
+        put16(l4 + 4, (uint16_t)n);
+    }
+}
+
+static void addrs6(const struct scene *c, uint8_t *ip)
+{
+    const struct inaddr srcs[4] = {WORLD_PEER6, WORLD_PEER6, {.b = {0xfe, 0x80, [15] = 2}}, INADDR_ANY_V6};
+    const struct inaddr dsts[4] = {
+        WORLD_US6, c->w->nif->addr6[0].addr, {.b = {0xff, 2, [15] = 1}}, {.b = {0xff, 2, [11] = 1, 0xff, [15] = 1}}};
+    struct inaddr dst = dsts[ip[38] & 3];
+
+    inaddr_clear_zone(&dst);
+    memcpy(ip + 8, srcs[ip[22] & 3].b, 16);
+    memcpy(ip + 24, dst.b, 16);
+}
+
+/* The same of IPv6. The extension headers that the input has stay; the last one's successor becomes a transport. */
+static void repair6(const struct scene *c, uint8_t *f, uint32_t len, uint8_t fix)
+{
+    static const struct ipv6_ext_limits all = {.headers = 100, .bytes = WORLD_FRAME_MAX, .options = 1000, .pass_over = true};
+    static const uint8_t protos[4] = {IPPROTO_TCP_, IPPROTO_TCP_, IPPROTO_UDP_, IPPROTO_ICMPV6_};
+    uint8_t *ip = f + ETH_HLEN;
+    struct ipv6_ext x;
+    uint32_t n;
+
+    if (fix & FIX_ETH) {
+        memcpy(f, c->w->port.mac, 6);
+        memcpy(f + 6, (const uint8_t[6]){2, 0, 0, 0, 0, 2}, 6);
+        put16(f + 12, ETH_TYPE_IPV6);
+    }
+    if (len < ETH_HLEN + IPV6_HLEN || (fix & FIX_IP) == 0)
+        return;
+    n = len - ETH_HLEN;
+    ip[0] = (uint8_t)(0x60 | (ip[0] & 15));
+    if (fix & FIX_ADDRS)
+        addrs6(c, ip);
+    if (fix & FIX_LEN)
+        put16(ip + 4, (uint16_t)(n - IPV6_HLEN));
+    if ((fix & FIX_LIVE) != 0 && ipv6_ext_walk(ip, n, n, &all, &x) == IPV6_EXT_OK) {
+        ip[x.next_off] = x.proto = protos[x.proto & 3];
+        if (x.proto == IPPROTO_ICMPV6_)
+            ip[7] = 255;
+        live_l4(c, true, x.proto, ip + x.off, n - x.off);
+    }
+    set_cksummed(f, len, fix);
 }
 
 static void repair(const struct scene *c, uint8_t *f, uint32_t len, uint8_t fix)
@@ -123,12 +183,7 @@ static void repair(const struct scene *c, uint8_t *f, uint32_t len, uint8_t fix)
 
         n -= (ip[0] & 15u) * 4u;
         ip[9] = protos[ip[9] & 3];
-        if (ip[9] == IPPROTO_TCP_)
-            live(c, l4, n);
-        else if (ip[9] == IPPROTO_UDP_ && n >= UDP_HLEN) {
-            put16(l4 + 2, UDP_PORT);
-            put16(l4 + 4, (uint16_t)n);
-        }
+        live_l4(c, false, ip[9], l4, n);
     }
     set_cksummed(f, len, fix);
 }
@@ -136,13 +191,17 @@ static void repair(const struct scene *c, uint8_t *f, uint32_t len, uint8_t fix)
 static void record(struct scene *c, struct input *in)
 {
     uint8_t fix = in_u8(in), f[WORLD_FRAME_MAX] = {0};
-    uint32_t len = in_u16(in) % 1600u, have = (uint32_t)MIN(in->n, (size_t)len);
+    uint16_t what = in_u16(in);
+    uint32_t len = (what & ~LEN_IP6) % 1600u, have = (uint32_t)MIN(in->n, (size_t)len);
     struct world_rx how = {.exact = (fix & EXACT) != 0, .seg = (fix & SPLIT) != 0 ? 1u + len % 97u : 0};
 
     memcpy(f, in->p, have);
     in->p += have;
     in->n -= have;
-    repair(c, f, len, fix);
+    if (what & LEN_IP6)
+        repair6(c, f, len, fix);
+    else
+        repair(c, f, len, fix);
     world_frame(c->w, how, f, len);
 }
 
@@ -154,18 +213,21 @@ static void application(struct scene *c, uint8_t what)
     struct udp_info info;
     int flags = 0;
 
-    if (what & 1)
-        tcp_recv_copy(c->w->s, c->sk->tcp, &iov, 1, 0);
-    if (what & 2) {
+    for (int i = 0; i < 2; i++) {
+        iov.iov_len = sizeof(buf);
+        if (what & 1)
+            tcp_recv_copy(c->w->s, c->sk[i]->tcp, &iov, 1, 0);
         iov.iov_len = 1 + what * 10u;
-        tcp_send_copy(c->w->s, c->sk->tcp, &iov, 1, 0);
+        if (what & 2)
+            tcp_send_copy(c->w->s, c->sk[i]->tcp, &iov, 1, 0);
+        sock_poll(c->w->s, c->sk[i]);
     }
     iov.iov_len = sizeof(buf);
-    for (int i = 0; i < 3 && (what & 4) != 0; i++)
-        udp_recvfrom(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &info);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_UDP; i++) {
+        if (what & 4)
+            udp_recvfrom(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &info);
         sock_poll(c->w->s, c->usk[i]);
-    sock_poll(c->w->s, c->sk);
+    }
     sock_poll(c->w->s, c->lsk);
 }
 
@@ -176,7 +238,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     world_hello(c.w);
     world_turn(c.w, 0);
-    scene_tcp(&c);
+    world_up6(c.w);
+    c.lfd = world_listen(c.w, TCP_PORT, &c.lsk);
+    scene_tcp(&c, false);
+    scene_tcp(&c, true);
     scene_udp(&c);
     for (unsigned i = 0; in.n > 0 && i < 100; i++) {
         uint8_t step = in_u8(&in);
@@ -189,9 +254,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     world_turn(c.w, 0);
     sock_close(c.w->s, c.lfd);
-    sock_close(c.w->s, c.fd);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
+        sock_close(c.w->s, c.fd[i]);
+    for (int i = 0; i < N_UDP; i++)
         sock_close(c.w->s, c.ufd[i]);
+    world_quiet(c.w);
+    world_down6(c.w);
     world_reset(c.w);
     return 0;
 }

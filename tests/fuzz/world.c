@@ -37,12 +37,14 @@ static uint16_t w_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     return k;
 }
 
-static void arp_answer(struct world *w, const uint8_t *f, uint32_t len)
+static void answer(struct world *w, const uint8_t *f, uint32_t len)
 {
     struct arp_pkt q, a;
     uint8_t out[ETH_HLEN + ARP_LEN];
     struct eth_hdr eh = {.type = ETH_TYPE_ARP};
 
+    if (f[12] == ETH_TYPE_IPV6 >> 8)
+        world_nd_answer(w, f + ETH_HLEN, len - ETH_HLEN);
     if (!arp_parse(f + ETH_HLEN, len - ETH_HLEN, &q) || q.op != ARP_REQUEST || q.tpa != WORLD_PEER)
         return;
     a = (struct arp_pkt){.op = ARP_REPLY, .spa = WORLD_PEER, .tpa = WORLD_US};
@@ -53,21 +55,6 @@ static void arp_answer(struct world *w, const uint8_t *f, uint32_t len)
     eth_build(out, &eh);
     arp_build(out + ETH_HLEN, &a);
     world_frame(w, (struct world_rx){.exact = true}, out, sizeof(out));
-}
-
-/* Of IPv6 only control messages are sent here; a link-local address has left its zone behind. */
-static void check_sent6(const uint8_t *p, uint32_t len)
-{
-    struct ipv6_hdr h;
-    uint32_t off = IPV6_HLEN;
-
-    Z_CHECK(ipv6_parse(p, len, len, &h) == IPV6_OK && IPV6_HLEN + h.payload_len == len);
-    Z_CHECK(inaddr_zone(&h.src) == 0 && inaddr_zone(&h.dst) == 0);
-    if (h.next == IPPROTO_HOPOPTS_)
-        off += 8u + p[off + 1] * 8u;
-    Z_CHECK(off < len);
-    if (p[off] >= 128)
-        Z_CHECK(cksum_finish(cksum_add(cksum_pseudo_v6(&h.src, &h.dst, IPPROTO_ICMPV6_, len - off), p + off, len - off)) == 0);
 }
 
 /* What the stack sends must be well formed, down to the checksums. */
@@ -83,7 +70,7 @@ static void check_sent(const uint8_t *f, uint32_t len)
     if (eh.type == ETH_TYPE_ARP)
         return;
     if (eh.type == ETH_TYPE_IPV6) {
-        check_sent6(f + ETH_HLEN, len - ETH_HLEN);
+        world_check_sent6(f + ETH_HLEN, len - ETH_HLEN);
         return;
     }
     Z_CHECK(eh.type == ETH_TYPE_IPV4);
@@ -111,8 +98,8 @@ static uint16_t w_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
         rte_pktmbuf_free(m[i]);
         check_sent(flat, len);
         w->n_tx++;
-        if (w->answer_arp)
-            arp_answer(w, flat, len);
+        if (w->answer)
+            answer(w, flat, len);
         if (w->sent != NULL)
             w->sent(w->arg, flat, len);
     }
@@ -167,7 +154,7 @@ static void start(struct world *w)
     memcpy(w->port.mac, us_mac, 6);
     w->nif = stack_add_netif(w->s, &w->port, "fuzz0");
     Z_CHECK(w->nif != NULL && stack_add_addr(w->s, w->nif, WORLD_US, 0xffffff00u, 0) == 0);
-    w->answer_arp = true;
+    w->answer = true;
     world_hello(w);
     world_turn(w, 0);
     w->arena_bytes = w->s->arena.used_bytes;
@@ -267,6 +254,11 @@ void world_fix_cksum(uint8_t *frame, uint32_t len, bool ip, bool l4)
 
     if (len < ETH_HLEN + IPV4_HLEN)
         return;
+    if (p[0] >> 4 == 6) {
+        if (l4)
+            world_fix_cksum6(p, len - ETH_HLEN);
+        return;
+    }
     hlen = (p[0] & 15u) * 4u;
     if (hlen < IPV4_HLEN || hlen > len - ETH_HLEN)
         return;
@@ -288,25 +280,31 @@ void world_fix_cksum(uint8_t *frame, uint32_t len, bool ip, bool l4)
 bool world_segment(struct world *w, struct world_rx how, const struct world_tcp *t)
 {
     uint8_t f[WORLD_FRAME_MAX];
-    struct eth_hdr eh = {.type = ETH_TYPE_IPV4};
+    struct eth_hdr eh = {.type = t->ip6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4};
     struct ipv4_hdr ih = {.ttl = 64, .proto = IPPROTO_TCP_, .src = WORLD_PEER, .dst = WORLD_US};
+    struct ipv6_hdr ih6 = {.hop_limit = 64, .next = IPPROTO_TCP_, .src = WORLD_PEER6, .dst = WORLD_US6};
+    uint32_t ip_hlen = t->ip6 ? IPV6_HLEN : IPV4_HLEN, n = TCP_HLEN + t->opt_len + t->len;
     struct tcp_hdr h = t->h;
-    uint8_t *p = f + ETH_HLEN + IPV4_HLEN;
+    uint8_t *p = f + ETH_HLEN + ip_hlen;
 
     Z_CHECK(t->opt_len <= TCP_OPT_MAX && t->opt_len % 4 == 0 && t->len <= 1500);
     h.hlen = (uint8_t)(TCP_HLEN + t->opt_len);
-    ih.total_len = (uint16_t)(IPV4_HLEN + h.hlen + t->len);
+    ih.total_len = (uint16_t)(ip_hlen + n);
+    ih6.payload_len = (uint16_t)n;
     memcpy(eh.dst, us_mac, 6);
     memcpy(eh.src, peer_mac, 6);
     eth_build(f, &eh);
-    ipv4_build(f + ETH_HLEN, &ih, true);
+    if (t->ip6)
+        ipv6_build(f + ETH_HLEN, &ih6);
+    else
+        ipv4_build(f + ETH_HLEN, &ih, true);
     tcp_hdr_build(p, &h);
     if (t->opt_len > 0)
         memcpy(p + TCP_HLEN, t->opts, t->opt_len);
     if (t->len > 0)
         memcpy(p + h.hlen, t->payload, t->len);
-    world_fix_cksum(f, ETH_HLEN + ih.total_len, false, true);
-    return world_frame(w, how, f, ETH_HLEN + ih.total_len);
+    world_fix_cksum(f, ETH_HLEN + ip_hlen + n, false, true);
+    return world_frame(w, how, f, ETH_HLEN + ip_hlen + n);
 }
 
 void world_turn(struct world *w, uint64_t ns)
@@ -341,13 +339,15 @@ const struct tcp_synent *world_syn(const struct world *w)
 
 int world_listen(struct world *w, uint16_t port, struct sock **sk)
 {
-    struct inaddr any = INADDR_ANY_V4;
+    struct inaddr any = w->nif->ip6 ? INADDR_ANY_V6 : INADDR_ANY_V4;
     int fd = sock_new(w->s, SOCK_TCP, sk);
 
     Z_CHECK(fd >= 0);
     (*sk)->nonblock = true;
     (*sk)->tcp = tcp_create(w->s, *sk);
     Z_CHECK((*sk)->tcp != NULL);
+    if (w->nif->ip6)
+        tcp_set_inet6((*sk)->tcp);
     Z_CHECK(tcp_bind(w->s, (*sk)->tcp, &any, port) == 0 && tcp_listen(w->s, (*sk)->tcp, 4) == 0);
     return fd;
 }
@@ -368,7 +368,7 @@ static void print_conns(const struct world *w)
     }
 }
 
-void world_reset(struct world *w)
+void world_quiet(struct world *w)
 {
     w->sent = NULL;
     /* retransmissions, probes and keepalives of a peer that is silent end by themselves */
@@ -377,6 +377,11 @@ void world_reset(struct world *w)
 
         world_turn(w, next == NS_NEVER || next < now ? NS_PER_SEC : MIN(next - now + NS_PER_MS, 3600 * NS_PER_SEC));
     }
+}
+
+void world_reset(struct world *w)
+{
+    world_quiet(w);
     for (int i = 0; i < 12; i++) /* answers, fragments that nothing follows, and packets that wait for a neighbour */
         world_turn(w, 10 * NS_PER_SEC);
     if (w->s->tcp.n_conns > 0)

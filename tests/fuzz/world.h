@@ -15,6 +15,9 @@
 
 #define WORLD_US 0x0a000001u
 #define WORLD_PEER 0x0a000002u
+/* While world_up6 holds. */
+#define WORLD_US6 ((struct inaddr){.b = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}})
+#define WORLD_PEER6 ((struct inaddr){.b = {0x20, 0x01, 0x0d, 0xb8, [15] = 2}})
 #define WORLD_FRAME_MAX 2048u
 #define WORLD_RX_MAX 64u
 
@@ -31,7 +34,7 @@ struct world {
     struct rte_mbuf *rx[WORLD_RX_MAX];
     unsigned n_rx;
     unsigned n_tx; /* frames sent in this turn */
-    bool answer_arp;
+    bool answer; /* the peer answers who asks for its link address */
     void (*sent)(void *arg, const uint8_t *frame, uint32_t len); /* every frame that leaves, checked for its checksums */
     void *arg;
     size_t arena_bytes; /* used when nothing is open */
@@ -53,10 +56,11 @@ struct world_tcp {
     uint32_t opt_len;
     const uint8_t *payload;
     uint32_t len;
+    bool ip6;
 };
 bool world_segment(struct world *w, struct world_rx how, const struct world_tcp *t);
 
-/* Puts right the checksums of an IPv4 frame, as far as it is one. */
+/* Puts right the checksums of an IPv4 or IPv6 frame, as far as it is one. */
 void world_fix_cksum(uint8_t *frame, uint32_t len, bool ip, bool l4);
 
 /* One turn of the loop after ns have passed. */
@@ -65,11 +69,21 @@ void world_turn(struct world *w, uint64_t ns);
 /* The peer tells its link address. */
 void world_hello(struct world *w);
 
-/* TCP socket, listening on port. */
+/* TCP socket, listening on port: of both families while IPv6 is up. */
 int world_listen(struct world *w, uint16_t port, struct sock **sk);
 
 /* The SYN cache's only entry: NULL when its SYN was not taken. */
 const struct tcp_synent *world_syn(const struct world *w);
+
+/* With every descriptor closed: lets time pass until no connection is left. */
+void world_quiet(struct world *w);
+
+/* world6.c: IPv6 is spoken from up to down, which comes between world_quiet and world_reset. */
+void world_up6(struct world *w);
+void world_down6(struct world *w);
+void world_fix_cksum6(uint8_t *p, uint32_t len);         /* of a packet: the IPv6 header first */
+void world_check_sent6(const uint8_t *p, uint32_t len);  /* stops on a malformed packet */
+void world_nd_answer(struct world *w, const uint8_t *p, uint32_t len); /* the peer answers a neighbour solicitation for it */
 
 /* With every descriptor closed: lets time pass until all is quiet, then wants every buffer and all memory back. */
 void world_reset(struct world *w);
