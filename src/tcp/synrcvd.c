@@ -228,7 +228,8 @@ bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in 
     struct tcp_synent *e = tcp_syn_of(ent);
 
     if ((g->h.flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN && g->h.seq == e->irs) { /* the peer has not seen our SYN,ACK */
-        tcp_syn_emit(s, e, TH_SYN | TH_ACK);
+        if (!e->unsent) /* else it goes with this turn's output, and its time counts from then */
+            tcp_syn_emit(s, e, TH_SYN | TH_ACK);
         pkt_drop(s, m, DROP_TCP_STATE);
         return true;
     }

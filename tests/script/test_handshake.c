@@ -283,6 +283,25 @@ TEST(syn_waits_for_a_buffer)
     check_eq(con(c), 0);
 }
 
+/* The SYN again while its answer waits for a buffer: one answer, whose time of sending is known when it is acknowledged. */
+TEST(syn_again_while_the_answer_waits)
+{
+    int l = listen_on(80), c;
+
+    no_buffers();
+    syn_from(6000);
+    begin();
+    buffers_again();
+    syn_from(6000);
+    end();
+    out("SA", 0, 1, .port = 6000, .o = {MSS(1460)});
+    nothing();
+    skip_ms(30);
+    in("A", 1, 1, .port = 6000);
+    c = acc(l);
+    check(tconn(c)->rtt.srtt_ns >= 30 * NS_PER_MS && tconn(c)->rtt.srtt_ns < 40 * NS_PER_MS);
+}
+
 /* The last SYN,ACK that waits for a buffer belongs to a listener that closes, or is reset. */
 TEST(unsent_entry_is_forgotten)
 {
@@ -375,5 +394,6 @@ RUN(T(syn_costs_no_connection_block), T(syn_ack_is_repeated_for_63_seconds), T(e
     T(repeated_syn_ack_makes_a_small_window), T(first_round_trip_is_measured), T(listener_options_are_inherited),
     T(no_connection_block_for_the_last_ack), T(icmp_error_ends_an_entry), T(entry_challenges_what_could_be_forged),
     T(full_cache_ignores_syns), T(one_listener_has_a_share), T(closed_listener_forgets_its_entries), T(syn_ack_waits_for_a_buffer),
-    T(syn_waits_for_a_buffer), T(unsent_entry_is_forgotten), T(deferred_accept_waits_for_data), T(deferred_accept_takes_a_fin),
+    T(syn_waits_for_a_buffer), T(syn_again_while_the_answer_waits),
+    T(unsent_entry_is_forgotten), T(deferred_accept_waits_for_data), T(deferred_accept_takes_a_fin),
     T(deferred_accept_ends_without_data), T(deferred_accept_without_an_answer), T(deferred_accept_values))
