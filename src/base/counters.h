@@ -21,12 +21,12 @@
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")
 
 #define COUNTERS_PKT(X)                                                                          \
-    X(DROP_TXQ_FULL, "drop.txq_full", "transmit queue at its limit (txq_limit)")                 \
-    X(DROP_NO_MBUF, "drop.no_mbuf", "no buffer for a reply or a header")                         \
+    X(DROP_TXQ_FULL, "drop.txq_full", "transmit queue full: the port is slower than its senders") \
+    X(DROP_NO_MBUF, "drop.no_mbuf", "no buffer for a reply or a header (tx_headers)")                         \
     X(DROP_PULLUP, "drop.pullup", "headers spread over more buffers than are pulled up")         \
     X(CTR_PULLUP, "pkt.pullup", "headers pulled up into one buffer")                             \
     X(CTR_NO_MBUF, "pkt.no_mbuf", "buffer allocations that failed")                              \
-    X(CTR_PKT_RESERVE, "pkt.reserve", "acknowledgements, resets and ARP sent from the reserve")   \
+    X(CTR_PKT_RESERVE, "pkt.reserve", "acknowledgements, resets and ARP sent from the reserve (tx_headers)")   \
     X(CTR_REF_LIMIT, "pkt.ref_limit", "frames that waited because a buffer is in too many frames") \
     X(CTR_COPY_DELIBERATE, "copy.deliberate_bytes", "bytes copied on purpose: small writes and collapse under pressure") \
     X(CTR_COPY_API, "copy.api_bytes", "payload bytes copied by the copying calls (ff_read, ff_write and kin)") \
@@ -170,7 +170,7 @@
     X(DROP_TCP_SYN_BAD, "drop.tcp_syn_bad", "SYN in a synchronized state (challenged, RFC 5961)") \
     X(DROP_TCP_DUP_DATA, "drop.tcp_dup_data", "payload received before")                         \
     X(DROP_TCP_AFTER_CLOSE, "drop.tcp_after_close", "payload after the application closed")      \
-    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "payload beyond what the receive buffer can hold")     \
+    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "payload beyond what the receive buffer can hold (rcv_limit, or SO_RCVBUF)")     \
     X(DROP_TCP_REASS, "drop.tcp_reass", "out-of-order payload: too many gaps (reass_blocks)")    \
     X(DROP_TCP_PURE_ACK, "drop.tcp_pure_ack", "segments without payload, consumed")              \
     X(DROP_TCP_OPTION, "drop.tcp_option", "malformed option list")                               \
@@ -182,7 +182,7 @@
     X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
     X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
     X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \
-    X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie: SYN cache full (syn_cache_limit, somaxconn; syncookies)") \
+    X(CTR_TCP_COOKIE_TX, "tcp.syn_cookies_tx", "SYNs answered with a cookie (syncookies)") \
     X(CTR_TCP_COOKIE_RX, "tcp.syn_cookies_rx", "handshakes completed by a cookie")               \
     X(CTR_TCP_COOKIE_BAD, "tcp.syn_cookies_bad", "ACKs without a connection and without a good cookie, while cookies are out") \
     X(CTR_TCP_TFO_RX, "tcp.fastopen_rx", "connections accepted with their SYN (TCP_FASTOPEN, RFC 7413)") \
@@ -228,6 +228,7 @@
     X(CTR_TCP_ZERO_WINDOW_TX, "tcp.zero_window_tx", "zero windows advertised")                   \
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
+    X(CTR_TCP_SENT_LIMIT, "tcp.sent_limit", "turns in which a connection had too many frames in flight to send (sent_records)") \
     X(CTR_TCP_ICMP_ABORT, "tcp.icmp_aborts", "connection attempts ended by an ICMP error")       \
     X(CTR_TCP_MTU_PROBE, "tcp.mtu_probes", "larger segments sent to see whether the path takes them (mtu_probing)") \
     X(CTR_TCP_MTU_PROBE_LOST, "tcp.mtu_probes_lost", "of those, lost while nothing else was")    \
@@ -240,7 +241,7 @@
 #define COUNTERS_SOCK(X)                                                                         \
     X(CTR_SOCKS, "sock.open", "(level) open descriptors")                                        \
     X(CTR_SOCK_LIMIT, "sock.limit_reached", "descriptors refused: limit (max_sockets)")          \
-    X(CTR_WATCH_LIMIT, "sock.watch_limit", "registrations refused: memory at its limit")         \
+    X(CTR_WATCH_LIMIT, "sock.watch_limit", "registrations refused: memory at its limit (conn_memory)")         \
     X(CTR_MAILBOX_CALLS, "api.mailbox_calls", "calls from other threads")                        \
     X(CTR_MAILBOX_FULL, "api.mailbox_full", "calls from other threads that waited for a slot")
 

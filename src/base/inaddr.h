@@ -89,7 +89,9 @@ static inline bool inaddr_has_zone(const struct inaddr *a)
 /* 1 + index of the interface; 0: none given, or none needed. */
 static inline uint16_t inaddr_zone(const struct inaddr *a)
 {
-    return inaddr_has_zone(a) ? (uint16_t)(a->b[2] << 8 | a->b[3]) : 0;
+    uint32_t zone = (uint32_t)a->b[2] << 8 | a->b[3];
+
+    return inaddr_has_zone(a) ? (uint16_t)zone : (uint16_t)0;
 }
 
 /* No effect on an address that has no zone. */

@@ -52,8 +52,11 @@ static struct inaddr prefix_of(const struct inaddr *a, unsigned plen)
 {
     struct inaddr p = *a;
 
-    for (unsigned i = 0; i < 16; i++)
-        p.b[i] &= i < plen / 8 ? 0xff : i > plen / 8 ? 0 : (uint8_t)(0xff00u >> plen % 8);
+    for (unsigned i = plen / 8; i < 16; i++) {
+        unsigned keep = i == plen / 8 ? 0xff00u >> plen % 8 : 0;
+
+        p.b[i] = (uint8_t)(p.b[i] & keep);
+    }
     return p;
 }
 

@@ -53,6 +53,7 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops)
 {
+    bool lacks_ssthresh = tc->ca == TCP_CA_RECOVERY && !ops->own_recovery && tc->cc.ops->own_recovery;
     struct rate *rate;
     void *ext;
 
@@ -62,7 +63,12 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
     ops = take_memory(s, ops, &ext, &rate);
     tcp_cc_free(s, tc);
     tc->rate = rate;
+    sent_forget_rates(&tc->sent); /* counted by a state that is gone */
     cc_switch(&tc->cc, ops, ext, s->now_ns);
+    if (lacks_ssthresh) { /* the recovery goes on by proportional rate reduction, and ends at ssthresh */
+        prr_begin(&tc->prr, tcp_pipe(tc));
+        tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
+    }
     tc->pace_next_ns = 0;
     tc->paced = wants_pacing(s, tc);
     tcp_mark_dirty(s, tc);
@@ -125,13 +131,13 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
 }
 
 /* RFC 3168 6.1.2: one reduction per window of data, for marks and losses together; whatever it was for, CWR tells the peer. */
-void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc)
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes)
 {
     if (unlikely(tc->in_cwr) && !tc->cc.ops->own_recovery) {
         tc->cc.undo_cwnd = 0; /* that reduction was no error */
         return;
     }
-    tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
+    tc->cc.ops->on_loss(&tc->cc, in_flight_bytes, s->now_ns);
     tc->ecn_cwr = tc->ecn_ect;
 }
 

@@ -68,6 +68,7 @@ uint8_t tcp_ecn_mark(struct z_stack *s, struct tcp_conn *tc, struct tcp_hdr *h, 
 void tcp_ecn_echoed(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes)
 {
     stack_count(s, CTR_TCP_ECN_ECE_RX);
+    tc->cc.undo_cwnd = 0; /* there is congestion: should a loss prove to be none, its reduction stands for the mark */
     if (tc->in_cwr || tc->ca != TCP_CA_OPEN)
         return;
     tc->cc.ops->on_ecn(&tc->cc, in_flight_bytes, s->now_ns);

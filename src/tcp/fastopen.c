@@ -78,7 +78,7 @@ void tcp_fastopen_end(struct z_stack *s, struct tcp_conn *tc, bool reset)
     struct tcp_conn *lc = tcp_conn_by_id(s, tc->fastopen_id);
 
     tc->fastopen_id = 0;
-    if (lc == NULL || lc->lis == NULL)
+    if (lc == NULL || lc->lis == NULL || lc->lis->n_fastopen == 0) /* 0: it has begun to listen anew */
         return;
     lc->lis->n_fastopen--;
     lc->lis->fastopen_resets[0] += reset;

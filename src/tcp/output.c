@@ -145,7 +145,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
     int ret = sent_reserve(&tc->sent, &s->arena, s->conf.sent_records);
 
     if (ret != 0) { /* at the limit of frames in flight, or of memory: acknowledgements make room */
-        stack_count(s, CTR_TCP_NOMEM);
+        stack_count(s, ret == -ENOMEM ? CTR_TCP_NOMEM : CTR_TCP_SENT_LIMIT);
         return tcp_in_flight(tc) > 0 ? -EAGAIN : -ENOBUFS;
     }
     ret = tcp_send_segment(s, tc, start, len, flags);
@@ -232,6 +232,8 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
 {
     struct rtt_conf rc;
 
+    if (tcp_in_flight(tc) > 0 && tc->snd_wnd > 0)
+        tcp_timer_stop(tc, TT_PERSIST); /* what waited for more has gone with it: no probe of a window */
     if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
         return;
     if (tcp_in_flight(tc) > 0) {

@@ -68,7 +68,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         sent_mark_first_lost(&tc->sent);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
-    tcp_cc_lost(s, tc);
+    tcp_cc_lost(s, tc, tcp_in_flight(tc));
     tc->ca = TCP_CA_RECOVERY;
     tc->recover = tc->snd_nxt;
     tc->tlp_out = false;
@@ -100,6 +100,8 @@ static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
 {
     stack_count(s, tc->ca == TCP_CA_LOSS ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    if (tc->ca == TCP_CA_RECOVERY)
+        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
     tc->cc.ops->on_undo(&tc->cc, s->now_ns);
     undo_end(&tc->undo);
     if (tc->ca == TCP_CA_OPEN)
@@ -254,6 +256,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
+    tc->in_cwr = false;        /* slow start is not held back by a mark of before */
     if (tc->sack_on && tc->rack.valid)
         sent_mark_old_lost(&tc->sent, judged_after_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else

@@ -194,6 +194,18 @@ static void drop_bytes(struct sent_map *sm, const struct sent_rec *r, uint32_t b
         sm->rtx_bytes -= bytes;
 }
 
+/*
+ * What the cumulative acknowledgement waits for is repeated before all else: after a timeout that is all that goes (RFC 6298 5.4), and
+ * without it the connection would be given up while SACKs tell of progress.
+ */
+static void first_goes_first(struct sent_map *sm, struct sent_rec *r)
+{
+    if (likely(sm->lost.head == 0) || sm->lost.head == sent_link_to(sm, r) || (r->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST)
+        return;
+    sent_list_remove(sm, &sm->lost, r);
+    sent_list_insert(sm, &sm->lost, r, 0, sm->lost.head);
+}
+
 void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ack *out)
 {
     if (sm->n == 0 || seq_leq(una, rec(sm, 0)->start))
@@ -218,6 +230,7 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
         drop_bytes(sm, r, una - r->start, out);
         r->start = una;
     }
+    first_goes_first(sm, r);
 }
 
 static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
@@ -329,4 +342,10 @@ void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns
         sm->rtx_bytes += rec_len(r);
     r->flags |= SENT_RTX_OUT | SENT_RETRANS;
     sent_list_append(sm, &sm->flight, r);
+}
+
+void sent_forget_rates(struct sent_map *sm)
+{
+    for (uint32_t i = 0; i < sm->n; i++)
+        rec(sm, i)->flags &= (uint8_t)~(SENT_RATED | SENT_APP_LTD);
 }

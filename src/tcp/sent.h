@@ -126,6 +126,9 @@ int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limi
 /* The record, not a sacked one, was retransmitted at now. */
 void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns);
 
+/* No record has a rate stamp any more. */
+void sent_forget_rates(struct sent_map *sm);
+
 /* Recomputes every sum and checks every invariant (Z_CHECK). For tests and simulators: linear in the number of records. */
 void sent_check(const struct sent_map *sm);
 

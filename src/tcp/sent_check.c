@@ -64,4 +64,5 @@ void sent_check(const struct sent_map *sm)
     Z_CHECK(t.sacked == 0 || t.high_sacked == sm->high_sacked);
     Z_CHECK(check_list(sm, &sm->flight, false) == t.n_flight);
     Z_CHECK(check_list(sm, &sm->lost, true) == t.n_lost);
+    Z_CHECK((sent_rec_at(sm, 0)->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST || sm->lost.head == sent_link_to(sm, sent_rec_at(sm, 0)));
 }

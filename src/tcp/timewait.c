@@ -114,21 +114,14 @@ static void send_ack(struct z_stack *s, struct tcp_tw *tw)
     struct ip_out out = {.src = tw->ent.laddr, .dst = tw->ent.raddr, .proto = 6, .ttl = tw->ttl, .tos = tw->tos, .df = true};
     struct ip_path path = {0};
     struct rte_mbuf *m;
-    uint8_t *p;
 
     if (!tcp_ack_allowed(s, &tw->ack_tat_ns) || ip_path_lookup(s, &path, &out.src, &out.dst, false) != 0)
         return;
-    out.flow = ip6_flow_label(s, &out.src, &out.dst, h.sport, h.dport);
     m = pkt_alloc_ctl(s);
     if (m == NULL)
         return; /* the peer asks again */
-    o.ts_val = (uint32_t)(s->now_ns / NS_PER_MS) + tw->ts_offset;
-    h.hlen = (uint8_t)(TCP_HLEN + tcp_opts_len(&o));
-    p = pkt_push(m, h.hlen);
-    tcp_hdr_build(p, &h);
-    tcp_opts_build(p + TCP_HLEN, &o);
-    m->l4_len = h.hlen;
-    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    o.ts_val = tcp_ts_clock(s) + tw->ts_offset;
+    tcp_push_header(m, &h, &o);
     stack_count(s, CTR_TCP_SEG_TX);
     out.flow = ip6_flow_label(s, &out.src, &out.dst, tw->ent.lport, tw->ent.rport);
     ip_output(s, &path, &out, m);
@@ -145,6 +138,14 @@ static bool reusable(const struct tcp_tw *tw, const struct tcp_seg *g)
     if (tw->ts_on && g->o.has_ts && g->o.ts_val != tw->ts_recent)
         return seq_gt(g->o.ts_val, tw->ts_recent);
     return seq_gt(g->h.seq, tw->rcv_nxt);
+}
+
+/* MAY-2 is a passive open: without somebody who takes it nothing ends the wait. */
+static bool has_listener(const struct z_stack *s, const struct tcp_tw *tw)
+{
+    const struct tcp_conn *lc = tcp_listen_find(s, &tw->ent.laddr, &tw->ent.raddr, tw->ent.lport, tw->ent.rport);
+
+    return lc != NULL && !tcp_accept_queue_full(lc->lis);
 }
 
 /*
@@ -178,7 +179,7 @@ bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g,
         pkt_drop(s, m, DROP_TCP_RST);
         return true;
     }
-    if (reusable(tw, g)) {
+    if (reusable(tw, g) && has_listener(s, tw)) {
         stack_count(s, CTR_TCP_TIMEWAIT_REUSE);
         g->reopens = true; /* MAY-2: "assigns its initial sequence number to be larger than the largest it used" */
         g->iss_floor = tw->snd_nxt;

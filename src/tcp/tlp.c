@@ -23,9 +23,10 @@ static uint64_t pto_ns(const struct z_stack *s, const struct tcp_conn *tc)
 static void loss_repaired(struct z_stack *s, struct tcp_conn *tc)
 {
     stack_count(s, CTR_TCP_TLP_REPAIRED);
-    if (tc->ca != TCP_CA_OPEN)
+    if (tc->ca != TCP_CA_OPEN || tc->in_cwr) /* RFC 3168 6.1.2: for a mark in the same window it was */
         return;
-    tc->cc.ops->on_loss(&tc->cc, MAX(tcp_in_flight(tc), tc->cc.cwnd), s->now_ns);
+    undo_end(&tc->undo); /* what is reported from now on is about an earlier reduction */
+    tcp_cc_lost(s, tc, MAX(tcp_in_flight(tc), tc->cc.cwnd));
     tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
 }
 
@@ -47,7 +48,7 @@ void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc)
 {
     uint64_t pto, rto_at = tc->deadline_ns[TT_REXMT];
 
-    if (!tc->sack_on)
+    if (!tc->sack_on || unlikely(!tcp_synchronized(tc))) /* before the handshake is complete its SYN,ACK is what to repeat */
         return;
     if (unlikely(tc->tlp_out))
         settle(s, tc);

@@ -74,8 +74,11 @@ static void parse_prefix(const uint8_t *p, uint32_t len, struct nd_msg *m)
     i->valid_s = get32(p + 4);
     i->preferred_s = get32(p + 8);
     memcpy(i->prefix.b, p + 16, 16);
-    for (unsigned byte = i->plen / 8u; byte < 16; byte++)
-        i->prefix.b[byte] &= byte == i->plen / 8u ? (uint8_t)(0xff00u >> (i->plen % 8u)) : 0;
+    for (unsigned byte = i->plen / 8u; byte < 16; byte++) {
+        unsigned keep = byte == i->plen / 8u ? 0xff00u >> (i->plen % 8u) : 0;
+
+        i->prefix.b[byte] = (uint8_t)(i->prefix.b[byte] & keep);
+    }
 }
 
 /* Unknown options and options that a message does not have are ignored (RFC 4861 section 4.6). */

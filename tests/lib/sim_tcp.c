@@ -73,14 +73,17 @@ static void check_sender(struct sim *sim, const struct z_stack *s, struct tcp_co
 static void check_timers(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
 {
     bool unsent = tc->snd_nxt != tc->sndq.end_seq + tc->fin_sent || (tc->fin_queued && !tc->fin_sent);
-    bool repeats = tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_PACE);
+    bool repeats = tcp_timer_on(tc, TT_REXMT) || (tcp_timer_on(tc, TT_PERSIST) && tc->snd_wnd == 0);
+    bool sends = repeats || tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_PACE);
     uint64_t first = NS_NEVER;
 
     for (int i = 0; i < TT_COUNT; i++)
         if (tc->deadline_ns[i] != 0)
             first = MIN(first, tc->deadline_ns[i]);
     EXPECT(first == NS_NEVER || (wheel_is_armed(&tc->timer) && tc->timer.deadline_ns <= first));
-    if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && (tcp_in_flight(tc) > 0 || unsent))
+    if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && unsent)
+        EXPECT(sends || tc->in_dirty);
+    if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && tcp_in_flight(tc) > 0)
         EXPECT(repeats || tc->in_dirty);
     if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)
         EXPECT(tcp_timer_on(tc, TT_REXMT));

@@ -10,9 +10,11 @@
 
 #include "sim_flow.h"
 #include "sim_tcp.h"
+#include "tcp/conn.h"
 
 #define DEFAULT_SEEDS 100
 #define CHECK_EVERY 16
+#define SWITCH_UNTIL_NS (20 * NS_PER_SEC)
 
 static const uint32_t loss_grid[] = {0, 1000, 10000, 50000, 100000, 200000};
 static const uint32_t io_grid[] = {10, 100, 1460, 5000, 20000, 65280};
@@ -27,7 +29,12 @@ struct plan {
     struct flow_conf flow;
     uint32_t sndbuf, rcvbuf; /* 0: the default */
     bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota;
+    bool ecn, pacing, switch_cc; /* switch_cc: TCP_CONGESTION again and again, in whatever state a connection is */
+    uint8_t mtu_probing;
+    const struct cc_ops *cc; /* NULL: the default */
 };
+
+static const struct cc_ops *const algorithms[] = {&cc_cubic, &cc_reno, &cc_bbr, &cc_dctcp};
 
 static void tune(struct stack_conf *c, void *arg)
 {
@@ -43,6 +50,11 @@ static void tune(struct stack_conf *c, void *arg)
         c->sndbuf_bytes = p->sndbuf;
     if (p->small_quota)
         c->loan_quota_bytes = 4096;
+    if (p->cc != NULL)
+        c->cc = p->cc;
+    c->ecn = p->ecn ? 2 : c->ecn;
+    c->pacing = p->pacing;
+    c->mtu_probing = p->mtu_probing;
     c->max_connections = 64;
     c->max_sockets = 64;
     c->msl_ns = NS_PER_SEC;
@@ -107,9 +119,34 @@ static bool run_flows(struct flow_net *fn, const struct plan *p)
     return !sim->failed && sim_run_for(sim, 1000 * NS_PER_SEC) && sim_stack_conserved(fn->pair.a) && sim_stack_conserved(fn->pair.b);
 }
 
+struct switcher {
+    struct sim_pair *pair;
+    struct rng rng;
+};
+
+static void switch_all(struct z_stack *s, struct rng *r)
+{
+    for (uint32_t i = 0; i <= s->tcp.id_mask; i++)
+        if (s->tcp.id_tab[i] != NULL)
+            tcp_cc_set(s, s->tcp.id_tab[i], algorithms[rng_below(r, ARRAY_LEN(algorithms))]);
+}
+
+static void switch_cc(void *arg)
+{
+    struct switcher *w = arg;
+
+    switch_all(w->pair->a->s, &w->rng);
+    switch_all(w->pair->b->s, &w->rng);
+    sim_kick(w->pair->sim, w->pair->a->node);
+    sim_kick(w->pair->sim, w->pair->b->node);
+    if (w->pair->sim->now_ns < SWITCH_UNTIL_NS)
+        sim_at(w->pair->sim, w->pair->sim->now_ns + rng_below(&w->rng, 20) * NS_PER_MS, switch_cc, w);
+}
+
 static bool run(struct plan *p)
 {
     struct flow_net fn = {0};
+    struct switcher w = {.pair = &fn.pair};
     struct sim_tcp_checker checker;
 
     p->pair.sim.seed = p->seed;
@@ -120,6 +157,9 @@ static bool run(struct plan *p)
     if (!sim_pair_create(&fn.pair, &p->pair))
         return false;
     sim_tcp_check_every(&checker, &fn.pair, CHECK_EVERY);
+    rng_seed(&w.rng, p->seed);
+    if (p->switch_cc)
+        switch_cc(&w);
     run_flows(&fn, p);
     return flow_net_destroy(&fn);
 }
@@ -184,6 +224,14 @@ static void plan_of_seed(struct plan *p, uint64_t seed)
     for (int i = 0; i < 2; i++)
         if (rng_below(&r, 5) == 0)
             p->flow.read_every_ns[i] = (1 + rng_below(&r, 30)) * NS_PER_MS;
+    p->cc = algorithms[rng_below(&r, ARRAY_LEN(algorithms))];
+    p->ecn = rng_below(&r, 2) == 0;
+    p->pacing = rng_below(&r, 4) == 0;
+    p->mtu_probing = (uint8_t)rng_below(&r, 3);
+    p->switch_cc = rng_below(&r, 3) == 0;
+    if (p->ecn)
+        for (int i = 0; i < 2; i++)
+            p->pair.side[i].link.mark_limit = 1 + rng_below(&r, 20);
 }
 
 /* loss, reordering and the rest by name, so that a failure says what it takes. */

@@ -197,20 +197,22 @@ static void extremes(void **state)
     (void)state;
     for (int i = 0; i < 200000; i++) {
         uint64_t x = unit_rand(&seed);
+        uint32_t newly = (uint32_t)(x % 100000);
         struct rate_sample rs = {.valid = x % 3 != 0,
                                  .rate = x % 7 == 0 ? 0 : x >> (x % 60),
                                  .rtt_ns = x % 5 == 0 ? 0 : (x >> 20) % (10 * NS_PER_SEC),
                                  .delivered = (uint32_t)(x >> 8),
-                                 .total_delivered = delivered += (uint32_t)(x % 100000),
-                                 .prior_delivered = delivered - (uint32_t)(x % 300000),
+                                 .total_delivered = delivered + newly,
+                                 .prior_delivered = delivered + newly - (uint32_t)(x % 300000),
                                  .tx_in_flight = (uint32_t)(x >> 33),
                                  .lost = (uint32_t)(x >> 40),
-                                 .newly_delivered = (uint32_t)(x % 100000),
+                                 .newly_delivered = newly,
                                  .newly_lost = x % 11 == 0 ? (uint32_t)(x >> 30) : 0,
                                  .in_flight = (uint32_t)(x >> 35),
                                  .app_limited = x % 13 == 0};
         struct cc_ack a = {.now_ns = now += x % NS_PER_SEC, .srtt_ns = x % NS_PER_SEC, .cwnd_limited = x % 2, .rs = &rs};
 
+        delivered += newly;
         if (x % 97 == 0)
             c.ops->on_loss(&c, c.cwnd, now);
         else if (x % 101 == 0)

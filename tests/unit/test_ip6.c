@@ -32,7 +32,8 @@ static void inject(const struct inaddr *src, const struct inaddr *dst, uint8_t n
     net_inject_split(b, ETH_HLEN + IPV6_HLEN + len + 3, split); /* with padding of the link */
 }
 
-static void inject_icmp6(const struct inaddr *src, const struct inaddr *dst, uint8_t type, uint8_t code, uint32_t word, const void *p, uint32_t len)
+static void inject_icmp6(const struct inaddr *src, const struct inaddr *dst, uint8_t type, uint8_t code, uint32_t word, const void *p,
+                         uint32_t len)
 {
     const struct icmp6_hdr h = {.type = type, .code = code, .word = word};
     uint8_t b[1600];
@@ -52,7 +53,8 @@ static bool take_icmp6(uint8_t type)
     while (nd_take(&out)) {
         if (out.ip.next != IPPROTO_ICMPV6_ || out.l4[0] != type)
             continue;
-        assert_int_equal(cksum_finish(cksum_add(cksum_pseudo_v6(&out.ip.src, &out.ip.dst, IPPROTO_ICMPV6_, out.l4_len), out.l4, out.l4_len)), 0);
+        assert_int_equal(
+            cksum_finish(cksum_add(cksum_pseudo_v6(&out.ip.src, &out.ip.dst, IPPROTO_ICMPV6_, out.l4_len), out.l4, out.l4_len)), 0);
         return true;
     }
     return false;
@@ -74,7 +76,8 @@ static void tcp_gets_what_the_header_says(void **state)
         inject(&peer, &us, 6, tcp, sizeof(tcp), split);
         assert_int_equal(net_seen.len, 20);
         assert_true(inaddr_eq(&net_seen.in.src, &peer) && inaddr_eq(&net_seen.in.dst, &us));
-        assert_true(net_seen.in.v6 && net_seen.in.ttl == 61 && net_seen.in.tos == 0x10 && net_seen.in.ip_hlen == 40 && !net_seen.in.router_alert);
+        assert_true(net_seen.in.v6 && net_seen.in.ttl == 61 && net_seen.in.tos == 0x10 && net_seen.in.ip_hlen == 40 &&
+                    !net_seen.in.router_alert);
         inject(&peer, &us, IPPROTO_HOPOPTS_, ext, sizeof(ext), split);
         assert_int_equal(net_seen.len, 20);
         assert_true(net_seen.in.ip_hlen == 48 && net_seen.in.next_off == 40 && net_seen.in.router_alert && net_seen.in.proto == 6);
@@ -159,6 +162,18 @@ static void damaged_checksum(void **state)
     assert_int_equal(net_ctr(DROP_ICMP_CKSUM), 1);
 }
 
+/* Section 2.4 (a) and (b): nobody to tell of an error that is not known, and no answer to a message that is not. */
+static void unknown_messages(void **state)
+{
+    (void)state;
+    know_peer();
+    inject_icmp6(&peer, &us, 99, 0, 0, NULL, 0);
+    inject_icmp6(&peer, &us, 250, 0, 0, NULL, 0);
+    assert_int_equal(net_ctr(DROP_ICMP_TYPE), 2);
+    assert_int_equal(net_ctr(CTR_ICMP_ERR_TX), 0);
+    assert_false(take_icmp6(ICMP6_PARAM_PROBLEM));
+}
+
 static void expect_problem(uint8_t code, uint32_t pointer)
 {
     assert_true(take_icmp6(ICMP6_PARAM_PROBLEM));
@@ -169,7 +184,8 @@ static void expect_problem(uint8_t code, uint32_t pointer)
 
 static void problems_are_told(void **state)
 {
-    static const uint8_t option[8] = {6, 0, 0x9e, 4}, option_unicast[8] = {6, 0, 0xde, 4}, discard[8] = {6, 0, 0x5e, 4}, routing[8] = {6, 0, 0, 1};
+    static const uint8_t option[8] = {6, 0, 0x9e, 4}, option_unicast[8] = {6, 0, 0xde, 4}, discard[8] = {6, 0, 0x5e, 4},
+                         routing[8] = {6, 0, 0, 1};
     uint8_t b[28];
 
     (void)state;
@@ -215,7 +231,8 @@ static void errors_are_bounded(void **state)
 /* Section 2.4 (e): not about errors and redirects, groups, senders without an address; also behind extension headers. */
 static void never_about(void **state)
 {
-    static const uint8_t ext[16] = {IPPROTO_ICMPV6_, 0, 0x9e, 4, 0, 0, 0, 0, ICMP6_UNREACH}, echo[16] = {IPPROTO_ICMPV6_, 0, 0x9e, 4, 0, 0, 0, 0, ICMP6_ECHO};
+    static const uint8_t ext[16] = {IPPROTO_ICMPV6_, 0, 0x9e, 4, 0, 0, 0, 0, ICMP6_UNREACH},
+                         echo[16] = {IPPROTO_ICMPV6_, 0, 0x9e, 4, 0, 0, 0, 0, ICMP6_ECHO};
     static const uint8_t redirect[16] = {IPPROTO_ICMPV6_, 0, 0x9e, 4, 0, 0, 0, 0, ICMP6_REDIRECT};
 
     (void)state;
@@ -235,11 +252,16 @@ static void errors_reach_tcp(void **state)
         uint8_t type, code;
         enum icmp_kind kind;
         int err;
-    } t[] = {{1, 0, ICMP_KIND_NET_UNREACH, ENETUNREACH},   {1, 1, ICMP_KIND_ADMIN, EACCES},
-             {1, 2, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH}, {1, 3, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
-             {1, 4, ICMP_KIND_PORT, ECONNREFUSED},         {1, 5, ICMP_KIND_ADMIN, EACCES},
-             {1, 6, ICMP_KIND_ADMIN, EACCES},              {1, 99, ICMP_KIND_ADMIN, EHOSTUNREACH},
-             {2, 0, ICMP_KIND_TOO_BIG, EMSGSIZE},          {3, 0, ICMP_KIND_TIME_EXCEEDED, EHOSTUNREACH},
+    } t[] = {{1, 0, ICMP_KIND_NET_UNREACH, ENETUNREACH},
+             {1, 1, ICMP_KIND_ADMIN, EACCES},
+             {1, 2, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+             {1, 3, ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+             {1, 4, ICMP_KIND_PORT, ECONNREFUSED},
+             {1, 5, ICMP_KIND_ADMIN, EACCES},
+             {1, 6, ICMP_KIND_ADMIN, EACCES},
+             {1, 99, ICMP_KIND_ADMIN, EHOSTUNREACH},
+             {2, 0, ICMP_KIND_TOO_BIG, EMSGSIZE},
+             {3, 0, ICMP_KIND_TIME_EXCEEDED, EHOSTUNREACH},
              {4, 1, ICMP_KIND_PARAM_PROBLEM, EPROTO}};
     struct ipv6_hdr h = {.hop_limit = 60, .next = 6, .payload_len = 1000, .src = us, .dst = far};
     uint8_t q[IPV6_HLEN + 8];
@@ -412,11 +434,22 @@ static void addresses_come_and_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ND_TEST(tcp_gets_what_the_header_says), ND_TEST(addresses_that_no_wire_carries), ND_TEST(a_network_that_has_it_switched_off),
-        ND_TEST(damaged_headers),               ND_TEST(echo_is_answered),               ND_TEST(damaged_checksum),
-        ND_TEST(problems_are_told),             ND_TEST(errors_are_bounded),             ND_TEST(never_about),
-        ND_TEST(errors_reach_tcp),              ND_TEST(datagrams),                      ND_TEST(paths),                          ND_TEST(source_addresses),
-        ND_TEST(flow_labels),                   ND_TEST(addresses_come_and_go),
+        ND_TEST(tcp_gets_what_the_header_says),
+        ND_TEST(addresses_that_no_wire_carries),
+        ND_TEST(a_network_that_has_it_switched_off),
+        ND_TEST(damaged_headers),
+        ND_TEST(echo_is_answered),
+        ND_TEST(damaged_checksum),
+        ND_TEST(unknown_messages),
+        ND_TEST(problems_are_told),
+        ND_TEST(errors_are_bounded),
+        ND_TEST(never_about),
+        ND_TEST(errors_reach_tcp),
+        ND_TEST(datagrams),
+        ND_TEST(paths),
+        ND_TEST(source_addresses),
+        ND_TEST(flow_labels),
+        ND_TEST(addresses_come_and_go),
     };
 
     return cmocka_run_group_tests(tests, net_group_setup, net_group_teardown);

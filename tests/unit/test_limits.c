@@ -81,12 +81,64 @@ static void test_keys_exist(void **state)
     }
 }
 
+static bool names_a_limit(const char *key)
+{
+    static const char *const part[] = {"_limit", "max_", "_memory", "_pieces", "_blocks", "_records", "_quota", "ip6_ext_", "tx_headers", "somaxconn"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(part); i++)
+        if (strstr(key, part[i]) != NULL)
+            return conf_key_find("zstack", key) != NULL;
+    return false;
+}
+
+/* Is there a key of a limit in parentheses? */
+static bool is_of_a_limit(const char *help)
+{
+    const char *p = strchr(help, '(');
+    char word[64];
+
+    while (p != NULL && *p != '\0') {
+        size_t n = strcspn(p, "(), :;");
+
+        snprintf(word, sizeof(word), "%.*s", (int)n, p);
+        if (names_a_limit(word))
+            return true;
+        p += n + (p[n] != '\0');
+    }
+    return false;
+}
+
+static bool has_line(unsigned ctr)
+{
+    for (unsigned i = 0; i < mon_n_limits; i++)
+        if (mon_limit_table[i].ctr == ctr)
+            return true;
+    return false;
+}
+
+/* A counter whose meaning names the key of a limit has its line. */
+static void test_every_limit_has_its_line(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < CTR_COUNT; i++) {
+        if (!is_of_a_limit(ctr_help[i]))
+            continue;
+        n++;
+        if (!has_line(i))
+            fail_msg("nobody is told of %s", ctr_names[i]);
+    }
+    assert_in_range(n, 20, CTR_COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_the_key),
         cmocka_unit_test(test_rate_is_limited),
         cmocka_unit_test(test_keys_exist),
+        cmocka_unit_test(test_every_limit_has_its_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,25 @@ static void lowest_loss_first(void **state)
     }
 }
 
+/* RFC 6298 5.4: the first of all goes first, also when what stood before it left while it waited behind others. */
+static void new_first_loss_first(void **state)
+{
+    (void)state;
+    uint64_t wait;
+
+    fill(8);
+    sack(2, 3);
+    assert_int_equal(lost_before(2), 200);
+    rtx(sent_next_lost(&sm), 1008);
+    rtx(sent_next_lost(&sm), 1009);
+    assert_int_equal(sent_add(&sm, &arena, BASE + 800, BASE + 900, 1010, LIMIT), 0);
+    sack(8, 9);
+    assert_int_equal(lost(1010, 8, 0, 5000, &wait), 700); /* 3 to 7, then the retransmissions of 0 and 1 */
+    rtx(sent_next_lost(&sm), 2000);
+    ack(100);
+    assert_int_equal(sent_next_lost(&sm)->start, BASE + 100);
+}
+
 static void timeout_loses_all(void **state)
 {
     (void)state;
@@ -632,6 +651,7 @@ int main(void)
         T(sacked_after_lost),
         T(retransmission_order),
         T(lowest_loss_first),
+        T(new_first_loss_first),
         T(timeout_loses_all),
         T(timeout_loses_the_first_and_the_old),
         T(reneging),

@@ -167,6 +167,17 @@ static struct sent_ack fresh_ack(void)
     };
 }
 
+/* What the cumulative acknowledgement waits for goes first. */
+static void model_first_goes_first(void)
+{
+    int64_t last;
+    uint32_t best = model_next(&last);
+
+    if (una < nxt && waits(una) && best != una)
+        for (uint32_t i = una; i < rec_end(una); i++)
+            cell[i].turn = cell[best].turn - 1;
+}
+
 static void op_ack(void)
 {
     uint32_t to = una + unit_below(&seed, unit_below(&seed, 6) ? MIN(nxt - una, 40u) + 1 : nxt - una + 1);
@@ -181,7 +192,10 @@ static void op_ack(void)
             want.rtx_needed |= cell[i].sent_at <= want.echo_latest_ns;
         }
     }
-    una = to;
+    if (to > una) {
+        una = to;
+        model_first_goes_first();
+    }
     sent_ack(&sm, &arena, isn + to, &got);
     same(&got, &want);
 }
