@@ -8,6 +8,8 @@
 
 #include "base/poison.h"
 
+#define GATEWAY_RETRY_NS (60 * NS_PER_SEC)
+
 /* Is a neighbour of nif that could forward for us? */
 static bool is_on_link_v4(const struct netif *nif, uint32_t a)
 {
@@ -88,11 +90,17 @@ void ip_route_unlearn(struct z_stack *s, const struct inaddr *prefix, uint8_t pl
         (void)ip_route_del(s, prefix, plen, gateway, nif);
 }
 
+/*
+ * A gateway that failed is left alone for a while, longer than its neighbour entry lives; then one packet asks for it, and the others
+ * keep the alternative until it answers (RFC 1122 3.3.1.4: pings would be overhead; RFC 4861 section 6.3.6: reachable ones first).
+ */
 static bool is_dead(const struct z_stack *s, const struct route *r)
 {
     const struct neigh *n = inaddr_is_any(&r->gateway) ? NULL : neigh_find(s->neigh, r->nif->index, &r->gateway);
 
-    return n && n->state == NEIGH_FAILED;
+    if (n && n->state != NEIGH_INCOMPLETE)
+        return n->state == NEIGH_FAILED;
+    return r->retry_at_ns != 0 && (n || s->now_ns < r->retry_at_ns);
 }
 
 const struct route *ip_route_choose(const struct z_stack *s, const struct inaddr *dst, const struct netif *nif)
@@ -121,16 +129,19 @@ static bool is_of_prefix(const struct route_table *t, uint32_t i, const struct r
 
 void ip_route_gateway_failed(struct z_stack *s, const struct netif *nif, const struct inaddr *gateway)
 {
-    const struct route_table *t = s->routes;
+    struct route_table *t = s->routes;
+    bool has_alternative = false;
 
     for (uint32_t i = 0; i < t->n; i++) {
-        const struct route *r = &t->route[i];
+        struct route *r = &t->route[i];
 
-        if (r->nif == nif && inaddr_eq(&r->gateway, gateway) && (is_of_prefix(t, i - 1, r) || is_of_prefix(t, i + 1, r))) {
-            route_changed(s->routes);
-            return;
-        }
+        if (r->nif != nif || !inaddr_eq(&r->gateway, gateway))
+            continue;
+        r->retry_at_ns = s->now_ns + GATEWAY_RETRY_NS;
+        has_alternative |= is_of_prefix(t, i - 1, r) || is_of_prefix(t, i + 1, r);
     }
+    if (has_alternative)
+        route_changed(t);
 }
 
 void ip_route_timer(struct z_stack *s, struct wheel_node *w)

@@ -27,6 +27,7 @@ struct route {
     struct inaddr gateway; /* any: the destination itself is on the link */
     struct netif *nif;
     uint64_t expires_ns; /* NS_NEVER: it stays */
+    uint64_t retry_at_ns; /* its gateway did not answer: it is asked again from then on; 0: it never failed to */
     uint32_t metric;
     uint8_t plen, origin;
 };

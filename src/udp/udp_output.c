@@ -51,7 +51,7 @@ static struct inaddr udp_source(const struct z_stack *s, const struct udp_pcb *u
     return udp_nif_source(s, u->ip.mc_ifindex[v6], dst);
 }
 
-/* A link-local destination without its zone is on the interface that was asked for, or on the first one. */
+/* A link-local destination without its zone is on the interface that was asked for, that of the source, or on the first one. */
 static void udp_dest_zone(const struct udp_pcb *u, const struct udp_dest *to, struct inaddr *dst)
 {
     uint16_t zone = to ? to->ifindex : 0;
@@ -60,6 +60,8 @@ static void udp_dest_zone(const struct udp_pcb *u, const struct udp_dest *to, st
         return;
     if (!zone && inaddr_is_multicast(dst))
         zone = u->ip.mc_ifindex[1];
+    if (!zone)
+        zone = inaddr_zone(&u->laddr); /* a link-local source can only be used on its own link */
     inaddr_set_zone(dst, zone ? zone : 1);
 }
 

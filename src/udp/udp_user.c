@@ -222,6 +222,8 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
     if (!u->addr_bound)
         u->laddr = udp_any(u);
     u->path.gen = 0;
+    if (inaddr_is_v6_multicast(&dst) && inaddr_has_zone(&dst) && inaddr_zone(&dst) == 0)
+        inaddr_set_zone(&dst, u->ip.mc_ifindex[1]); /* without IPV6_MULTICAST_IF there is no path, as on Linux */
     err = udp_path(s, u, &dst);
     if (!err && u->lport == 0)
         err = udp_bind_ephemeral(s, u);

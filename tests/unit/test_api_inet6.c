@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "ip/nd_state.h"
+#include "tcp/conn.h"
 
 static int start(void **state)
 {
@@ -512,10 +513,26 @@ static void nothing_of_ipv6_is_sent_unasked(void **state)
     assert_int_equal(api.stack->ctr.v[CTR_ND_TX] + api.stack->ctr.v[CTR_MLD_TX], 0);
 }
 
+/* RFC 4861 section 6.3.4: a router may say that the link carries less; IPv4 does not listen to it. */
+static void the_announced_mss_fits_the_link(void **state)
+{
+    struct netif *nif = api.stack->netif[0];
+    const struct ip_path six = {.nif = nif, .src = INADDR_LOOPBACK_V6}, four = {.nif = nif, .src = inaddr_v4(API_ADDR)};
+    const struct tcp_user_opts none = {0};
+
+    (void)state;
+    nif->mtu6 = 1400;
+    assert_int_equal(tcp_mss_to_announce(api.stack, &six, &none), 1400 - 60);
+    assert_int_equal(tcp_mss_to_announce(api.stack, &four, &none), nif->mtu - 40);
+    nif->mtu6 = 0;
+    assert_int_equal(tcp_mss_to_announce(api.stack, &six, &none), nif->mtu - 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_of_ipv6_is_sent_unasked),
+        cmocka_unit_test(the_announced_mss_fits_the_link),
         cmocka_unit_test(udp_ports_conflict_as_linux),
         cmocka_unit_test(tcp_ports_conflict_as_linux),
         cmocka_unit_test(listeners_conflict_as_linux),

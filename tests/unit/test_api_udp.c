@@ -537,6 +537,8 @@ static void groups_of_ipv6(void **state)
     assert_errno(ff_setsockopt(a, IPPROTO_IPV6, IPV6_LEAVE_GROUP, &r, sizeof(r)), EADDRNOTAVAIL);
     r.ipv6mr_interface = 7;
     assert_errno(ff_setsockopt(a, IPPROTO_IPV6, IPV6_JOIN_GROUP, &r, sizeof(r)), ENODEV);
+    assert_int_equal(ff_connect(c, (void *)&to, sizeof(to)), 0); /* IPV6_MULTICAST_IF says where */
+    assert_errno(ff_connect(a, (void *)&to, sizeof(to)), EINVAL);
     ff_close(a);
     ff_close(c);
     nothing_is_held();

@@ -427,6 +427,7 @@ static void another_gateway_takes_over(void **state)
                       .metric = 1,
                       .origin = ROUTE_STATIC,
                       .expires_ns = NS_NEVER};
+    const struct inaddr peer = inaddr_v4(NET_PEER), gw = inaddr_v4(NET_GW);
     struct ip_path path = {0};
 
     (void)state;
@@ -440,6 +441,22 @@ static void another_gateway_takes_over(void **state)
     assert_false(ip_path_valid(S, &path));
     assert_int_equal(net_send(&path, NET_FAR, 253, "x", 1, true), 0);
     assert_int_equal(inaddr_to_v4(&path.next_hop), NET_PEER);
+    /* it stays out of use when its neighbour entry is gone; later one packet asks for it, the others do not wait with it */
+    net_discard_tx();
+    (void)neigh_learn(S->neigh, 0, &peer, net_peer_mac, true, S->now_ns);
+    neigh_send_parked(S, &net_nif[0], neigh_find(S->neigh, 0, &peer));
+    for (int i = 0; i < 20; i++)
+        net_advance(NS_PER_SEC);
+    assert_null(neigh_find(S->neigh, 0, &gw));
+    assert_int_equal(inaddr_to_v4(&ip_route_choose(S, &far, NULL)->gateway), NET_PEER);
+    for (int i = 0; i < 50; i++)
+        net_advance(NS_PER_SEC);
+    assert_int_equal(inaddr_to_v4(&ip_route_choose(S, &far, NULL)->gateway), NET_GW);
+    path.gen = 0;
+    assert_int_equal(net_send(&path, NET_FAR, 253, "x", 1, true), 0);
+    assert_int_equal(inaddr_to_v4(&path.next_hop), NET_GW);
+    assert_int_equal(inaddr_to_v4(&ip_route_choose(S, &far, NULL)->gateway), NET_PEER);
+    net_discard_tx();
     /* a source on another interface goes out there, when there is a way */
     r.gateway = inaddr_v4(NET_US1 + 1);
     r.nif = NULL;
