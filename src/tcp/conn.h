@@ -315,12 +315,13 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *tc)
 
 /* sockopt_open.c */
 int tcp_setopt_open(struct z_stack *s, struct tcp_conn *tc, int name, int v);
-int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int name); /* -1: no such option */
+#define TCP_NO_OPTION INT64_MIN /* of the functions that return the value of an integer option: there is none of that name */
+int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int name);
 
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
 int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
-int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name); /* -1: no such option */
+int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name);
 int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */

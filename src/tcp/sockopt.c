@@ -1,7 +1,7 @@
 /* Socket options with Linux numbers: socket(7), tcp(7), ip(7). */
 #include <errno.h>
-#include <netinet/in.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,6 +9,8 @@
 #include "tcp/fastopen.h"
 
 #include "base/poison.h"
+
+#define LINGER2_MAX_S 120 /* as Linux */
 
 #define BUF_MIN_BYTES 4608u /* two small buffers: less could not take a segment */
 
@@ -103,7 +105,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         o->quickack = v != 0;
         return 0;
     case TCP_MAXSEG:
-        if (v < 88 || v > 65535)
+        if (v != 0 && (v < 88 || v > 65535)) /* 0: as if it had not been set */
             return -EINVAL;
         o->maxseg = (uint16_t)v;
         return 0;
@@ -134,7 +136,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         o->user_timeout_ns = (uint64_t)v * NS_PER_MS;
         return 0;
     case TCP_LINGER2:
-        o->linger2_s = v;
+        o->linger2_s = v < 0 ? -1 : MIN(v, LINGER2_MAX_S);
         return 0;
     default:
         return tcp_setopt_open(s, tc, name, v);
@@ -171,7 +173,7 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
     }
 }
 
-/* The value of an integer option; -1: no such option. */
+/* The value of an integer option, or TCP_NO_OPTION. */
 static int64_t get_socket(const struct tcp_conn *tc, int name)
 {
     const struct tcp_user_opts *o = &tc->opt;
@@ -201,7 +203,7 @@ static int64_t get_socket(const struct tcp_conn *tc, int name)
     case SO_PRIORITY:
         return 0;
     default:
-        return -1;
+        return TCP_NO_OPTION;
     }
 }
 
@@ -241,8 +243,9 @@ static uint8_t linux_state(uint8_t st)
 {
     /* enum of the kernel's net/tcp_states.h, which has no header for programs beside <netinet/tcp.h> */
     static const uint8_t map[TCPS_COUNT] = {
-        [TCPS_ESTABLISHED] = 1, [TCPS_SYN_SENT] = 2,   [TCPS_SYN_RCVD] = 3,  [TCPS_FIN_WAIT_1] = 4, [TCPS_FIN_WAIT_2] = 5, [TCPS_TIME_WAIT] = 6,
-        [TCPS_CLOSED] = 7,      [TCPS_CLOSE_WAIT] = 8, [TCPS_LAST_ACK] = 9, [TCPS_LISTEN] = 10,    [TCPS_CLOSING] = 11,
+        [TCPS_ESTABLISHED] = 1, [TCPS_SYN_SENT] = 2,  [TCPS_SYN_RCVD] = 3, [TCPS_FIN_WAIT_1] = 4,
+        [TCPS_FIN_WAIT_2] = 5,  [TCPS_TIME_WAIT] = 6, [TCPS_CLOSED] = 7,   [TCPS_CLOSE_WAIT] = 8,
+        [TCPS_LAST_ACK] = 9,    [TCPS_LISTEN] = 10,   [TCPS_CLOSING] = 11,
     };
 
     return map[st];
@@ -259,7 +262,8 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_retransmits = tc->rexmt_count;
     i->tcpi_probes = tc->probe_count;
     i->tcpi_backoff = tc->rtt.backoff;
-    i->tcpi_options = (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
+    i->tcpi_options =
+        (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
     i->tcpi_snd_wscale = (uint8_t)(tc->snd_wscale & 0xf);
     i->tcpi_rcv_wscale = (uint8_t)(tc->rcv_wscale & 0xf);
     i->tcpi_rto = (uint32_t)(tc->rtt.rto_ns / NS_PER_US);
@@ -332,8 +336,11 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
 
         return err != 0 ? err : put(val, len, &v, sizeof(v));
     }
-    r = level == SOL_SOCKET ? get_socket(tc, name) : level == IPPROTO_TCP ? get_tcp(s, tc, name) : level == IPPROTO_IP ? tcp_getopt_ip(tc, name) : -1;
-    if (r < 0)
+    r = level == SOL_SOCKET    ? get_socket(tc, name)
+        : level == IPPROTO_TCP ? get_tcp(s, tc, name)
+        : level == IPPROTO_IP  ? tcp_getopt_ip(tc, name)
+                               : TCP_NO_OPTION;
+    if (r == TCP_NO_OPTION)
         return -ENOPROTOOPT;
     v = (int)r;
     return put(val, len, &v, sizeof(v));

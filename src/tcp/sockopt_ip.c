@@ -37,7 +37,7 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name)
     case IP_FREEBIND:
         return 0;
     default:
-        return -1;
+        return TCP_NO_OPTION;
     }
 }
 

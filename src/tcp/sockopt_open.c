@@ -65,6 +65,6 @@ int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int 
     case TCP_FASTOPEN_CONNECT:
         return tc->opt.fastopen_connect;
     default:
-        return -1;
+        return TCP_NO_OPTION;
     }
 }

@@ -304,5 +304,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
 
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc)
 {
+    if (tc->opt.linger2_s < 0) /* no waiting for the peer's FIN (tcp(7)) */
+        return 0;
     return tc->opt.linger2_s > 0 ? (uint64_t)tc->opt.linger2_s * NS_PER_SEC : s->conf.finwait2_ns;
 }

@@ -564,6 +564,20 @@ TEST(linger2_sets_the_time)
     out("R", 2, 0);
 }
 
+/* tcp(7), Linux: a negative time means none. */
+TEST(negative_linger2_does_not_wait)
+{
+    int c = reach(TCPS_ESTABLISHED);
+
+    sopt(c, IPPROTO_TCP, TCP_LINGER2, -5);
+    check_eq(gopt(c, IPPROTO_TCP, TCP_LINGER2), -1);
+    cls(c);
+    out("FA", 1, 1);
+    in("A", 1, 2);
+    quiet_ms(10);
+    state_is(TCPS_CLOSED);
+}
+
 /* TIME-WAIT -------------------------------------------------------------------------------------------------------------- */
 
 TEST(time_wait_lasts_2msl)
@@ -813,14 +827,14 @@ TEST(connect_takes_over_time_wait)
 }
 
 RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T(listen_bind_accept_in_every_state),
-    T(shutdown_in_every_state), T(shutdown_of_a_listener), T(shutdown_in_syn_sent_ends_the_attempt), T(close_in_syn_rcvd_sends_fin_after_the_handshake),
-    T(abort_in_every_state), T(getpeername_in_every_state), T(readiness_in_every_state), T(connect_to_bad_addresses),
-    T(ephemeral_ports_differ), T(ephemeral_ports_run_out), T(connect_to_own_address), T(bind_rules),
+    T(shutdown_in_every_state), T(shutdown_of_a_listener), T(shutdown_in_syn_sent_ends_the_attempt),
+    T(close_in_syn_rcvd_sends_fin_after_the_handshake), T(abort_in_every_state), T(getpeername_in_every_state), T(readiness_in_every_state),
+    T(connect_to_bad_addresses), T(ephemeral_ports_differ), T(ephemeral_ports_run_out), T(connect_to_own_address), T(bind_rules),
     T(full_accept_queue_ignores_ack_and_syn), T(full_accept_queue_text_later), T(more_syns_than_backlog_are_answered),
     T(noaccept_close_resets), T(reset_before_accept), T(normal_close), T(simultaneous_close), T(half_close_we_stop_sending),
     T(half_close_peer_stops_sending), T(fin_goes_behind_queued_text), T(close_with_unread_text_resets), T(text_after_close_resets),
     T(shutdown_read_keeps_the_connection), T(fin_retransmission), T(linger_zero_resets), T(linger_off_sends_fin),
-    T(linger_positive_waits_until_acknowledged), T(fin_wait_2_times_out_after_close), T(linger2_sets_the_time), T(time_wait_lasts_2msl),
-    T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack), T(time_wait_reuse_by_sequence_number),
-    T(time_wait_reuse_by_timestamp), T(time_wait_reset), T(time_wait_is_a_record), T(time_wait_answers_are_limited), T(time_wait_limit),
-    T(time_wait_reuse_starts_beyond), T(connect_takes_over_time_wait))
+    T(linger_positive_waits_until_acknowledged), T(fin_wait_2_times_out_after_close), T(linger2_sets_the_time),
+    T(negative_linger2_does_not_wait), T(time_wait_lasts_2msl), T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack),
+    T(time_wait_reuse_by_sequence_number), T(time_wait_reuse_by_timestamp), T(time_wait_reset), T(time_wait_is_a_record),
+    T(time_wait_answers_are_limited), T(time_wait_limit), T(time_wait_reuse_starts_beyond), T(connect_takes_over_time_wait))
