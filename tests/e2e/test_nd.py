@@ -20,7 +20,7 @@ FAR = "2001:db8:2::1"  # of the kernel too, but not on the link
 GHOST = PREFIX + "dead"  # nobody, or the test itself
 GHOST_MAC = b"\x02\x00\x00\x00\xde\xad"
 RS, RA, NS, NA, MLD2 = 133, 134, 135, 136, 143
-KEYS = ("ip6_secret=000102030405060708090a0b0c0d0e0f", "nd_delay_ms=200")
+KEYS = ("ipv6=1", "ip6_secret=000102030405060708090a0b0c0d0e0f", "nd_delay_ms=200")
 
 
 def pack(address):
