@@ -41,19 +41,19 @@ struct z_stack {
     struct arena arena;
     struct wheel wheel;
     struct rng rng;
-    uint16_t index; /* of this process's stacks */
+    uint16_t index;                       /* of this process's stacks */
     uint8_t hash_key[16], secret_key[16]; /* connection table; initial sequence numbers and ports */
 
     uint16_t n_netifs;
     struct netif *netif[STACK_MAX_NETIFS];
-    struct neigh_table *neigh;   /* src/link/neigh.h */
-    struct route_table *routes;  /* src/ip/route.h */
-    struct nd_state *nd;         /* src/ip/nd_state.h */
-    struct mcast_state *mcast;   /* src/ip/mcast_state.h */
-    struct ip_state *ip;         /* src/ip/ip_state.h: identification, rate limits, loopback queue */
+    struct neigh_table *neigh;  /* src/link/neigh.h */
+    struct route_table *routes; /* src/ip/route.h */
+    struct nd_state *nd;        /* src/ip/nd_state.h */
+    struct mcast_state *mcast;  /* src/ip/mcast_state.h */
+    struct ip_state *ip;        /* src/ip/ip_state.h: identification, rate limits, loopback queue */
     struct udp_state udp;
     struct tcp_state tcp;
-    struct sock_table *socks;    /* src/sock/fdtab.h */
+    struct sock_table *socks; /* src/sock/fdtab.h */
 
     struct release_queue *releases; /* src/buf/wrap.h: callbacks of z_wrap buffers that are due */
     bool in_poll, in_app;           /* guards: a re-entered poll; inside the ff_run callback */

@@ -28,62 +28,62 @@ struct stack_conf {
     /* link and IP */
     uint32_t neigh_limit, neigh_queue_limit;
     uint64_t arp_reachable_ns, arp_retry_ns;
-    uint32_t arp_max_tries; /* of neighbour solicitations too */
+    uint32_t arp_max_tries;                 /* of neighbour solicitations too */
     uint32_t arp_reply_rate, nd_reply_rate; /* per second */
 
     /* neighbour discovery, autoconfiguration */
-    uint64_t nd_delay_ns;    /* DELAY_FIRST_PROBE_TIME */
-    uint32_t dad_transmits;  /* DupAddrDetectTransmits; 0: addresses are used at once */
-    uint32_t accept_ra;      /* 0 never, 1 unless the interface has a gateway of its own, 2 always */
+    uint64_t nd_delay_ns;   /* DELAY_FIRST_PROBE_TIME */
+    uint32_t dad_transmits; /* DupAddrDetectTransmits; 0: addresses are used at once */
+    uint32_t accept_ra;     /* 0 never, 1 unless the interface has a gateway of its own, 2 always */
     bool accept_redirects;
-    bool ip6_eui64;          /* interface identifiers from the link address; else RFC 7217 */
-    uint8_t ip6_secret[16];  /* of RFC 7217; zeroes: one of this machine */
+    bool ip6_eui64;         /* interface identifiers from the link address; else RFC 7217 */
+    uint8_t ip6_secret[16]; /* of RFC 7217; zeroes: one of this machine */
     uint32_t nd_router_limit, nd_prefix_limit, nd_redirect_limit, slaac_limit; /* per interface */
-    uint32_t mcast_group_limit, mcast_source_limit; /* groups of sockets in all; sources of one filter */
-    uint32_t icmp_error_rate; /* per second */
-    uint8_t ttl;              /* net.inet.ip.ttl */
+    uint32_t mcast_group_limit, mcast_source_limit;                            /* groups of sockets in all; sources of one filter */
+    uint32_t icmp_error_rate;                                                  /* per second */
+    uint8_t ttl;                                                               /* net.inet.ip.ttl */
     uint32_t route_limit;
-    uint8_t ipv6;             /* enum ipv6_use: which interfaces speak IPv6 and have a link-local address */
+    uint8_t ipv6;                                             /* enum ipv6_use: which interfaces speak IPv6 and have a link-local address */
     uint32_t ip6_ext_headers, ip6_ext_bytes, ip6_ext_options; /* of a received packet (RFC 8504 section 5.3) */
-    uint32_t frag_limit, frag_pieces; /* incomplete datagrams, and fragments of one */
-    uint64_t frag_memory_bytes;       /* of all their fragments */
-    uint32_t pmtu_limit; /* destinations whose path MTU is remembered */
+    uint32_t frag_limit, frag_pieces;                         /* incomplete datagrams, and fragments of one */
+    uint64_t frag_memory_bytes;                               /* of all their fragments */
+    uint32_t pmtu_limit;                                      /* destinations whose path MTU is remembered */
     uint64_t pmtu_expire_ns;
 
     /* TCP */
-    uint32_t sndbuf_bytes, sndbuf_max_bytes;   /* net.inet.tcp.sendspace, sendbuf_max */
-    uint32_t rcvbuf_bytes, rcvbuf_max_bytes;   /* net.inet.tcp.recvspace, recvbuf_max */
+    uint32_t sndbuf_bytes, sndbuf_max_bytes; /* net.inet.tcp.sendspace, sendbuf_max */
+    uint32_t rcvbuf_bytes, rcvbuf_max_bytes; /* net.inet.tcp.recvspace, recvbuf_max */
     bool sndbuf_auto, rcvbuf_auto;
-    uint32_t tfo_cache;                        /* Fast Open cookies that a client keeps */
-    uint64_t tfo_key_period_ns;                /* of the server's own keys; 0: they stay */
-    uint32_t syncookies;                       /* enum tcp_syncookies */
-    uint32_t syn_cache_limit;                  /* entries of the stack's SYN cache; of one listener: somaxconn */
-    uint32_t somaxconn;                        /* kern.ipc.somaxconn */
-    uint32_t reass_blocks;                     /* gaps per connection */
-    uint32_t sent_records;                     /* frames in flight per connection */
-    uint64_t msl_ns;                           /* net.inet.tcp.msl: half of TIME-WAIT */
+    uint32_t tfo_cache;         /* Fast Open cookies that a client keeps */
+    uint64_t tfo_key_period_ns; /* of the server's own keys; 0: they stay */
+    uint32_t syncookies;        /* enum tcp_syncookies */
+    uint32_t syn_cache_limit;   /* entries of the stack's SYN cache; of one listener: somaxconn */
+    uint32_t somaxconn;         /* kern.ipc.somaxconn */
+    uint32_t reass_blocks;      /* gaps per connection */
+    uint32_t sent_records;      /* frames in flight per connection */
+    uint64_t msl_ns;            /* net.inet.tcp.msl: half of TIME-WAIT */
     uint64_t rto_min_ns, rto_max_ns, rto_initial_ns;
-    uint64_t delack_ns;                        /* 0: no delayed ACKs */
-    uint64_t max_ack_delay_ns;                 /* how long a peer may delay the acknowledgement of a lone segment (RFC 8985 7.2) */
+    uint64_t delack_ns;        /* 0: no delayed ACKs */
+    uint64_t max_ack_delay_ns; /* how long a peer may delay the acknowledgement of a lone segment (RFC 8985 7.2) */
     uint64_t keepidle_ns, keepintvl_ns;
     uint32_t keepcnt;
-    uint64_t finwait2_ns;                      /* after close(2) */
+    uint64_t finwait2_ns;                               /* after close(2) */
     uint32_t syn_retries, synack_retries, data_retries; /* R2 in retransmissions, with the time of RFC 9293 3.8.3 */
-    uint32_t challenge_ack_rate;               /* per second and connection (RFC 5961 section 7) */
-    uint32_t init_cwnd_segs;                   /* RFC 6928 */
-    const struct cc_ops *cc;                   /* congestion_control; net.inet.tcp.cc.algorithm */
-    uint8_t ecn;                               /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
-    bool pacing;                               /* of algorithms that do not pace by themselves too */
-    uint16_t mss_default;                      /* 0: from the MTU */
-    bool timewait_reuse;                       /* connect may take a 4-tuple from TIME-WAIT */
-    uint64_t orphan_ns;                        /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
-    uint32_t max_orphans;                      /* connections at a time that nobody holds and that are not at their end */
-    uint32_t notsent_lowat_bytes;              /* TCP_NOTSENT_LOWAT of new sockets; 0: none */
-    uint8_t mtu_probing;                       /* enum tcp_mtu_probing: RFC 4821 */
-    bool mss_clamp;                            /* announce no more than the path to the peer is known to take */
+    uint32_t challenge_ack_rate;                        /* per second and connection (RFC 5961 section 7) */
+    uint32_t init_cwnd_segs;                            /* RFC 6928 */
+    const struct cc_ops *cc;                            /* congestion_control; net.inet.tcp.cc.algorithm */
+    uint8_t ecn;                                        /* 0 off, 1 when the peer asks, 2 ask (RFC 3168) */
+    bool pacing;                                        /* of algorithms that do not pace by themselves too */
+    uint16_t mss_default;                               /* 0: from the MTU */
+    bool timewait_reuse;                                /* connect may take a 4-tuple from TIME-WAIT */
+    uint64_t orphan_ns;                                 /* longest life after close(2) until the FIN is acknowledged; 0: no limit */
+    uint32_t max_orphans;                               /* connections at a time that nobody holds and that are not at their end */
+    uint32_t notsent_lowat_bytes;                       /* TCP_NOTSENT_LOWAT of new sockets; 0: none */
+    uint8_t mtu_probing;                                /* enum tcp_mtu_probing: RFC 4821 */
+    bool mss_clamp;                                     /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;
-    bool fast_path;                            /* off: every segment takes the slow path (differential tests) */
-    uint16_t port_first, port_last;            /* ephemeral ports */
+    bool fast_path;                 /* off: every segment takes the slow path (differential tests) */
+    uint16_t port_first, port_last; /* ephemeral ports */
 
     /* UDP */
     uint32_t udp_rcvbuf_bytes;

@@ -74,9 +74,9 @@ enum tcp_mtu_probing { TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_
 
 /* The search for the largest packet that a path takes (mtu.c); sizes are those of IP packets. Only while there is one. */
 struct tcp_mtup {
-    uint16_t low, high;              /* known to pass; not known to be too large */
-    uint16_t trying, probe;          /* about to be sent; in flight, 0: none */
-    uint8_t tries;                   /* probes of this size that were lost */
+    uint16_t low, high;     /* known to pass; not known to be too large */
+    uint16_t trying, probe; /* about to be sent; in flight, 0: none */
+    uint8_t tries;          /* probes of this size that were lost */
     bool high_failed, done;
     bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
@@ -92,9 +92,9 @@ struct tcp_listener {
     uint32_t n_accept;
     uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
-    uint32_t n_fastopen;          /* PendingFastOpenRequests (RFC 7413 4.2.2) */
-    uint32_t fastopen_resets[2];  /* of those that a reset ended: in the window that began at */
-    uint64_t fastopen_window_ns;  /* this time, and in the one before */
+    uint32_t n_fastopen;         /* PendingFastOpenRequests (RFC 7413 4.2.2) */
+    uint32_t fastopen_resets[2]; /* of those that a reset ended: in the window that began at */
+    uint64_t fastopen_window_ns; /* this time, and in the one before */
 };
 
 /* What the peer's SYN offers and our settings allow. */
@@ -125,9 +125,9 @@ struct tcp_user_opts {
     uint32_t keepcnt;
     int32_t linger2_s;
     uint32_t syncnt;
-    uint8_t defer_accept;  /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
-    bool fastopen_connect; /* TCP_FASTOPEN_CONNECT */
-    uint16_t fastopen_qlen; /* TCP_FASTOPEN: of a listener */
+    uint8_t defer_accept;     /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
+    bool fastopen_connect;    /* TCP_FASTOPEN_CONNECT */
+    uint16_t fastopen_qlen;   /* TCP_FASTOPEN: of a listener */
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
@@ -139,17 +139,17 @@ struct tcp_conn {
     /* identity and life */
     uint8_t state;
     bool in_dirty;
-    bool orphan;          /* counted in n_orphans */
-    bool closed_by_user;  /* tcp_close was called: the block goes when the protocol is done */
-    bool dead;            /* nobody holds it: freed at the end of the turn */
-    bool bound;           /* in the bucket of bound sockets */
-    bool port_held;       /* counted in port_use */
-    bool passive;         /* came from a listener */
-    bool connect_done;    /* connect() has reported success */
+    bool orphan;         /* counted in n_orphans */
+    bool closed_by_user; /* tcp_close was called: the block goes when the protocol is done */
+    bool dead;           /* nobody holds it: freed at the end of the turn */
+    bool bound;          /* in the bucket of bound sockets */
+    bool port_held;      /* counted in port_use */
+    bool passive;        /* came from a listener */
+    bool connect_done;   /* connect() has reported success */
     uint32_t id;
-    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
-    int so_error;         /* pending errno (positive) */
-    int soft_error;       /* last ICMP error that did not end the connection: reported when the connection times out */
+    uint32_t flow;  /* IPv6 flow label; 0: not computed yet */
+    int so_error;   /* pending errno (positive) */
+    int soft_error; /* last ICMP error that did not end the connection: reported when the connection times out */
 
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
@@ -157,59 +157,59 @@ struct tcp_conn {
     uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     bool snd_urgent, fin_queued, fin_sent;
-    bool more;            /* MSG_MORE: hold back a partial segment */
+    bool more; /* MSG_MORE: hold back a partial segment */
     uint8_t snd_wscale, rcv_wscale;
-    uint16_t smss;        /* payload per segment that we may send, options not counted */
-    uint16_t peer_mss;    /* as announced, or the default */
+    uint16_t smss;     /* payload per segment that we may send, options not counted */
+    uint16_t peer_mss; /* as announced, or the default */
 
     /* receive */
     uint32_t irs, rcv_nxt;
-    uint32_t rcv_adv;     /* right edge of the window that was advertised; never moves left */
+    uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
-    uint32_t rcv_up;      /* first octet after urgent data; valid when rcv_urgent */
-    bool rcv_urgent;      /* urgent data announced and not passed by the reader */
-    bool oob_have;        /* oob_byte arrived and was not read with MSG_OOB */
+    uint32_t rcv_up; /* first octet after urgent data; valid when rcv_urgent */
+    bool rcv_urgent; /* urgent data announced and not passed by the reader */
+    bool oob_have;   /* oob_byte arrived and was not read with MSG_OOB */
     bool oob_taken;
-    bool rd_shut;         /* SHUT_RD */
+    bool rd_shut; /* SHUT_RD */
     bool fin_rcvd;
     uint8_t oob_byte;
-    uint32_t fin_seq;     /* of a FIN that stands behind a hole */
+    uint32_t fin_seq; /* of a FIN that stands behind a hole */
     bool fin_pending;
 
     /* options in force */
     bool ts_on, sack_on, ws_on;
     uint32_t ts_recent;
-    uint32_t ts_offset;   /* of our clock, per connection */
+    uint32_t ts_offset; /* of our clock, per connection */
     uint64_t ts_recent_at_ns;
 
     /* acknowledgements owed */
-    bool ack_now;         /* send one with the next output of this connection */
-    bool ack_delayed;     /* the delay timer runs */
-    uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
-    bool ecn_echo_ok;     /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
-    bool ecn_ect;         /* our data is marked ECT(0) */
+    bool ack_now;               /* send one with the next output of this connection */
+    bool ack_delayed;           /* the delay timer runs */
+    uint64_t ack_tat_ns;        /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    bool ecn_echo_ok;           /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect;               /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
-    uint16_t rcv_mss;     /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
-    bool ecn_ece;         /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
-    bool ecn_cwr;         /* the next new data carries CWR */
-    bool ecn_seen;        /* an ECT or CE packet with text has come */
+    bool ecn_ece;               /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr;               /* the next new data carries CWR */
+    bool ecn_seen;              /* an ECT or CE packet with text has come */
 
     /* loss recovery */
     uint8_t ca;
     uint8_t dupacks;
-    uint8_t rexmt_count;  /* consecutive timeouts without progress */
-    uint8_t probe_count;  /* persist probes since the last ACK */
+    uint8_t rexmt_count; /* consecutive timeouts without progress */
+    uint8_t probe_count; /* persist probes since the last ACK */
     uint8_t keep_count;
     uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited;
-    bool rtx_first;       /* after a timeout: the first retransmission goes out whatever cwnd says */
+    bool rtx_first;            /* after a timeout: the first retransmission goes out whatever cwnd says */
     bool tlp_out, tlp_retrans; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
-    bool paced;           /* new data leaves at the pacing rate */
-    bool in_cwr;          /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
-    uint32_t recover;     /* snd_nxt at entry */
-    uint32_t cwr_end;     /* snd_nxt at the reduction */
-    uint32_t tlp_end;     /* TLP.end_seq */
+    bool paced;                /* new data leaves at the pacing rate */
+    bool in_cwr;               /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
+    uint32_t recover;          /* snd_nxt at entry */
+    uint32_t cwr_end;          /* snd_nxt at the reduction */
+    uint32_t tlp_end;          /* TLP.end_seq */
     struct rack rack;
     struct prr prr;
     struct undo undo;
@@ -217,13 +217,13 @@ struct tcp_conn {
     uint32_t total_retrans;          /* segments retransmitted */
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
     uint16_t reordering;             /* the longest distance seen, in segments */
-    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
+    uint64_t first_rexmt_at_ns;      /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
-    struct rate *rate;       /* delivery-rate state, of algorithms that work from it; NULL otherwise */
-    uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
+    struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
 
     /* queues */
     struct sndq sndq;
@@ -234,10 +234,10 @@ struct tcp_conn {
 
     /* opening */
     uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    uint16_t tfo_bytes;  /* of data in our SYN */
-    uint8_t tfo;         /* enum tfo_plan, of a client in SYN-SENT */
-    bool fastopen_renew; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    bool syn_unsent;     /* the SYN found no buffer or no room: with the next turn's output */
+    uint16_t tfo_bytes;   /* of data in our SYN */
+    uint8_t tfo;          /* enum tfo_plan, of a client in SYN-SENT */
+    bool fastopen_renew;  /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
 
     /* receive-buffer auto-tuning */
     uint64_t drs_start_ns;
@@ -327,7 +327,8 @@ int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
 /* conn.c */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
 void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
-void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err); /* ends it: error to the application, CLOSED, freed when nobody holds it */
+void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc,
+                   int err);                                 /* ends it: error to the application, CLOSED, freed when nobody holds it */
 void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */
 void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc); /* brings the stack's account up to date with rcvq and reass */
 struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id);
@@ -340,11 +341,14 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
 /* table.c */
-struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                                 uint16_t rport);
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */
-void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind); /* e takes old's tuple and place */
+void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e,
+                       enum tcp_kind kind); /* e takes old's tuple and place */
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e);
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                                 uint16_t rport);
 void tcp_port_hold(struct z_stack *s, struct tcp_conn *tc, uint16_t port); /* sets lport */
 void tcp_port_release(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
@@ -368,11 +372,10 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                  
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m);
-bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos,
-                    struct rte_mbuf *m);
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos, struct rte_mbuf *m);
 void tcp_timewait_enter(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_timewait_input(struct z_stack *s, struct tcp_tw *tw, struct tcp_seg *g, struct rte_mbuf *m); /* false: a new SYN, tw is gone */
-bool tcp_timewait_yields(const struct z_stack *s, const struct tcp_tw *tw); /* to a connection that we open */
+bool tcp_timewait_yields(const struct z_stack *s, const struct tcp_tw *tw);                           /* to a connection that we open */
 void tcp_timewait_end(struct z_stack *s, struct tcp_tw *tw);
 void tcp_timewait_fini(struct z_stack *s);
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc); /* after close: TCP_LINGER2 or the default */
@@ -383,11 +386,12 @@ void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, u
 uint32_t tcp_iss_beyond(uint32_t iss, uint32_t floor); /* of a new incarnation: not one that the old one used */
 
 /* opts.c */
-void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a); /* from the peer's SYN */
+void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o,
+                    struct tcp_agreed *a); /* from the peer's SYN */
 void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a);
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo);
-uint16_t tcp_mss_default(const struct inaddr *peer); /* of a peer that announces none */
+uint16_t tcp_mss_default(const struct inaddr *peer);                                    /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
 
 /* mtu.c */
@@ -414,7 +418,7 @@ void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
-void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc); /* the application took data: update if worth it */
+void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);              /* the application took data: update if worth it */
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize);
 void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);
@@ -423,25 +427,25 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
 /* output.c */
 void tcp_output(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans); /* a tail loss probe; false: nothing could be sent */
-uint32_t tcp_eff_mss(const struct tcp_conn *tc); /* payload per data segment, options subtracted */
+uint32_t tcp_eff_mss(const struct tcp_conn *tc);                              /* payload per data segment, options subtracted */
 
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
-void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);  /* the same; what finds no buffer goes with the next turn's output */
-int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);    /* a pure ACK, now */
-bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);   /* may one more be sent within the limit of this connection? */
+void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);        /* the same; what finds no buffer goes with the next turn's output */
+int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);          /* a pure ACK, now */
+bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);         /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
-void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);   /* of a synchronized connection */
+void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);                   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
 
 /* rtx.c */
 struct tcp_ack_facts {
-    uint32_t acked;  /* snd_una advanced by this */
-    bool dup;        /* a duplicate acknowledgement */
+    uint32_t acked; /* snd_una advanced by this */
+    bool dup;       /* a duplicate acknowledgement */
     bool has_dsack;
-    bool ecr_known;  /* with a timestamp echo */
+    bool ecr_known; /* with a timestamp echo */
     struct tcp_sack_block dsack;
 };
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f);
@@ -453,21 +457,22 @@ void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retrans
 /* tlp.c */
 void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
 void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc);
-bool tcp_tlp_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f, bool sack_info); /* true: its DSACK was the probe's */
+bool tcp_tlp_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_ack_facts *f,
+                    bool sack_info); /* true: its DSACK was the probe's */
 
 /* congestion.c */
-struct tcp_cc_event {         /* an ACK, as congestion control sees it */
+struct tcp_cc_event { /* an ACK, as congestion control sees it */
     const struct sent_ack *sa;
-    uint32_t acked, pipe;     /* by the cumulative ACK; in flight before it */
-    uint32_t lost_before;     /* sent.lost_total before it */
-    bool recovering;          /* fast recovery was under way when it came */
+    uint32_t acked, pipe; /* by the cumulative ACK; in flight before it */
+    uint32_t lost_before; /* sent.lost_total before it */
+    bool recovering;      /* fast recovery was under way when it came */
     bool ece;
 };
 void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_bytes); /* established: what opt.cc says */
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
-void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* fast recovery begins */
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);                   /* fast recovery begins */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc);

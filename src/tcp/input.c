@@ -116,9 +116,13 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     struct tcp_entry *ent = tcp_table_find(s, &e->laddr, &e->raddr, e->lport, e->rport);
     struct tcp_conn *tc;
 
-    if (ent != NULL && ent->kind == TCP_ENT_SYN)
+    if (ent == NULL)
+        return;
+    if (ent->kind == TCP_ENT_SYN) {
         tcp_syn_icmp(s, ent, e);
-    if (ent == NULL || ent->kind != TCP_ENT_CONN)
+        return;
+    }
+    if (ent->kind != TCP_ENT_CONN)
         return;
     tc = tcp_conn_of(ent);
     if (tc->state == TCPS_CLOSED)

@@ -29,7 +29,7 @@ static struct life {
     struct sim sim;
     struct sim_stack ss[2];
     uint64_t now, opened, finished, served, peak_timewait;
-    struct sock *listener[PORTS];
+    struct sock *listener[PORTS]; /* NULL: closed */
     int listen_fd[PORTS];
     struct sock *sk[2][2 * AT_ONCE];
     int fd[2][2 * AT_ONCE];
@@ -142,7 +142,7 @@ static void server(void)
 {
     for (unsigned i = 0, p = 0; i < 2 * AT_ONCE; i++) {
         if (L.sk[1][i] == NULL) {
-            while (p < PORTS && (L.sk[1][i] = sim_accept(&L.ss[1], L.listener[p], &L.fd[1][i])) == NULL)
+            while (p < PORTS && (L.listener[p] == NULL || (L.sk[1][i] = sim_accept(&L.ss[1], L.listener[p], &L.fd[1][i])) == NULL))
                 p++;
             continue;
         }
@@ -226,8 +226,10 @@ static void opened_and_closed(void **state)
         assert_true(L.listener[i]->tcp->state == TCPS_LISTEN);
     pass(5 * NS_PER_SEC);
     assert_int_equal(L.served, total);
-    for (unsigned i = 0; i < PORTS; i++)
+    for (unsigned i = 0; i < PORTS; i++) {
         sock_close(L.s[1], L.listen_fd[i]);
+        L.listener[i] = NULL;
+    }
     pass(120 * NS_PER_SEC);
     print_message("%llu connections in %.1f s of CPU time, %.2f us each; at most %llu in TIME-WAIT, %llu ended early\n",
                   (unsigned long long)total, seconds() - start, (seconds() - start) * 1e6 / (double)total,

@@ -128,7 +128,8 @@ static void test_wrong_kind(void **state)
 static void test_bad_arguments(void **state)
 {
     int fd = ff_socket(AF_INET, SOCK_STREAM, 0), p[2], v = 0;
-    struct sockaddr_in in = api_in(API_ADDR, 80), in6 = {.sin_family = AF_INET6};
+    struct sockaddr_in in = api_in(API_ADDR, 80);
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
     struct iovec iov = {NULL, 1};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     struct linux_sockaddr *sa = (void *)&in;

@@ -505,7 +505,7 @@ static void cutting_without_buffers(void **state)
 
     (void)state;
     net_resolve();
-    while ((hold[n] = rte_pktmbuf_alloc(net_pools.ind)))
+    while (n < ARRAY_LEN(hold) && (hold[n] = rte_pktmbuf_alloc(net_pools.ind)))
         n++;
     for (unsigned spare = 0; spare < 4; spare++) {
         if (spare)
