@@ -45,7 +45,7 @@ static int add_addr(struct iface_section *is, const struct ini_entry *e, const c
 static int read_vips6(struct iface_section *is)
 {
     const struct ini_entry *e = iface_find(is, "vip_addr6");
-    uint8_t plen;
+    uint8_t plen = 0;
 
     if (e == NULL)
         return 0;
@@ -70,7 +70,7 @@ static int read_vips6(struct iface_section *is)
 int iface_read_ipv6(struct iface_section *is)
 {
     const struct ini_entry *e = iface_find(is, "addr6"), *gw = iface_find(is, "gateway6");
-    uint8_t plen;
+    uint8_t plen = 0;
 
     if (read_plen(is, "prefix_len", &plen) != 0)
         return -1;

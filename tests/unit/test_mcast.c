@@ -69,7 +69,7 @@ static void tick(void)
 /* Sets the filter of a socket: 'I' or 'E', and the sources by letter, a being 10.0.0.0. */
 static void set(struct mcast_sub *sub, char mode, const char *sources)
 {
-    struct inaddr srcs[8], g = group4();
+    struct inaddr srcs[8] = {0}, g = group4();
     unsigned n = 0;
 
     for (; sources[n]; n++)
