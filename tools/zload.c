@@ -15,11 +15,12 @@
 
 #define TICK_NS 1000000ull
 #define DRAIN_NS NS_PER_SEC
+#define CLOSE_NS (NS_PER_SEC / 20) /* for the peer's side of closing, which nobody would answer later */
 #define DUE_MAX 256 /* requests sent between two looks at the network */
 
-enum phase { PHASE_WAIT, PHASE_OPEN, PHASE_WARMUP, PHASE_MEASURE, PHASE_DRAIN, PHASE_DONE };
+enum phase { PHASE_WAIT, PHASE_OPEN, PHASE_WARMUP, PHASE_MEASURE, PHASE_DRAIN, PHASE_CLOSE };
 
-static const char *const phase_names[] = {"waiting for the server", "opening", "warming up", "measuring", "draining", "done"};
+static const char *const phase_names[] = {"waiting for the server", "opening", "warming up", "measuring", "draining", "closing"};
 
 static struct load load;
 static enum phase phase;
@@ -83,7 +84,7 @@ static void window_begin(struct load *l)
     w->own = sys_own_cpu();
     w->server = sys_process_cpu(l->args.server_pid);
     steal_before = sys_steal();
-    w->begin_tsc = rte_rdtsc();
+    w->begin_tsc = turn_tsc = rte_rdtsc(); /* the turn under way counts from here */
     l->w = w;
 }
 
@@ -160,7 +161,6 @@ static void begin_draining(struct load *l)
 
 static void finish(struct load *l)
 {
-    phase = PHASE_DONE;
     l->unanswered = l->outstanding;
     if (l->n_windows != 0) {
         report_print(l, stdout);
@@ -168,9 +168,13 @@ static void finish(struct load *l)
     }
     if (report_errors(l) != 0 || l->n_windows == 0 || l->responses == 0)
         exit_status = 2;
+    if (l->n_windows == 0)
+        fprintf(stderr, "zload: ended before anything was measured\n");
     for (uint32_t i = 0; i < l->n_conns; i++)
         conn_end(l, &l->conn[i]);
-    ff_stop_run();
+    STAILQ_INIT(&l->soon);
+    STAILQ_INIT(&l->again);
+    enter(l, PHASE_CLOSE, CLOSE_NS);
 }
 
 static void wait_for_server(struct load *l)
@@ -232,7 +236,9 @@ static void step(struct load *l)
         if (l->outstanding == 0 || l->now_tsc >= phase_end_tsc)
             finish(l);
         break;
-    case PHASE_DONE:
+    case PHASE_CLOSE:
+        if (l->now_tsc >= phase_end_tsc)
+            ff_stop_run();
         break;
     }
     if (stop_asked && phase < PHASE_DRAIN)
@@ -282,8 +288,6 @@ static int turn(void *arg)
         tick_tsc = l->now_tsc + ns_to_tsc(l, TICK_NS);
         step(l);
         show_progress(l);
-        if (phase == PHASE_DONE)
-            return 0;
     }
     n = conn_events(l);
     conn_open_again(l);
