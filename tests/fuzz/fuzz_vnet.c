@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint64_t good = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    struct rte_mbuf m = {0};
+    struct rte_mbuf m;
     struct virtio_net_hdr h;
     uint16_t len;
 
@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(&h, data, sizeof(h));
     memcpy(&len, data + sizeof(h), sizeof(len));
+    memset(&m, 0, sizeof(m));
     m.pkt_len = len;
     tap_vnet_rx(&h, &m);
     Z_CHECK((m.ol_flags & ~(good | RTE_MBUF_F_RX_LRO)) == 0 && m.pkt_len == len && m.nb_segs == 0);

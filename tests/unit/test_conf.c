@@ -181,7 +181,7 @@ static void test_tap(void **state)
     expect_error(BASE "tap=t\ntap_addr=10.0.0.2/24\n",
                  "config.ini:8: [port0] tap_addr: found \"10.0.0.2/24\", expected addresses of the kernel's end, other than the port's own");
     expect_error(BASE "tap=t\ntap_addr=10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.9/8;10.0.0.10/8\n",
-                 "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.\""
+                 "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.\""
                  "..., expected at most 8 addresses");
 }
 
