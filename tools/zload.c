@@ -16,7 +16,7 @@
 #define TICK_NS 1000000ull
 #define DRAIN_NS NS_PER_SEC
 #define CLOSE_NS (NS_PER_SEC / 20) /* for the peer's side of closing, which nobody would answer later */
-#define DUE_MAX 256 /* requests sent between two looks at the network */
+#define DUE_MAX 256                /* requests sent between two looks at the network */
 
 enum phase { PHASE_WAIT, PHASE_OPEN, PHASE_WARMUP, PHASE_MEASURE, PHASE_DRAIN, PHASE_CLOSE };
 
@@ -144,17 +144,32 @@ static void begin_load(struct load *l)
     }
 }
 
+/* Open loop: what was due and is not sent, because the server, or this program, was behind. */
+static void count_unsent(struct load *l)
+{
+    uint64_t late, due = (uint64_t)(((unsigned __int128)(l->now_tsc - l->schedule_tsc) << 16) / l->period_tsc16) + 1;
+
+    if (due > l->due) {
+        l->unsent = due - l->due;
+        l->late_tsc = l->now_tsc - l->due_tsc;
+    }
+    for (uint32_t i = 0; i < l->n_conns; i++) {
+        const struct conn *c = &l->conn[i];
+
+        if (c->owed == 0)
+            continue;
+        l->unsent += c->owed;
+        late = l->now_tsc - load_due_tsc(l, c->next);
+        l->late_tsc = late > l->late_tsc ? late : l->late_tsc;
+    }
+}
+
 static void begin_draining(struct load *l)
 {
     if (phase == PHASE_MEASURE)
         window_end(l);
-    for (uint32_t i = 0; i < l->n_conns; i++) {
-        const struct conn *c = &l->conn[i];
-
-        if (l->open_loop && c->owed != 0 && l->now_tsc - load_due_tsc(l, c->next) > l->late_tsc)
-            l->late_tsc = l->now_tsc - load_due_tsc(l, c->next);
-        l->unsent += l->open_loop ? c->owed : 0;
-    }
+    if (l->open_loop && l->issue)
+        count_unsent(l);
     l->issue = false;
     enter(l, PHASE_DRAIN, DRAIN_NS);
 }

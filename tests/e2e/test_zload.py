@@ -94,10 +94,10 @@ def test_echo(lab):
                < 0.05 * r["requests_per_second"] * size + 20 * size, str(r))
     r = zload("--connections", 10, "--short", "--reset").good()
     expect(r["requests"] > 100 and abs(r["opened"] - r["requests"]) <= 2 * 10, f"a connection each, but for those at the ends: {r}")
-    # An open loop that the server can follow: the rate is the one asked for.
+    # An open loop: what was due is in the results, or said to be missing; some of it was due before they began.
     r = zload("--connections", 20, "--rate", 2000, "--duration", 2).good()
     due = 2000 * r["seconds"]
-    expect(0.95 * due <= r["requests"] + r["unsent"] + r["unanswered"] and r["requests"] <= due + 0.2 * 2000 + 20, str(r))
+    expect(due - 20 <= r["requests"] + r["unsent"] + r["unanswered"] <= due + 0.2 * 2000 + 20, f"{due} were due: {r}")
 
 
 def test_http(lab):
