@@ -83,7 +83,7 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
 static inline void ip_send(struct z_stack *s, struct ip_path *path, struct ipv4_hdr *h, const struct ip_out *o, struct rte_mbuf *m)
 {
     h->tos = o->tos;
-    h->ttl = o->ttl;
+    h->ttl = o->ttl >= 0 ? (uint8_t)o->ttl : s->conf.ttl;
     h->proto = o->proto;
     h->total_len = (uint16_t)(m->pkt_len + IPV4_HLEN);
     h->src = inaddr_to_v4(&o->src);

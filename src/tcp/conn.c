@@ -94,7 +94,7 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
 {
     *o = (struct tcp_user_opts){
         .ttl = c->ttl,
-        .hops = c->ttl,
+        .hops = IP_TTL_DEFAULT,
         .sndbuf_bytes = c->sndbuf_bytes,
         .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,

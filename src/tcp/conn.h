@@ -114,7 +114,8 @@ struct tcp_user_opts {
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
     bool v6only;                       /* IPV6_V6ONLY */
     uint8_t tos, ttl;                  /* of IPv4 packets, and */
-    uint8_t tclass, hops;              /* of IPv6 packets */
+    uint8_t tclass;                    /* of IPv6 packets */
+    int16_t hops;                      /* of IPv6 packets; IP_TTL_DEFAULT */
     uint16_t maxseg;
     uint32_t linger_s;
     uint32_t sndbuf_bytes, rcvbuf_bytes;
@@ -275,8 +276,9 @@ struct tcp_tw {
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
     uint16_t wnd; /* as on the wire */
-    uint8_t wscale, tos, ttl;
+    uint8_t wscale, tos;
     bool ts_on;
+    int16_t ttl;
 };
 
 static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
@@ -320,9 +322,9 @@ int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int 
 
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
-int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct tcp_conn *tc, int name, int v);
 int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name);
-int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
+int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
