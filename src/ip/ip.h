@@ -49,6 +49,7 @@ struct ip_out {
     struct inaddr src, dst;
     uint8_t proto, tos; /* of IPv6: the first next header, traffic class */
     bool df;
+    bool more;     /* the next packet is of the same datagram, of which this is a fragment */
     int16_t ttl;   /* of IPv6: hop limit; IP_TTL_DEFAULT */
     uint32_t flow; /* IPv6: flow label (RFC 6437) */
 };

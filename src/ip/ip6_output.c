@@ -53,5 +53,5 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV6, m);
     else
-        path->neigh = nd_output(s, path->nif, &path->next_hop, m);
+        path->neigh = nd_output(s, path->nif, &path->next_hop, m, o->more);
 }

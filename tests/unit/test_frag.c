@@ -443,6 +443,80 @@ static void cutting_without_buffers(void **state)
         rte_pktmbuf_free(hold[--n]);
 }
 
+/* The frames of one datagram and no others; returns how many. */
+static unsigned one_datagram(uint16_t *id)
+{
+    uint32_t bytes = 0;
+    unsigned n = 0;
+    struct net_out o;
+
+    do {
+        assert_true(net_take(&o));
+        assert_int_equal(o.eth.type, ETH_TYPE_IPV4);
+        assert_int_equal(o.ip.frag_off, bytes);
+        if (n == 0)
+            *id = o.ip.id;
+        assert_int_equal(o.ip.id, *id);
+        bytes += o.l4_bytes;
+        n++;
+    } while (o.ip.mf);
+    return n;
+}
+
+/* For a neighbour that is being asked for: all fragments of a datagram wait, or none. */
+static void fragments_wait_together(void **state)
+{
+    struct ip_path path = {0};
+    uint16_t id[2], small;
+    struct net_out o;
+
+    (void)state;
+    S->neigh->conf.queue_limit = 3;
+    send_big(dgram(BIG), 100); /* four */
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1);
+    assert_true(net_take(&o)); /* the next one shall find the answer */
+    assert_int_equal(o.arp.tpa, NET_PEER);
+    assert_false(net_take(&o));
+    S->neigh->conf.queue_limit = 9;
+    for (unsigned i = 0; i < 3; i++)
+        send_big(dgram(BIG), 100);
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 4); /* the first one, whole */
+    assert_int_equal(net_send(&path, NET_PEER, IPPROTO_UDP_, l4, 100, false), 0);
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 4);
+    assert_int_equal(net_send(&path, NET_PEER, IPPROTO_UDP_, l4, 100, false), 0); /* one packet costs a datagram */
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 8);
+    assert_false(net_take(&o));
+    net_inject_arp(ARP_REPLY, net_peer_mac, NET_PEER, NET_US);
+    assert_int_equal(one_datagram(&id[0]), 4);
+    assert_int_equal(one_datagram(&small), 1);
+    assert_int_equal(one_datagram(&small), 1);
+    assert_false(net_take(&o));
+    send_big(dgram(BIG), 100);
+    assert_int_equal(one_datagram(&id[1]), 4);
+    assert_int_not_equal(id[0], id[1]);
+}
+
+/* Memory for the queue is there for all of them, or the datagram does not wait. */
+static void fragments_wait_together_without_memory(void **state)
+{
+    struct net_out o;
+
+    (void)state;
+    S->neigh->conf.queue_limit = 30;
+    for (unsigned i = 0; i < 4; i++) { /* 4, 8, then the ring must grow */
+        S->arena.fail_after = i == 2;
+        send_big(dgram(BIG), 100);
+        S->arena.fail_after = 0;
+        assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), i >= 2);
+    }
+    assert_true(net_take(&o));
+    assert_int_equal(o.eth.type, ETH_TYPE_ARP);
+    net_inject_arp(ARP_REPLY, net_peer_mac, NET_PEER, NET_US);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(one_datagram(&(uint16_t){0}), 4);
+    assert_false(net_take(&o));
+}
+
 static void a_large_echo(void **state)
 {
     unsigned frames;
@@ -509,6 +583,8 @@ int main(void)
         NET_TEST(random_streams),
         NET_TEST(our_packets_are_cut),
         NET_TEST(cutting_without_buffers),
+        NET_TEST(fragments_wait_together),
+        NET_TEST(fragments_wait_together_without_memory),
         NET_TEST(a_large_echo),
         NET_TEST(a_large_datagram_to_ourselves),
     };

@@ -148,6 +148,35 @@ static void a_split_header_in_external_memory(void **state)
     assert_memory_equal(net_seen.data, l4, 100);
 }
 
+/* As for IPv4: tests/unit/test_frag.c. */
+static void fragments_wait_together6(void **state)
+{
+    struct inaddr other = peer6;
+    struct ip_out o = {.src = us6, .proto = IPPROTO_UDP_, .ttl = 9};
+    struct ip_path path = {0};
+    unsigned frames = 0;
+    uint8_t b[2048];
+
+    (void)state;
+    other.b[15] = 3;
+    o.dst = other;
+    assert_int_equal(ip_path_lookup(S, &path, NULL, &other, false), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        struct rte_mbuf *m = pkt_alloc_app(S, 4000); /* three frames */
+
+        m->data_len = 4000;
+        m->pkt_len = 4000;
+        S->neigh->conf.queue_limit = i == 0 ? 2 : 5;
+        ip_output(S, &path, &o, m);
+        assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), i == 0 ? 1 : i == 1 ? 1 : 4);
+    }
+    assert_int_equal(take6(b), 0);
+    neigh_send_parked(S, &net_nif[0], neigh_learn(S->neigh, 0, &other, net_peer_mac, false, S->now_ns));
+    for (; take6(b) != 0; frames++)
+        assert_int_equal((b[42] << 8 | b[43]) & 0xfff8, frames * 1448);
+    assert_int_equal(frames, 3);
+}
+
 /* The error that came back for a fragment. */
 static void expect_error6(uint8_t type, uint8_t code, uint32_t pointer)
 {
@@ -221,6 +250,7 @@ int main(void)
         TEST6(a_large_echo6),
         TEST6(headers_in_external_memory),
         TEST6(a_split_header_in_external_memory),
+        TEST6(fragments_wait_together6),
         TEST6(bad_fragments6),
         TEST6(time_runs_out6),
         TEST6(atomic_fragments),
