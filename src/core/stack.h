@@ -102,7 +102,7 @@ int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
 unsigned stack_input(struct z_stack *s, uint64_t now_ns);
 unsigned stack_output(struct z_stack *s, uint64_t now_ns);
 
-/* Hands queued frames to the ports now; what their rings do not take stays. Returns how many went. */
+/* Hands queued frames to the ports now, at most so many; what their rings do not take stays. Returns how many went. */
 unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */
