@@ -279,8 +279,10 @@ unsigned stack_flush(struct z_stack *s)
     unsigned n = 0;
 
     for (unsigned i = 0; i < s->n_netifs; i++)
-        n += transmit(s->netif[i]);
-    udp_tx_resume(s);
+        if (txq_count(&s->netif[i]->txq) > 0)
+            n += transmit(s->netif[i]);
+    if (unlikely(s->udp.tx_blocked != NULL))
+        udp_tx_resume(s);
     return n;
 }
 

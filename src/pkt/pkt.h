@@ -77,8 +77,19 @@ static inline bool pkt_is_shared(struct rte_mbuf *m)
     return __atomic_load_n(&pkt_meta(m)->extra_refs, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* Of a buffer with several holders: true when they have become none. */
+bool pkt_unref_shared(struct pkt_meta *meta);
+
 /* Drops one holder of this segment (not of m->next); the last one frees it. Any thread. m may not be used after. */
-void pkt_unref(struct rte_mbuf *m);
+static inline void pkt_unref(struct rte_mbuf *m)
+{
+    struct pkt_meta *meta = pkt_meta(m);
+
+    if (unlikely(__atomic_load_n(&meta->extra_refs, __ATOMIC_ACQUIRE) != 0) && !pkt_unref_shared(meta))
+        return;
+    meta->flags = 0;
+    rte_pktmbuf_free_seg(m);
+}
 
 /* Drops one holder of every segment of the chain. NULL is allowed. */
 void pkt_unref_chain(struct rte_mbuf *m);
@@ -101,11 +112,16 @@ static inline uint32_t pkt_truesize(const struct rte_mbuf *m)
 /* Counts, traces and frees a packet (the whole chain). The only way to drop. */
 void pkt_drop(struct z_stack *s, struct rte_mbuf *m /* consumed */, enum ctr reason);
 
+struct rte_mbuf *pkt_pullup_spanning(struct z_stack *s, struct rte_mbuf *m, uint32_t n); /* they span several segments */
+
 /*
  * Makes the first n bytes of the packet contiguous (n <= PKT_HDR_ROOM). Returns the packet, whose head may be another
  * mbuf; NULL when it is shorter than n or has no room or no buffer is free: then the packet was dropped and counted.
  */
-struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m /* consumed */, uint32_t n);
+static inline struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m /* consumed */, uint32_t n)
+{
+    return likely(m->data_len >= n) ? m : pkt_pullup_spanning(s, m, n);
+}
 
 /* Cuts n bytes from the head of a received chain: segments that become empty are freed. NULL when nothing remains. */
 struct rte_mbuf *pkt_trim_head(struct rte_mbuf *m /* consumed */, uint32_t n);

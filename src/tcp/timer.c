@@ -297,6 +297,8 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
         tc->deadline_ns[i] = 0;
         fire(s, tc, (enum tcp_timer_id)i);
     }
+    /* what was sent has armed this timer: it comes by after the last of it, and what only those need who send is given back */
+    sndq_trim(&tc->sndq, &s->arena);
     next = earliest(tc);
     if (next != NS_NEVER)
         wheel_arm(&s->wheel, &tc->timer, next);
