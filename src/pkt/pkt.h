@@ -98,6 +98,12 @@ static inline uint32_t pkt_truesize(const struct rte_mbuf *m)
     return RTE_MBUF_DIRECT(m) ? head + m->buf_len : head + m->data_len;
 }
 
+/* Payload of each of the segments that a received frame was merged of, the last may have less; 0: it is not a merged one. */
+static inline uint32_t pkt_merged_of(const struct rte_mbuf *m)
+{
+    return unlikely((m->ol_flags & RTE_MBUF_F_RX_LRO) != 0) ? m->tso_segsz : 0;
+}
+
 /* Counts, traces and frees a packet (the whole chain). The only way to drop. */
 void pkt_drop(struct z_stack *s, struct rte_mbuf *m /* consumed */, enum ctr reason);
 
