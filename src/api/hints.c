@@ -11,8 +11,6 @@
 
 #define BAD_CKSUMS 16u /* a few are noise on the wire; a peer with offload on makes nothing else */
 
-static struct mon_limits limits;
-
 static void say(void *arg, const char *line)
 {
     (void)arg;
@@ -59,9 +57,9 @@ static void network(const struct z_stack *s)
     }
 }
 
-void api_hints(const struct z_stack *s)
+void api_hints(struct api_core *c)
 {
-    network(s);
-    mon_limits_check(&limits, s, say, NULL);
-    api.hints_at_ns = limits.next_ns;
+    network(c->stack);
+    mon_limits_check(&c->limits, c->stack, say, NULL);
+    c->hints_at_ns = c->limits.next_ns;
 }

@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "api/args.h"
+#include "base/bigtab.h"
 #include "port/eal.h"
 #include "port/ethdev.h"
 #pragma GCC visibility push(default)
@@ -19,7 +20,9 @@
 
 #include "base/poison.h"
 
-struct api_runtime api;
+struct api_process api;
+static struct api_core nobody; /* its owner is none */
+__thread struct api_core *api_here __attribute__((tls_model("initial-exec"))) = &nobody;
 __thread char api_self __attribute__((tls_model("initial-exec")));
 
 struct rte_mempool *ff_pktmbuf_pool[RTE_MAX_NUMA_NODES];
@@ -189,37 +192,51 @@ static void size_rx_buffers(struct stack_conf *sc)
         stack_conf_shares(sc);
 }
 
+/* On the thread that shall own it. */
+static struct api_core *make_core(const struct stack_conf *conf)
+{
+    struct api_core *c = bigtab_alloc(1, sizeof(*c));
+    struct z_stack *s;
+    int r;
+
+    s = stack_create(conf, "zstack", port_clock_ns(), &r);
+    if (s == NULL || c == NULL)
+        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
+            "hugepages",
+            strerror(s == NULL ? -r : ENOMEM));
+    s->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
+    for (unsigned i = 0; i < api.conf.n_ports; i++)
+        add_port(s, &api.conf.port[i]);
+    r = api_core_init(c, s);
+    if (r != 0)
+        die("no memory for the queue of returned buffers: %s", strerror(-r));
+    api.core[api.n_cores++] = c;
+    api_core_own(c);
+    return c;
+}
+
 /* On the thread that shall own the stack: EAL makes its caller the main core. */
 static void start(void)
 {
+    struct api_core *first;
     char err[512];
     int r;
 
-    if (sched_getaffinity(0, sizeof(api.cores), &api.cores) != 0)
-        CPU_ZERO(&api.cores);
+    if (sched_getaffinity(0, sizeof(api.cpus), &api.cpus) != 0)
+        CPU_ZERO(&api.cpus);
     if (port_eal_init(api.conf.eal_argc, api.conf.eal_argv, err, sizeof(err)) != 0)
         die("%s", err);
     r = pkt_init();
     if (r != 0)
         die("cannot register the buffers' dynamic field: %s", strerror(-r));
     size_rx_buffers(&api.conf.stack);
-    api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
-    if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
-            "hugepages",
-            strerror(-r));
-    api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
-    for (unsigned i = 0; i < api.conf.n_ports; i++)
-        add_port(api.stack, &api.conf.port[i]);
-    r = zc_return_init();
-    if (r != 0)
-        die("no memory for the queue of returned buffers: %s", strerror(-r));
+    first = make_core(&api.conf.stack);
     for (unsigned i = 0; i < RTE_MAX_NUMA_NODES; i++)
-        ff_pktmbuf_pool[i] = api.stack->pools.app[0];
+        ff_pktmbuf_pool[i] = first->stack->pools.app[0];
     r = api_exit_init();
     if (r != 0)
         die("cannot register the exit handlers: %s", strerror(-r));
-    api_own_here();
+    __atomic_store_n(&first->looping, api.has_thread, __ATOMIC_RELAXED);
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
 }
 
@@ -233,12 +250,12 @@ static void *thread_start(void *arg)
 
 static void start_thread(void)
 {
-    int r = pthread_create(&api.thread, NULL, thread_start, NULL);
+    int r;
 
+    api.has_thread = true;
+    r = pthread_create(&api.thread, NULL, thread_start, NULL);
     if (r != 0)
         die("poll_thread: cannot start the thread: %s", strerror(r));
-    api.has_thread = true;
-    __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     while (api_get_state() == API_NEW)
         port_wait(NULL, NS_PER_MS);
 }

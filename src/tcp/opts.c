@@ -50,8 +50,8 @@ uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
-    if (tc->opt.maxseg != 0)
-        mss = MIN(mss, (uint32_t)tc->opt.maxseg);
+    if (tc->opt->maxseg != 0)
+        mss = MIN(mss, (uint32_t)tc->opt->maxseg);
     return MIN(mss, (uint32_t)tc->peer_mss);
 }
 
