@@ -36,7 +36,7 @@ static void say_duplicate(const struct z_stack *s)
 
 static void network(const struct z_stack *s)
 {
-    static bool conflict, duplicate, cksum;
+    static bool conflict, duplicate, cksum, down;
 
     if (s->ctr.v[CTR_ARP_CONFLICT] != 0 && !conflict) {
         conflict = true;
@@ -54,6 +54,13 @@ static void network(const struct z_stack *s)
               "of "
               "the link\n",
               stderr);
+    }
+    if (s->ctr.v[CTR_TX_LINK_DOWN] != 0 && !down) {
+        down = true;
+        fputs(
+            "zstack: frames are lost, for the interface of a tap= port is down or was removed: run ip link set INTERFACE up, or start this "
+            "program again\n",
+            stderr);
     }
 }
 

@@ -14,6 +14,7 @@
 #include "base/bigtab.h"
 #include "port/eal.h"
 #include "port/ethdev.h"
+#include "port/tap.h"
 #pragma GCC visibility push(default)
 #include "zstack/ff_veth.h"
 #pragma GCC visibility pop
@@ -137,13 +138,13 @@ static void add_addrs(struct z_stack *s, struct netif *nif, const struct conf_po
         add_route(s, nif, cp, &cp->route[i]);
 }
 
-static void add_vlans(struct z_stack *s, struct netif *parent)
+static void add_vlans(struct z_stack *s, struct netif *parent, const struct conf_port *cp)
 {
     for (unsigned i = 0; i < api.conf.n_vlans; i++) {
         const struct conf_port *cv = &api.conf.vlan[i];
         struct netif *nif;
 
-        if (cv->port_id != parent->port->id)
+        if (cv->port_id != cp->port_id)
             continue;
         nif = stack_add_vlan(s, parent, cv->vid, cv->if_name);
         if (nif == NULL)
@@ -152,20 +153,48 @@ static void add_vlans(struct z_stack *s, struct netif *parent)
     }
 }
 
-static void add_port(struct z_stack *s, const struct conf_port *cp)
+static struct port *open_ethdev(const struct z_stack *s, const struct conf_port *cp, char *err, size_t n)
 {
     struct port_ethdev_conf pc = {
         .port_id = cp->port_id,
         .mtu = cp->mtu,
         .promiscuous = api.conf.promiscuous,
         .no_tx_cksum = api.conf.tx_csum_skip,
+        .no_rx_cksum = api.conf.rx_csum_skip,
+        .no_tso = !api.conf.tso,
+        .no_lro = !api.conf.lro,
+        .force_offload = cp->force_offload,
         .vlan_strip = api.conf.vlan_strip,
         .rx_interrupt = api.conf.idle_sleep_us != 0,
         .rx_pool = s->pools.rx,
         .linear_pool = s->pools.app[1],
     };
+
+    return port_ethdev_open(&pc, err, n);
+}
+
+static struct port *open_tap(const struct z_stack *s, const struct conf_port *cp, char *err, size_t n)
+{
+    struct port_tap_addr addr[CONF_MAX_TAP_ADDRS];
+    struct port_tap_conf pc = {
+        .name = cp->tap,
+        .mtu = cp->mtu,
+        .n_addrs = cp->n_tap_addrs,
+        .addr = addr,
+        .no_tx_cksum = api.conf.tx_csum_skip,
+        .rx_pool = s->pools.rx,
+        .linear_pool = s->pools.app[1],
+    };
+
+    for (unsigned i = 0; i < cp->n_tap_addrs; i++)
+        addr[i] = (struct port_tap_addr){.addr = cp->tap_addr[i].addr, .plen = cp->tap_addr[i].plen};
+    return port_tap_open(&pc, err, n);
+}
+
+static void add_port(struct z_stack *s, const struct conf_port *cp)
+{
     char err[256];
-    struct port *p = port_ethdev_open(&pc, err, sizeof(err));
+    struct port *p = cp->tap[0] != '\0' ? open_tap(s, cp, err, sizeof(err)) : open_ethdev(s, cp, err, sizeof(err));
     struct netif *nif;
 
     if (p == NULL)
@@ -175,7 +204,7 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
     if (nif == NULL)
         die("[port%u]: more ports than the %d a stack can have", cp->port_id, STACK_MAX_NETIFS);
     add_addrs(s, nif, cp);
-    add_vlans(s, nif);
+    add_vlans(s, nif, cp);
 }
 
 /* Receive buffers must hold what every port delivers. */
@@ -186,6 +215,8 @@ static void size_rx_buffers(struct stack_conf *sc)
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
         const struct conf_port *cp = &api.conf.port[i];
 
+        if (cp->tap[0] != '\0') /* fills chains of any size */
+            continue;
         sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
     }
     if (sc->pools.rx_room_bytes != before)
