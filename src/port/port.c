@@ -57,9 +57,16 @@ static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t *l4_len)
     uint64_t cut = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
     struct rte_ipv6_hdr v6;
 
-    if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0) {
-        *l4_len = rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length) - (uint32_t)m->l3_len;
-        return rte_ipv4_phdr_cksum(ip, cut);
+    if (likely((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0)) {
+        const struct rte_ipv4_hdr *v4 = ip;
+        uint64_t sum = (uint64_t)v4->src_addr + v4->dst_addr;
+
+        *l4_len = rte_be_to_cpu_16(v4->total_length) - (uint32_t)m->l3_len;
+        sum += rte_cpu_to_be_16(v4->next_proto_id);
+        sum += cut != 0 ? 0 : rte_cpu_to_be_16((uint16_t)*l4_len);
+        sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+        sum = (sum & 0xffff) + (sum >> 16);
+        return (uint16_t)((sum & 0xffff) + (sum >> 16));
     }
     /* extension headers count as payload there, but not here; and it is the transport's number that is summed (RFC 8200 8.1) */
     memcpy(&v6, ip, sizeof(v6));

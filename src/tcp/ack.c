@@ -9,6 +9,7 @@
 
 static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
 {
+    uint32_t round = 2u * MAX(tc->smss, 1u), flight = tcp_in_flight(tc);
     struct rtt_conf rc;
     uint64_t sample;
 
@@ -27,7 +28,7 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
         return;
     }
     tcp_rtt_conf(s, &rc);
-    rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on ? MAX(tcp_in_flight(tc) / (2u * MAX(tc->smss, 1u)), 1u) : 1);
+    rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1);
 }
 
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
@@ -202,7 +203,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     }
     if (seq_gt(g->h.ack, tc->snd_una)) {
         acked = g->h.ack - tc->snd_una;
-        if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        if (unlikely(seq_lt(tc->snd_una, tc->rtx_high) || tc->undo.on) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
             f.ecr_known = true;
             sa.echo_latest_ns = echo_latest_ns(s, tc, g->o.ts_ecr);
         }

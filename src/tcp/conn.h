@@ -185,6 +185,7 @@ struct tcp_conn {
     bool paced;                /* new data leaves at the pacing rate */
     bool in_cwr;               /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;          /* snd_nxt at entry */
+    uint32_t rtx_high;         /* snd_nxt at the last retransmission: nothing beyond was sent twice */
     uint32_t cwr_end;          /* snd_nxt at the reduction */
     uint32_t tlp_end;          /* TLP.end_seq */
     struct rack rack;

@@ -22,6 +22,7 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
 void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
 {
     tc->total_retrans++;
+    tc->rtx_high = tc->snd_nxt;
     undo_retransmitted(&tc->undo, len);
     if (tc->ca == TCP_CA_RECOVERY)
         prr_sent(&tc->prr, len);

@@ -164,6 +164,29 @@ void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const stru
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
+/*
+ * The header of a segment after the handshake: nearly always with a timestamp alone, or without options. h gets its length here.
+ */
+static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, struct tcp_hdr *h, uint32_t len)
+{
+    uint8_t *p;
+
+    if (unlikely(tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))) {
+        struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
+
+        add_sack(s, tc, &o, len);
+        tcp_push_header(m, h, &o);
+        return;
+    }
+    h->hlen = (uint8_t)(tc->ts_on ? TCP_HLEN + TCP_TS_ONLY_LEN : TCP_HLEN);
+    p = pkt_push(m, h->hlen);
+    tcp_hdr_build(p, h);
+    if (tc->ts_on)
+        tcp_opts_build_ts_only(p + TCP_HLEN, tcp_ts_now(s, tc), tc->ts_recent);
+    m->l4_len = h->hlen;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+}
+
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt->ttl, .tos = tc->opt->tos};
@@ -209,7 +232,6 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
 int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t seg_bytes, uint8_t flags)
 {
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
-    struct tcp_opts o;
     struct rte_mbuf *m;
     uint8_t ecn = 0;
 
@@ -220,20 +242,11 @@ int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_
     m = frame_payload(s, tc, seq, len);
     if (m == NULL)
         return -ENOBUFS;
-    o.has_mss = o.has_ws = o.sack_ok = o.has_tfo = false;
-    o.n_sack = 0;
-    o.has_ts = tc->ts_on;
-    if (tc->ts_on) {
-        o.ts_val = tcp_ts_now(s, tc);
-        o.ts_ecr = tc->ts_recent;
-    }
-    if (tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))
-        add_sack(s, tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
     if (unlikely(tc->ecn_echo_ok))
         ecn = tcp_ecn_mark(s, tc, &h, len);
-    tcp_push_header(m, &h, &o);
+    push_usual_header(s, tc, m, &h, len);
     if (len > seg_bytes)
         ask_to_cut(s, m, len, seg_bytes);
     ack_sent(tc);

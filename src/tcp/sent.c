@@ -83,6 +83,12 @@ void sent_clear(struct sent_map *sm, struct arena *a)
     *sm = (struct sent_map){.lost_total = sm->lost_total};
 }
 
+void sent_trim(struct sent_map *sm, struct arena *a)
+{
+    if (sm->n == 0)
+        sent_clear(sm, a);
+}
+
 /* A link into the old ring, for a ring that begins with the first record. */
 static uint16_t moved_link(const struct sent_map *sm, uint16_t link)
 {
@@ -223,7 +229,8 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
         sm->n--;
     }
     if (sm->n == 0) {
-        sent_clear(sm, a);
+        if (sm->cap > SENT_CAP_MIN)
+            sent_clear(sm, a);
         return;
     }
     struct sent_rec *r = rec(sm, 0);

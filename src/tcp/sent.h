@@ -1,7 +1,7 @@
 /*
  * Sent map: one record per transmitted frame (of one segment or several), in sequence order from snd_una to snd_nxt, with the scoreboard of
  * RFC 6675 and the order of transmission that RFC 8985 needs. A mechanism: knows sequence numbers and times, not connections. SYN and FIN
- * occupy sequence numbers like data. Absent (no memory) while nothing is in flight.
+ * occupy sequence numbers like data. While nothing is in flight it keeps at most its smallest ring, until it is trimmed.
  *
  * A record is in one of three places, told by its flags:
  *
@@ -43,7 +43,7 @@ struct sent_list {
 };
 
 struct sent_map {
-    struct sent_rec *ring; /* NULL while empty */
+    struct sent_rec *ring; /* NULL while cap is 0 */
     uint32_t cap, head, n;
     uint32_t sacked_bytes, n_sacked; /* in records that are SENT_SACKED */
     uint32_t lost_bytes;             /* in records that are SENT_LOST */
@@ -54,6 +54,7 @@ struct sent_map {
 };
 
 void sent_clear(struct sent_map *sm, struct arena *a);
+void sent_trim(struct sent_map *sm, struct arena *a); /* gives the memory of an empty map back */
 
 /* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. Time does not go back. */
 int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit);

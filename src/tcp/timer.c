@@ -299,6 +299,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     }
     /* what was sent has armed this timer: it comes by after the last of it, and what only those need who send is given back */
     sndq_trim(&tc->sndq, &s->arena);
+    sent_trim(&tc->sent, &s->arena);
     next = earliest(tc);
     if (next != NS_NEVER)
         wheel_arm(&s->wheel, &tc->timer, next);

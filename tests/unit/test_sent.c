@@ -109,6 +109,14 @@ static void no_memory_while_empty(void **state)
     assert_int_equal(arena.used_bytes, 4 * sizeof(struct sent_rec));
     a = ack(300);
     assert_int_equal(a.newly_acked, 300);
+    assert_int_equal(arena.used_bytes, 4 * sizeof(struct sent_rec)); /* for the next frame; more than that goes at once */
+    sent_trim(&sm, &arena);
+    assert_int_equal(arena.used_bytes, 0);
+    assert_null(sm.ring);
+    fill(5);
+    sent_trim(&sm, &arena);
+    assert_int_equal(sm.n, 5);
+    a = ack(500);
     assert_int_equal(arena.used_bytes, 0);
     assert_null(sm.ring);
 }
