@@ -230,7 +230,7 @@ static void fresh_meta(struct rte_mbuf *m)
         pkt_meta(m)->flags = 0;
 }
 
-static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
+static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
     uint16_t n = port_rx(nif->port, m, burst);
@@ -244,7 +244,7 @@ static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t bur
     return n;
 }
 
-static unsigned receive(struct z_stack *s, struct netif *nif)
+static inline unsigned receive(struct z_stack *s, struct netif *nif)
 {
     uint16_t burst = (uint16_t)MIN(s->conf.burst, BURST_MAX);
     unsigned n = 0, got;
@@ -256,7 +256,7 @@ static unsigned receive(struct z_stack *s, struct netif *nif)
     return n;
 }
 
-static unsigned transmit(struct netif *nif)
+static inline unsigned transmit(struct netif *nif)
 {
     struct txq *q = &nif->txq;
     unsigned sent = 0;
@@ -301,7 +301,7 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     return n;
 }
 
-static void timers(struct z_stack *s)
+static void expired_timers(struct z_stack *s)
 {
     struct wheel_node *n;
 
@@ -346,7 +346,8 @@ static void timers(struct z_stack *s)
 unsigned stack_output(struct z_stack *s, uint64_t now_ns)
 {
     s->now_ns = now_ns;
-    timers(s);
+    if (wheel_turns(&s->wheel, now_ns)) /* not in most turns: a tick is longer than one */
+        expired_timers(s);
     tcp_output_pending(s);
     return stack_flush(s);
 }

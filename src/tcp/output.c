@@ -147,6 +147,9 @@ static bool next_new(const struct z_stack *s, struct tcp_conn *tc, uint32_t mss,
     uint32_t n = MIN(MIN(avail, mss), wnd);
     bool full, last;
 
+    if (avail == 0 && (!tc->fin_queued || tc->fin_sent)) /* nothing more */
+        return false;
+
     if (n > cwnd) { /* not a part of it: it would be a small segment */
         tc->cwnd_limited = true;
         return false;
