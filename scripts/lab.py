@@ -216,8 +216,8 @@ def stop(child, timeout=10):
     return child.returncode
 
 
-def wait_port(lab, child, port, timeout=15):
-    """Waits until the server answers on the port."""
+def wait_port(lab, child, port, timeout=15, address=SERVER_IP):
+    """Waits until the server answers on the port, as seen from the kernel's side."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if child.poll() is not None:
@@ -226,7 +226,7 @@ def wait_port(lab, child, port, timeout=15):
             s = socket.socket()
         s.settimeout(0.5)
         try:
-            s.connect((SERVER_IP, port))
+            s.connect((address, port))
             return
         except OSError:
             time.sleep(0.05)
@@ -235,15 +235,21 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
-    """config.ini of a stack on the stack side."""
+AF_PACKET = f"net_af_packet0,iface={STACK_IF},qdisc_bypass=1"
+AF_XDP = f"net_af_xdp0,iface={STACK_IF},busy_budget=0"
+
+
+def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=(), device=AF_PACKET, address=SERVER_IP, gateway=CLIENT_IP):
+    """config.ini of a stack with one port; without a device port0 says what it is."""
     lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
     if huge:
         lines += ["no_huge=0", "extra_eal_args=--in-memory"]
     else:
         lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
-    lines += [*dpdk, "[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
-              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}", *port0]
+    lines += dpdk
+    if device:
+        lines += ["[vdev0]", f"devargs={device}"]
+    lines += ["[port0]", f"addr={address}", "netmask=255.255.255.0", *([f"gateway={gateway}"] if gateway else []), *port0]
     if zstack:
         lines += ["[zstack]", *zstack]
     with open(path, "w", encoding="utf-8") as f:
