@@ -155,6 +155,12 @@ class Lab:
             self.call(side, "ip", "link", "set", name, "up")
             self.call(side, "ip", "link", "set", "lo", "up")
 
+    def offloads(self, on):
+        """Of both ends of the pair: the kernel at its best when both ends are its own."""
+        state = "on" if on else "off"
+        for side, name in (("stack", STACK_IF), ("kernel", CLIENT_IF)):
+            self.call(side, "ethtool", "-K", name, "tx", state, "tso", state, "gso", state, "gro", state)
+
     def kernel_ip6(self):
         """IPv6 on the kernel's side: CLIENT_IP6/64 and a link-local address, usable at once."""
         self.call("kernel", "sh", "-c", f"cd /proc/sys/net/ipv6/conf/{CLIENT_IF} && echo 0 >accept_dad && echo 0 >disable_ipv6")
