@@ -28,20 +28,23 @@ import lab as labs  # noqa: E402
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(results.ROOT, "build/release")
 SERVER, CLIENT = "10.79.0.2", "10.79.0.1"
 COLUMNS = ["link", "workload", "connections", "load", "repetition", "requests_per_second", "gbit_per_second", "p50_us", "p99_us", "p99_9_us",
-           "server_cycles", "client_cycles", "client_busy", "server_idle_polls", "stolen", "unsent"]
+           "server_cycles", "client_cycles", "client_busy", "client_batch", "server_idle_polls", "stolen", "unsent"]
 
 
 class Link:
-    """Devices of the server and of the client, and which of them makes the socket and must be there first."""
+    """Devices of the server, which makes the socket and is there first, and of the client."""
 
-    def __init__(self, server, client, client_first=False, dpdk=()):
-        self.server, self.client, self.client_first, self.dpdk = server, client, client_first, dpdk
+    def __init__(self, server, client, server_port=(), frame=(1514,)):
+        self.server, self.client, self.server_port = server, client, server_port
+        self.frame = frame  # of the ceiling one way: its pieces
 
 
 LINKS = {
     "memif": Link("net_memif0,role=server,id=0,socket={tmp}/link.sock,socket-abstract=no",
                   "net_memif0,role=client,id=0,socket={tmp}/link.sock,socket-abstract=no"),
     "vhost": Link("net_vhost0,iface={tmp}/link.sock,queues=1", "net_virtio_user0,path={tmp}/link.sock,queues=1,queue_size=256"),
+    "vhost, TSO": Link("net_vhost0,iface={tmp}/link.sock,queues=1,tso=1", "net_virtio_user0,path={tmp}/link.sock,queues=1,queue_size=256",
+                       server_port=("force_offload=1",), frame=(2048,) * 31),
 }
 # What is run: server, its arguments, zload's.
 WORKLOADS = {
@@ -88,10 +91,11 @@ class Bench:
         try:
             # a vhost end maps what virtio_user has, in few pieces: all at the start, in one file
             memory = ["memory=160", "extra_eal_args=--in-memory --single-file-segments"] if self.huge else []
-            devices = {"server": (link.server, self.server_core, SERVER), "client": (link.client, self.client_core, CLIENT)}
+            devices = {"server": (link.server, self.server_core, SERVER, link.server_port),
+                       "client": (link.client, self.client_core, CLIENT, ())}
             conf = {name: labs.write_config(os.path.join(tmp, name + ".ini"), huge=self.huge, core=core, device=device.format(tmp=tmp),
-                                            address=address, gateway=None, dpdk=["log_level=4", *memory, *link.dpdk])
-                    for name, (device, core, address) in devices.items()}
+                                            address=address, gateway=None, dpdk=["log_level=4", *memory], port0=port0)
+                    for name, (device, core, address, port0) in devices.items()}
             with open(os.path.join(tmp, "server.log"), "w", encoding="utf-8") as log:
                 server = start([os.path.join(BUILD, program), "--conf", conf["server"], "--", *arguments], self.server_core,
                                stdout=log, stderr=log)
@@ -107,7 +111,7 @@ class Bench:
         """zload's results, and the share of the server's polls that found nothing."""
         o = self.o
         program, arguments, target = WORKLOADS[workload]
-        windows = ["--windows", "5", "--duration", f"{5 * o.seconds}", "--rate", f"{rate:.0f}"] if rate else ["--duration", f"{o.seconds}"]
+        windows = ["--windows", "5", "--duration", f"{5 * min(o.seconds, 1)}", "--rate", f"{rate:.0f}"] if rate else ["--duration", f"{o.seconds}"]
         with self.pair(LINKS[link_name], program, arguments) as (server, zload, log):
             done = start([*zload, "--format", "json", "--connections", connections, "--warmup", "0.5", "--server-pid", server.pid, *windows,
                           *target], self.client_core, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -132,7 +136,7 @@ class Bench:
                      requests_per_second=r["requests_per_second"], gbit_per_second=r["received_mb_per_second"] * 8 / 1000,
                      p50_us=of_windows("p50_us"), p99_us=of_windows("p99_us"), p99_9_us=of_windows("p99_9_us"),
                      server_cycles=r["server_cycles_per_request"], client_cycles=r["client_cycles_per_request"],
-                     client_busy=r["client_busy"], server_idle_polls=idle, stolen=r["stolen"], unsent=r["unsent"])
+                     client_busy=r["client_busy"], client_batch=r["client_batch"], server_idle_polls=idle, stolen=r["stolen"], unsent=r["unsent"])
         self.tell(f"{link_name}, {workload}, {connections} connections, {load} load: {r['requests_per_second']:.0f} requests/s, "
                   f"p50 {of_windows('p50_us'):.1f} us, p99 {of_windows('p99_us'):.1f} us, client busy {100 * r['client_busy']:.0f} %, "
                   f"stolen {100 * (r['stolen'] or 0):.1f} %")
@@ -144,9 +148,12 @@ class Bench:
     # testpmd ------------------------------------------------------------------------------------------------------
 
     def testpmd(self, link_name):
-        """Frames per second that come back (64 B, one end forwards), and that arrive one way (1514 B)."""
-        return {"echo": self.frames(link_name, ["--forward-mode=io"], ["--forward-mode=flowgen", "--txpkts=64"]),
-                "one way": self.frames(link_name, ["--forward-mode=txonly", "--txpkts=1514"], ["--forward-mode=rxonly"])}
+        """Frames per second that come back (64 B, one end forwards), and that arrive one way (large ones); and the bytes of each."""
+        frame = LINKS[link_name].frame
+        large = ["--tx-offloads=0x8000"] if len(frame) > 1 else []  # RTE_ETH_TX_OFFLOAD_MULTI_SEGS
+        return {"echo": (self.frames(link_name, ["--forward-mode=io"], ["--forward-mode=flowgen", "--txpkts=64"]), 64),
+                "one way": (self.frames(link_name, ["--forward-mode=txonly", "--txpkts=" + ",".join(map(str, frame)), *large],
+                                        ["--forward-mode=rxonly"]), sum(frame))}
 
     def frames(self, link_name, server_args, client_args):
         link = LINKS[link_name]
@@ -239,10 +246,10 @@ def run_all(b):
     for repetition in range(1, o.repetitions + 1):
         for link in o.links:
             if has_testpmd:
-                for name, rate in b.testpmd(link).items():
-                    b.csv.add(link=link, workload="testpmd " + name, connections=0, load="full", repetition=repetition,
-                              requests_per_second=rate, gbit_per_second=rate * (1514 if name == "one way" else 64) * 8 / 1e9)
-                    b.tell(f"{link}, testpmd {name}: {rate / 1e6:.2f} million frames/s")
+                for name, (rate, size) in b.testpmd(link).items():
+                    b.csv.add(link=link, workload=f"testpmd {name}, {size} B", connections=0, load="full", repetition=repetition,
+                              requests_per_second=rate, gbit_per_second=rate * size * 8 / 1e9)
+                    b.tell(f"{link}, testpmd {name}, {size} B: {rate / 1e6:.3f} million frames/s")
             for workload, connections in runs:
                 b.measure(link, workload, connections, "full", repetition)
     for repetition in range(1, o.repetitions + 1):
@@ -267,9 +274,9 @@ def report(b):
 
             rows.append([link, workload, connections or "", load, cell("requests_per_second", "{:.0f}"), cell("gbit_per_second", "{:.2f}"),
                          cell("p50_us"), cell("p99_us"), cell("p99_9_us"), cell("server_cycles", "{:.0f}"), cell("client_cycles", "{:.0f}"),
-                         cell("client_busy", "{:.0f} %", 100), cell("stolen", "{:.1f} %", 100)])
+                         cell("client_busy", "{:.0f} %", 100), cell("client_batch"), cell("stolen", "{:.1f} %", 100)])
     head = ["link", "workload", "connections", "load", "requests/s", "Gb/s", "p50 us", "p99 us", "p99.9 us", "server cycles", "client cycles",
-            "client busy", "stolen"]
+            "client busy", "client batch", "stolen"]
     results.save("link.md", f"# Server and zload in two processes\n\n{results.machine()}\n\nMedian (quartiles) of {b.o.repetitions} "
                  f"repetitions of {b.o.seconds:g} s; at half load each value is the median of five windows. Requests of testpmd are frames. "
                  "Cycles per request are CPU time times the rate of the time-stamp counter; both sides poll.\n\n"
@@ -278,13 +285,13 @@ def report(b):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--links", default=",".join(LINKS))
-    p.add_argument("--workloads", default=",".join(WORKLOADS))
+    p.add_argument("--links", default=";".join(LINKS), help="separated by semicolons")
+    p.add_argument("--workloads", default=";".join(WORKLOADS), help="the same")
     p.add_argument("--connections", default="1,100")
     p.add_argument("--repetitions", type=int, default=3)
     p.add_argument("--seconds", type=float, default=1.5)
     o = p.parse_args()
-    o.links, o.workloads = o.links.split(","), o.workloads.split(",")
+    o.links, o.workloads = ([x.strip() for x in text.split(";")] for text in (o.links, o.workloads))
     o.connections = [int(x) for x in o.connections.split(",")]
     for kind, names, known in (("link", o.links, LINKS), ("workload", o.workloads, WORKLOADS)):
         for name in names:

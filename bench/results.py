@@ -1,6 +1,6 @@
 """What the benchmarks share: where results go, the machine they are from, medians and spreads, CSV, Markdown, figures.
 
-usage: results.py CSV   writes the file as a Markdown table beside it (for bench/core, which is no Python)
+usage: results.py CSV   for results of a program that does not do that itself (bench/core): adds the machine, writes the table beside it
 """
 import csv
 import functools
@@ -13,7 +13,7 @@ import sys
 import time
 
 ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-RESULTS = os.path.join(ROOT, "bench/results")
+RESULTS = os.environ.get("ZSTACK_RESULTS") or os.path.join(ROOT, "bench/results")
 STYLES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
@@ -140,11 +140,15 @@ LOG = ("set logscale y", "set yrange [*:*]")
 
 
 def main():
-    with open(sys.argv[1], newline="", encoding="utf-8") as f:
+    """Adds the machine to a CSV file that was written without it, and its table."""
+    name = sys.argv[1]
+    with open(name, newline="", encoding="utf-8") as f:
         rows = list(csv.reader(f))
-    text = f"# {os.path.basename(sys.argv[1])[:-4]}\n\n{machine()}\n\n" + markdown(rows[0], rows[1:])
-    with open(os.path.splitext(sys.argv[1])[0] + ".md", "w", encoding="utf-8") as f:
-        f.write(text)
+    with open(name, "w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([("machine" if i == 0 else machine()), *row] for i, row in enumerate(rows))
+    title = os.path.splitext(os.path.basename(name))[0]
+    with open(os.path.splitext(name)[0] + ".md", "w", encoding="utf-8") as f:
+        f.write(f"# {title}\n\n{machine()}\n\n" + markdown(rows[0], rows[1:]))
 
 
 if __name__ == "__main__":

@@ -298,6 +298,7 @@ static int turn(void *arg)
     l->now_tsc = rte_rdtsc();
     if (!worked)
         l->w->idle_tsc += l->now_tsc - turn_tsc;
+    l->w->turns += worked;
     turn_tsc = l->now_tsc;
     if (unlikely(l->now_tsc >= tick_tsc || phase < PHASE_WARMUP || phase == PHASE_DRAIN)) {
         tick_tsc = l->now_tsc + ns_to_tsc(l, TICK_NS);
