@@ -28,7 +28,7 @@ VARIANTS = {
     "zero-copy, af_packet": ("zero-copy", "af_packet"),
     "copying, af_packet": ("copying", "af_packet"),
     "zero-copy, af_xdp": ("zero-copy", "af_xdp"),
-    "kernel": ("kernel", "kernel"),
+    "kernel": ("kernel", None),
 }
 USUAL = ("zero-copy, tap", "copying, tap", "zero-copy, af_packet", "zero-copy, af_xdp", "kernel")
 LOADED = ("zero-copy, tap", "zero-copy, af_packet", "kernel")  # of the CPU against load
@@ -64,12 +64,12 @@ class Bench:
 
     def server(self, name, size):
         """A server that answers rightly; None when its port cannot be had here, which is said once."""
-        variant, port = VARIANTS[name]
+        variant, device = VARIANTS[name]
         if name in self.left_out:
             return None
-        self.lab.offloads(port == "kernel")
+        self.lab.offloads(variant == "kernel")
         try:
-            server = httplab.Server(self.lab, os.path.join(BUILD, "examples"), self.tmp, variant, size, self.server_core, port, self.huge)
+            server = httplab.Server(self.lab, os.path.join(BUILD, "examples"), self.tmp, variant, size, self.server_core, device, self.huge)
         except labs.LabError as e:
             if self.csv.select(variant=name):
                 raise

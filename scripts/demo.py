@@ -10,6 +10,11 @@ import hugepages
 import lab as labs
 from httplab import VARIANTS
 
+DEVICES = {
+    "tap": "Z-stack makes a TAP device of its own; the kernel's server is at the other end of a veth pair. Both with checksum and\n"
+           "segmentation offload",
+    "af_packet": "All variants use the same veth pair with segmentation and checksum offload off",
+}
 COLUMNS = ["body", "connections", "variant", "requests/s", "p50", "p99", "CPU server", "CPU machine", "copied"]
 
 
@@ -48,6 +53,16 @@ def save(plan, rows):
         f.write(table(rows) + "\n")
 
 
+def choose_device():
+    device = os.environ.get("DEMO_DEVICE", "tap")
+    if device not in DEVICES:
+        raise labs.LabError(f"DEMO_DEVICE is {' or '.join(DEVICES)}, not {device!r}")
+    if device == "tap" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        print("demo: no /dev/net/tun here (modprobe tun): af_packet over a veth pair instead")
+        device = "af_packet"
+    return device
+
+
 class Plan:
     def __init__(self, examples, output):
         self.examples, self.output = examples, output
@@ -59,6 +74,7 @@ class Plan:
         self.server_core, self.client_core = cores[0], cores[1 % len(cores)]
         if len(cores) == 1:
             print("demo: only one core: server and client share it, so the numbers mean little")
+        self.device = choose_device()
         self.huge = False
 
     def runs(self):
@@ -69,7 +85,8 @@ def run_all(lab, plan, rows):
     number = 0
     for size in plan.sizes:
         for variant in plan.variants:
-            server = httplab.Server(lab, plan.examples, plan.output, variant, size, plan.server_core, huge=plan.huge)
+            server = httplab.Server(lab, plan.examples, plan.output, variant, size, plan.server_core, plan.device,
+                                    plan.huge)
             server.check_body()
             for connections in plan.connections:
                 number += 1
@@ -88,15 +105,15 @@ def report(plan, rows):
     print("\n" + table(rows) + "\n")
     for variant in plan.variants:
         print(f"{variant}: {VARIANTS[variant]}")
-    print("CPU in percent of one core. All variants use the same veth pair with segmentation and checksum offload off,\n"
-          f"the server on core {plan.server_core}, wrk on core {plan.client_core}; the kernel's part of the device work is "
-          "in the machine's CPU.\n"
+    print(f"{DEVICES[plan.device]},\n"
+          f"the server on core {plan.server_core}, wrk on core {plan.client_core}. CPU in percent of one core; the kernel's part of the "
+          "device work is in\nthe machine's CPU.\n"
           f"Also in {plan.output}/results.csv and results.md.")
 
 
 def main():
-    plan = Plan(sys.argv[1], sys.argv[2])
     try:
+        plan = Plan(sys.argv[1], sys.argv[2])
         os.makedirs(plan.output, exist_ok=True)
         huge = hugepages.Reserve(512)
         with huge:
@@ -110,7 +127,7 @@ def inside(plan, huge):
     rows = []
     status = 0
     try:
-        lab = labs.Lab()
+        lab = labs.Lab(offload=plan.device == "tap")
         plan.huge = huge
         run_all(lab, plan, rows)
     except labs.LabError as e:

@@ -13,15 +13,6 @@ VARIANTS = {
     "kernel": "the same server on the kernel's sockets and epoll",
 }
 PROGRAMS = {"zero-copy": "http", "copying": "http_copy", "kernel": "http_kernel"}
-# Ports of the stack: how config.ini says it, where the server runs, its address.
-TAP_IF, TAP_IP, TAP_KERNEL_IP = "ztap0", "10.78.0.2", "10.78.0.1"
-PORTS = {
-    "af_packet": {"conf": {"device": labs.AF_PACKET}, "side": "stack", "address": labs.SERVER_IP},
-    "af_xdp": {"conf": {"device": labs.AF_XDP}, "side": "stack", "address": labs.SERVER_IP},
-    "tap": {"conf": {"device": None, "address": TAP_IP, "gateway": None, "port0": (f"tap={TAP_IF}", f"tap_addr={TAP_KERNEL_IP}/24")},
-            "side": "kernel", "address": TAP_IP},
-    "kernel": {"conf": None, "side": "stack", "address": labs.SERVER_IP},
-}
 
 
 def body(size):
@@ -44,28 +35,29 @@ def machine_seconds():
 
 
 class Server:
-    """One variant at one body size, on a port, on one core."""
+    """One variant at one body size, on a device of the stack's (the kernel's variant has none), on one core."""
 
-    def __init__(self, lab, examples, output, variant, size, core, port=None, huge=False):
+    def __init__(self, lab, examples, output, variant, size, core, device="af_packet", huge=False):
         self.lab, self.variant, self.size = lab, variant, size
-        self.port = PORTS["kernel" if variant == "kernel" else port or "af_packet"]
-        self.address = self.port["address"]
+        kernel = variant == "kernel"
+        tap = device == "tap" and not kernel
+        self.address = labs.TAP_SERVER_IP if tap else labs.SERVER_IP
         self.log = os.path.join(output, f"{variant}-{size}.log")
         program = os.path.join(examples, PROGRAMS[variant])
-        lab.kernel_server(variant == "kernel")
-        if variant == "kernel":
+        lab.kernel_server(kernel)
+        if kernel:
             argv = [program, str(size), str(PORT)]
         else:
-            conf = labs.write_config(os.path.join(output, "config.ini"), huge=huge, core=core, **self.port["conf"])
+            conf = labs.write_config(os.path.join(output, "config.ini"), huge=huge, core=core, device=device)
             argv = [program, "--conf", conf, "--", str(size), str(PORT)]
         with open(self.log, "w", encoding="utf-8") as out:
-            self.process = lab.popen(self.port["side"], *argv, core=core, stdout=out, stderr=out)
+            self.process = lab.popen("kernel" if tap else "stack", *argv, core=core, stdout=out, stderr=out)
         try:
             labs.wait_port(lab, self.process, PORT, address=self.address)
         except labs.LabError as e:
             raise labs.LabError(f"{e}; its output:\n{self.output()}") from None
-        if self.port is PORTS["tap"]:
-            lab.call("kernel", "ip", "route", "change", "10.78.0.0/24", "dev", TAP_IF, "congctl", "cubic")
+        if tap:
+            lab.call("kernel", "ip", "route", "change", "10.78.0.0/24", "dev", labs.TAP_IF, "congctl", "cubic")
 
     def url(self):
         return f"http://{self.address}:{PORT}/"

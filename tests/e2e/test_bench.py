@@ -36,7 +36,7 @@ def figures(results, *names):
 
 
 def link(results):
-    run(results, "link.py", "--repetitions", "2", "--seconds", "0.3", "--links", "memif", "--workloads", "echo 64 B", "--connections", "2")
+    run(results, "link.py", "--repetitions", "2", "--seconds", "1", "--links", "memif", "--workloads", "echo 64 B", "--connections", "2")
     rows = [r for r in table(results, "link.csv") if r["workload"] == "echo 64 B"]
     expect([(r["load"], r["repetition"]) for r in rows] == [("full", "1"), ("full", "2"), ("half", "1"), ("half", "2")], f"{rows}")
     expect(all(float(r["requests_per_second"]) > 0 and float(r["p99_us"]) > 0 for r in rows), f"{rows}")
