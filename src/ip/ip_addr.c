@@ -126,6 +126,7 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
     err = mask == UINT32_MAX ? 0 : add_connected(s, nif, addr, mask);
     if (err && err != -EEXIST) /* a second address in a subnet finds its route there */
         return err;
+    s->ip->own_v4 |= ip_own_bit(addr) | ip_own_bit(broadcast);
     acd_claim(s, nif, &(struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast});
     return 0;
 }
