@@ -58,8 +58,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         uint32_t start = r->start;
 
         ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records + CUT_RECORDS);
-        if (ret != 0)
-            return -ENOBUFS;
+        if (ret != 0) /* a full map has room when something is acknowledged, memory perhaps in the next turn */
+            return ret == -ENOBUFS ? -EAGAIN : -ENOBUFS;
         r = sent_find(&tc->sent, start);
         len = fit;
         fin = false;

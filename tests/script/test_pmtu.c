@@ -28,6 +28,8 @@ TEST(report_with_a_full_map)
     uint32_t at = 1 + 8 * 1460;
     int c;
 
+    if (v6()) /* no path is that narrow */
+        return;
     conf()->sent_records = 16;
     c = passive();
     snd(c, 40 * 1460);
@@ -35,12 +37,17 @@ TEST(report_with_a_full_map)
         in("A", 1, 1 + i * 1460);
     check_eq(skip_all(), 8 + 16);
     check_eq(tconn(c)->sent.n, 16);
-    in_icmp(3, 4, 1300, at);
-    out("A", at, 1, 1260);
-    out("A", at + 1260, 1, 200);
+    in_icmp(3, 4, 600, at);
+    out("A", at, 1, 560);
+    out("A", at + 560, 1, 560);
+    out("A", at + 1120, 1, 340);
+    skip_all();
+    check(tconn(c)->sent.n > 16);
+    check(!tconn(c)->in_dirty); /* what cannot be cut now waits for room, and not in vain turn after turn */
+    in("A", 1, at + 8 * 1460);
     skip_all();
     in("A", 1, at + 16 * 1460);
-    out("A", at + 16 * 1460, 1, 1260);
+    out("A", at + 16 * 1460, 1, 560);
     skip_all();
 }
 
