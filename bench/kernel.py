@@ -233,7 +233,7 @@ def inside(o, huge):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sizes", default="64,1024,4096,8192,65000", help="bytes of a body")
-    p.add_argument("--connections", default="1,50,200")
+    p.add_argument("--connections", default="1,10,50,100,200")
     p.add_argument("--variants", default=";".join(USUAL), help="separated by semicolons; all: " + "; ".join(VARIANTS))
     p.add_argument("--repetitions", type=int, default=3)
     p.add_argument("--seconds", type=int, default=1, help="of each run of wrk")

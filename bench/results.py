@@ -124,8 +124,8 @@ def figure(base, title, panels):
         return
     script = []
     for terminal, extension in (("svg noenhanced background rgb 'white' font 'sans,12'", "svg"), ("pngcairo noenhanced font 'sans,11'", "png")):
-        script += ["reset", f"set terminal {terminal} size {620 * len(panels)},470", f"set output {quoted(path(base + '.' + extension))}",
-                   "set key top left", "set grid", "set bmargin 5", "set offsets 0, graph 0.05, graph 0.15, 0",
+        script += ["reset", f"set terminal {terminal} size {620 * len(panels)},520", f"set output {quoted(path(base + '.' + extension))}",
+                   "set key bmargin center horizontal", "set grid", "set bmargin 8", "set offsets 0, graph 0.05, graph 0.15, 0",
                    f"set label 1 {quoted(machine())} at screen 0.01, screen 0.02 font ',8'",
                    f"set multiplot layout 1,{len(panels)} title {quoted(title)}"]
         for number, panel in enumerate(panels):
