@@ -35,8 +35,8 @@ LOADED = ("zero-copy, tap", "zero-copy, af_packet", "kernel")  # of the CPU agai
 FIGURES = {64: "figure5", 1024: "figure6", 4096: "figure7", 8192: "figure8"}
 FRACTIONS = (0.1, 0.2, 0.4, 0.6, 0.8)
 LOAD_SIZE, LOAD_CONNECTIONS = 64, 50
-COLUMNS = ["size", "connections", "variant", "repetition", "requests_per_second", "p50_us", "p99_us", "server_cpu", "machine_cpu", "stolen",
-           "errors"]
+COLUMNS = ["size", "connections", "variant", "repetition", "requests_per_second", "p50_us", "p99_us", "server_cpu", "server_us_per_request",
+           "machine_cpu", "stolen", "errors"]
 CPU_COLUMNS = ["variant", "fraction", "repetition", "offered", "requests_per_second", "p50_us", "p99_us", "server_cpu", "machine_cpu",
                "interrupts", "client_cpu", "unsent"]
 
@@ -84,9 +84,10 @@ class Bench:
         rate, p50_us, p99_us, errors = httplab.wrk(server, connections, self.o.seconds, self.client_core)
         took = time.monotonic() - start
         after = httplab.machine_seconds()
+        cpu = (server.cpu_seconds() - cpu) / took
         self.csv.add(size=server.size, connections=connections, variant=name, repetition=repetition, requests_per_second=rate, p50_us=p50_us,
-                     p99_us=p99_us, server_cpu=(server.cpu_seconds() - cpu) / took, machine_cpu=(after[0] - machine[0]) / took,
-                     stolen=(after[2] - machine[2]) / took, errors=errors or "")
+                     p99_us=p99_us, server_cpu=cpu, server_us_per_request=cpu / rate * 1e6 if rate else None,
+                     machine_cpu=(after[0] - machine[0]) / took, stolen=(after[2] - machine[2]) / took, errors=errors or "")
         self.tell(f"{bytes_name(server.size)}, {connections} connections, {name}: {rate:.0f} requests/s, p50 {p50_us:.0f} us, "
                   f"p99 {p99_us:.0f} us" + (f"; wrk reports: {errors}" if errors else ""))
 
@@ -138,13 +139,12 @@ class Bench:
 
     # results --------------------------------------------------------------------------------------------------------
 
-    def ratio(self, name, size, connections):
-        """Of the kernel's rate, within each repetition."""
+    def ratio(self, column, name, size, connections):
+        """To the kernel's value, within each repetition."""
         found = []
         for repetition in range(1, self.o.repetitions + 1):
-            pair = [self.csv.values("requests_per_second", size=size, connections=connections, variant=v, repetition=repetition)
-                    for v in (name, "kernel")]
-            if all(pair) and pair[1][0] > 0:
+            pair = [self.csv.values(column, size=size, connections=connections, variant=v, repetition=repetition) for v in (name, "kernel")]
+            if all(pair) and pair[0][0] and pair[1][0]:
                 found.append(pair[0][0] / pair[1][0])
         return results.spread(found, "{:.2f}") if found else ""
 
@@ -159,11 +159,15 @@ class Bench:
                     cells = [results.spread(self.csv.values(c, **want)) for c in ("requests_per_second", "p50_us", "p99_us")]
                     cpu = [f"{100 * results.quartiles(self.csv.values(c, **want))[1]:.0f} %" for c in ("server_cpu", "machine_cpu", "stolen")]
                     failed = sum(1 for e in self.csv.values("errors", **want) if e)
-                    rows.append([bytes_name(size), connections, name, *cells, self.ratio(name, size, connections), *cpu, failed or ""])
+                    cost = [x for x in self.csv.values("server_us_per_request", **want) if x]
+                    rows.append([bytes_name(size), connections, name, *cells, self.ratio("requests_per_second", name, size, connections), *cpu,
+                                 results.spread(cost, "{:.2f}") if cost else "",
+                                 self.ratio("server_us_per_request", name, size, connections), failed or ""])
         results.save("kernel.md", f"# HTTP under wrk\n\n{results.machine()}\n\n`wrk -t1`, median (quartiles) of {self.o.repetitions} "
-                     f"repetitions of {self.o.seconds} s. CPU in percent of one core. The ratio to the kernel is taken within each repetition.\n\n"
+                     f"repetitions of {self.o.seconds} s. CPU in percent of one core; a stack that polls uses all of it. Ratios to the kernel are "
+                     "taken within each repetition.\n\n"
                      + results.markdown(["body", "connections", "variant", "requests/s", "p50 us", "p99 us", "to the kernel", "server CPU",
-                                         "machine CPU", "stolen", "runs with errors"], rows)
+                                         "machine CPU", "stolen", "server us/request", "to the kernel", "runs with errors"], rows)
                      + "".join(f"\nWithout {name}: {why}\n" for name, why in self.left_out.items()))
 
     def report_cpu(self):
@@ -233,7 +237,7 @@ def inside(o, huge):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sizes", default="64,1024,4096,8192,65000", help="bytes of a body")
-    p.add_argument("--connections", default="1,50,200")
+    p.add_argument("--connections", default="1,10,50,100,200")
     p.add_argument("--variants", default=";".join(USUAL), help="separated by semicolons; all: " + "; ".join(VARIANTS))
     p.add_argument("--repetitions", type=int, default=3)
     p.add_argument("--seconds", type=int, default=1, help="of each run of wrk")

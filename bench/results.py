@@ -102,7 +102,7 @@ class Panel:
 
 
 def quoted(text):
-    return '"' + text.replace("\\", "\\\\").replace('"', "'") + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', "'").replace("\n", "\\n") + '"'
 
 
 def panel_script(panel, number):
@@ -114,7 +114,7 @@ def panel_script(panel, number):
         lines += [f"{block} << EOD", *(f"{x} {q[1]} {q[0]} {q[2]}" for x, q in sorted(points)), "EOD"]
         plots.append(f"{block} using 1:2:3:4 with yerrorlines lw 2 pt {5 + 2 * (i % 4)} ps 0.6 lc rgb {quoted(STYLES[i % len(STYLES)])}"
                      f" title {quoted(name)}")
-    return [*lines, "plot " + ", ".join(plots), "unset logscale", "unset label"]
+    return [*lines, "plot " + ", ".join(plots), "unset logscale"]
 
 
 def figure(base, title, panels):
@@ -124,10 +124,9 @@ def figure(base, title, panels):
         return
     script = []
     for terminal, extension in (("svg noenhanced background rgb 'white' font 'sans,12'", "svg"), ("pngcairo noenhanced font 'sans,11'", "png")):
-        script += ["reset", f"set terminal {terminal} size {620 * len(panels)},470", f"set output {quoted(path(base + '.' + extension))}",
-                   "set key top left", "set grid", "set bmargin 5", "set offsets 0, graph 0.05, graph 0.15, 0",
-                   f"set label 1 {quoted(machine())} at screen 0.01, screen 0.02 font ',8'",
-                   f"set multiplot layout 1,{len(panels)} title {quoted(title)}"]
+        script += ["reset", f"set terminal {terminal} size {620 * len(panels)},520", f"set output {quoted(path(base + '.' + extension))}",
+                   "set key bmargin center horizontal", "set grid", "set bmargin 8", "set offsets 0, graph 0.05, graph 0.15, 0",
+                   f"set multiplot layout 1,{len(panels)} title {quoted(title)}.{quoted(chr(10) + machine())} font ',9'"]
         for number, panel in enumerate(panels):
             script += panel_script(panel, number)
         script += ["unset multiplot", "unset output"]

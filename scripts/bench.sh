@@ -1,6 +1,7 @@
 #!/bin/sh
 # make bench: cycles of the stack alone (bench/core), server and client in two processes (bench/link.py), and beside the kernel under wrk
-# (bench/kernel.py), in less than 20 minutes. Tables, CSV and figures are in bench/results/. A short form for one question:
+# (bench/kernel.py), in less than 20 minutes. Tables, CSV and figures are in bench/results/. A short form for one question, whose results are
+# in bench/results/question/:
 #     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|bulk|open|memory] [REPS=31] [MTU=9000]
 #     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
 #     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
@@ -28,10 +29,14 @@ loss)
 esac
 scripts/setup.sh bench
 scripts/build.sh release
-mkdir -p bench/results
+# The answer to one question does not replace the results of a whole run.
+results=bench/results
+[ -z "${SIZE:-}${CONNS:-}${VARIANT:-}${ONLY:-}${REPS:-}${MTU:-}${LINK:-}${WORKLOAD:-}${TIME:-}" ] || results=bench/results/question
+mkdir -p "$results"
+export ZSTACK_RESULTS="$PWD/$results"
 
 run_core() {
-    set -- --csv bench/results/core.csv
+    set -- --csv "$results/core.csv"
     [ -z "${SIZE:-}" ] || set -- "$@" --size "$SIZE"
     [ -z "${CONNS:-}" ] || set -- "$@" --conns "$CONNS"
     [ -z "${VARIANT:-}" ] || set -- "$@" --variant "$VARIANT"
@@ -40,7 +45,7 @@ run_core() {
     only=${ONLY:-}
     [ -n "$only" ] || [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || only=rr
     [ -z "$only" ] || set -- "$@" --only "$only"
-    build/release/bench/core "$@" && python3 -B bench/results.py bench/results/core.csv
+    build/release/bench/core "$@" && python3 -B bench/results.py "$results/core.csv"
 }
 
 run_link() {
@@ -74,5 +79,5 @@ for part in $parts; do
         status=1
     fi
 done
-echo "bench: $(($(date +%s) - begin)) s; results are in bench/results/" >&2
+echo "bench: $(($(date +%s) - begin)) s; results are in $results/" >&2
 exit $status
