@@ -95,6 +95,8 @@ void stack_drop_unsent(struct z_stack *s)
 
         while (txq_count(q) > 0)
             rte_pktmbuf_free(q->slot[q->head++ & (TXQ_SLOTS - 1)]);
+        q->bytes = 0;
+        port_tx_abandon(s->netif[i]->port);
     }
 }
 
@@ -160,6 +162,9 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
     if (nif == NULL)
         return NULL;
     p->ctr = &s->ctr;
+    p->hdr_pool = s->pools.hdr;
+    p->ind_pool = s->pools.ind;
+    p->gro = s->conf.gro;
     p->copied = note_copied;
     netif_up(s, nif);
     return nif;
@@ -230,6 +235,15 @@ static unsigned receive(struct z_stack *s, struct netif *nif)
     return n;
 }
 
+static uint32_t bytes_of(struct rte_mbuf *const *m, uint16_t n)
+{
+    uint32_t bytes = 0;
+
+    for (uint16_t i = 0; i < n; i++)
+        bytes += m[i]->pkt_len;
+    return bytes;
+}
+
 static unsigned transmit(struct netif *nif)
 {
     struct txq *q = &nif->txq;
@@ -238,9 +252,11 @@ static unsigned transmit(struct netif *nif)
     while (txq_count(q) > 0) {
         uint32_t at = q->head & (TXQ_SLOTS - 1);
         uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), BURST_MAX);
+        uint32_t bytes = bytes_of(&q->slot[at], run); /* before: what the port took may be gone */
         uint16_t n = port_tx(nif->port, &q->slot[at], run);
 
         q->head += n;
+        q->bytes -= bytes - bytes_of(&q->slot[at + n], (uint16_t)(run - n));
         sent += n;
         if (n < run) /* the ring is full: the rest stays */
             break;

@@ -48,7 +48,7 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
 
     if (room == 0)
         return -EAGAIN;
-    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room), false);
+    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room));
     if (fit < len) {
         uint32_t start = r->start;
 
@@ -111,7 +111,7 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
 }
 
 /*
- * The length of a frame that the port cuts into segments: as many whole ones as there is room for, and with the last of the queue a
+ * The length of a frame that is cut into segments: as many whole ones as there is room for, and with the last of the queue a
  * partial one where it might go by itself. One segment goes alone when it is special: the urgent pointer counts from each segment's own
  * number, and CWR is for one packet (RFC 3168 6.1.2).
  */
@@ -130,12 +130,12 @@ static uint32_t several(const struct z_stack *s, const struct tcp_conn *tc, uint
     return n - tail;
 }
 
-/* What one frame can gather: whole segments of it, or as much as there is of one. */
+/* As much of it as one frame can gather: whole segments, or what there is of one. */
 static uint32_t gather(const struct tcp_conn *tc, uint32_t n, uint32_t mss)
 {
-    uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n, n > mss);
+    uint32_t fit = n > mss ? tcp_frame_fit(tc, tc->snd_nxt, n, mss) : 0;
 
-    return fit < n && fit > mss ? fit - fit % mss : fit;
+    return fit > 0 ? fit : tcp_seg_fit(tc, tc->snd_nxt, MIN(n, mss));
 }
 
 /* The next new frame: its length, *fin. False: nothing may go now. */
@@ -251,7 +251,7 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
 
     *retrans = len == 0;
     if (len > 0) {
-        len = tcp_seg_fit(tc, tc->snd_nxt, len, false);
+        len = tcp_seg_fit(tc, tc->snd_nxt, len);
         return send_new(s, tc, len, mss, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
