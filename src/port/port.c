@@ -317,12 +317,18 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
         p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
     }
     p->ctr->v[CTR_RX_PACKETS] += got;
-    if (p->gro && got > 1) {
-        n = gro_merge(m, got);
-        p->ctr->v[CTR_RX_GRO] += (uint64_t)(got - n);
-        got = n;
-    }
     return got;
+}
+
+uint16_t port_merge(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    uint16_t left;
+
+    if (!p->gro || n < 2)
+        return n;
+    left = gro_merge(m, n);
+    p->ctr->v[CTR_RX_GRO] += (uint64_t)(n - left);
+    return left;
 }
 
 void port_tx_abandon(struct port *p)

@@ -83,10 +83,13 @@ struct port {
  * Merging. A received frame with RTE_MBUF_F_RX_LRO stands for several segments of one connection in sequence, whose first header it has,
  * with the last acknowledgement, window and timestamps, and an IP length of the whole. tso_segsz: payload bytes of each, the last may have
  * fewer. It may be longer than the MTU, in a chain or in large buffers. Who merges has proven the checksums: both flags say good. The port
- * does it (caps.rx_lro), or port_rx (gro.h).
+ * does it (caps.rx_lro), or port_merge.
  */
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
+
+/* Merges segments of a burst in software (gro.h), where port.gro says so. Returns how many frames are left, at the front. */
+uint16_t port_merge(struct port *p, struct rte_mbuf **m, uint16_t n);
 void port_tx_abandon(struct port *p); /* frames that were offered will not be offered again */
 void port_close(struct port *p);
 

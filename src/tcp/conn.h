@@ -254,8 +254,9 @@ struct tcp_tw {
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
     uint16_t wnd; /* as on the wire */
-    uint8_t wscale, tos, ttl;
+    uint8_t wscale, tos;
     bool ts_on;
+    int16_t ttl;
 };
 
 static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
@@ -299,9 +300,9 @@ int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int 
 
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
-int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct tcp_conn *tc, int name, int v);
 int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name);
-int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
+int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener); /* with its options; as tcp_create */
@@ -437,6 +438,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq); /* 0, or -errno of sent_split */
 uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc);
 void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
 

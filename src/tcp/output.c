@@ -52,8 +52,9 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
     if (fit < len) {
         uint32_t start = r->start;
 
-        /* no room for another record: all of it counts as sent again, and what was not is found to be missing later */
-        (void)sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records);
+        ret = tcp_cut(s, tc, start + fit);
+        if (ret != 0) /* a full map has room when something is acknowledged, memory perhaps in the next turn */
+            return ret == -ENOBUFS ? -EAGAIN : -ENOBUFS;
         r = sent_find(&tc->sent, start);
         len = fit;
         fin = false;
@@ -255,7 +256,7 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
         return send_new(s, tc, len, mss, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
-        if (sent_split(&tc->sent, &s->arena, last_segment(tc, r, mss), s->conf.sent_records) != 0)
+        if (tcp_cut(s, tc, last_segment(tc, r, mss)) != 0)
             return false;
         r = sent_last(&tc->sent);
     }

@@ -174,6 +174,10 @@ static void tune(struct stack_conf *c, void *arg)
     c->sack = rng_below(&r, 4) != 0;
     c->timestamps = rng_below(&r, 4) != 0;
     c->rcvbuf_bytes = 16384u << rng_below(&r, 4);
+    if (t->clean) { /* never more in a turn than one turn sends, which is counted in frames */
+        c->rcvbuf_bytes = 16384;
+        c->rcvbuf_auto = false;
+    }
     c->max_connections = 16;
     c->max_sockets = 16;
     c->msl_ns = NS_PER_SEC;
