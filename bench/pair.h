@@ -38,7 +38,7 @@ struct pair {
 };
 
 /* Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, tso: of both ports. Ends the process on failure. */
-void pair_start(struct pair *p, uint16_t mtu, bool tso);
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro);
 
 /* The calls of src/api that follow are made by this side's application. */
 void pair_enter(struct side *e);

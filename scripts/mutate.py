@@ -97,6 +97,21 @@ MUTATIONS = [
     ("Fast Open data not sent again", "src/tcp/synsent.c", "tc->snd_una = tc->snd_nxt = g->h.ack;",
      "tc->snd_una = tc->snd_nxt = g->h.ack + (g->h.ack == tc->snd_nxt ? tc->tfo_bytes : 0);",
      "script/test_script_fastopen", "client_repeats_what_was_not_taken"),
+    ("SACK divides a segment", "src/tcp/sent.c", "(start - r->start + seg - 1) / seg * seg", "(start - r->start)",
+     "unit/test_sent_model", ""),
+    ("a part acknowledged is the whole frame", "src/tcp/sent.c", "        part.end = una;\n", "", "unit/test_sent", ""),
+    ("CWR in every segment", "src/tcp/output.c", "    if (tc->snd_urgent || (tc->ecn_cwr && tc->ecn_ect))", "    if (tc->snd_urgent)",
+     "script/test_script_tso", "cwr_is_in_one_segment"),
+    ("the whole frame is lost", "src/tcp/rtx.c", "    if (r != NULL && r->end - r->start > mss)\n", "    if (r != NULL && r->end - r->start > mss && s == NULL)\n",
+     "script/test_script_tso", "duplicate_acks_repeat_one_segment"),
+    ("FIN in every segment", "src/port/gso.c", "    if (!last)\n", "    if (!last && off != 0)\n", "unit/test_port_tso", ""),
+    ("segments sent twice", "src/port/port.c", "        g->sent = (uint16_t)(g->sent + sent);", "        g->sent = (uint16_t)(g->sent + sent / 2 * 2);",
+     "unit/test_port_tso", ""),
+    ("merged without proof", "src/port/gro.c", "        if ((sum & 0xffff) + (sum >> 16) != 0xffff)\n", "        if (sum == 0)\n",
+     "unit/test_port_gro", ""),
+    ("acknowledgements merged", "src/port/gro.c", "a->recv_ack == b->recv_ack && ", "", "unit/test_port_gro", ""),
+    ("one duplicate ACK for many", "src/tcp/data.c", "merged_of != 0 && !tc->sack_on ?", "merged_of != 0 && tc == NULL ?",
+     "script/test_script_tso", "merged_behind_a_hole"),
 ]
 
 

@@ -14,6 +14,8 @@
     X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
     X(CTR_RX_LRO, "port.rx_lro", "frames received that the port had merged of several segments")     \
     X(CTR_TX_TSO, "port.tx_tso", "frames handed to the port to be cut into segments")        \
+    X(CTR_TX_GSO_SEGS, "port.tx_gso_segments", "segments cut out of frames for a port that does not do it")       \
+    X(CTR_RX_GRO, "port.rx_gro", "received segments that were joined to the one before")         \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
     X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \

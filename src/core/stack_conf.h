@@ -94,6 +94,8 @@ struct stack_conf {
     /* UDP */
     uint32_t udp_rcvbuf_bytes;
 
+    bool gro; /* neighbouring TCP segments of a receive burst are merged */
+
     /* loop */
     uint32_t burst; /* frames per receive burst */
     uint64_t exit_drain_ns;

@@ -68,7 +68,7 @@ static void write_headers(struct rte_mbuf *h, const struct rte_mbuf *frame, uint
         add16(ip + offsetof(struct rte_ipv4_hdr, packet_id), (uint16_t)(off / frame->tso_segsz));
     add32(tcp + offsetof(struct rte_tcp_hdr, sent_seq), off);
     if (!last)
-        tcp[offsetof(struct rte_tcp_hdr, tcp_flags)] &= (uint8_t)~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+        tcp[offsetof(struct rte_tcp_hdr, tcp_flags)] &= (uint8_t) ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
     h->ol_flags = frame->ol_flags & ~(RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
     h->tx_offload = frame->tx_offload;
     h->tso_segsz = 0;
@@ -117,20 +117,22 @@ static struct rte_mbuf *cut_one(struct cursor *c, const struct rte_mbuf *frame, 
     return h;
 }
 
-bool gso_cut(struct gso *g, struct rte_mbuf *frame, struct rte_mempool *hdr_pool, struct rte_mempool *ind_pool)
+void gso_begin(struct gso *g, struct rte_mbuf *frame)
 {
-    uint32_t payload = gso_payload(frame);
-    struct cursor c;
-
-    if (g->frame != frame) {
-        g->frame = frame;
-        g->off = 0;
-    }
+    g->frame = frame;
+    g->off = 0;
     g->n = g->sent = 0;
-    c = payload_at(frame, g->off);
+}
+
+bool gso_cut(struct gso *g, struct rte_mempool *hdr_pool, struct rte_mempool *ind_pool)
+{
+    uint32_t payload = gso_payload(g->frame);
+    struct cursor c = payload_at(g->frame, g->off);
+
+    g->n = g->sent = 0;
     while (g->n < GSO_SEGS_MAX && g->off < payload) {
-        uint32_t len = MIN((uint32_t)frame->tso_segsz, payload - g->off);
-        struct rte_mbuf *m = cut_one(&c, frame, g->off, len, hdr_pool, ind_pool);
+        uint32_t len = MIN((uint32_t)g->frame->tso_segsz, payload - g->off);
+        struct rte_mbuf *m = cut_one(&c, g->frame, g->off, len, hdr_pool, ind_pool);
 
         if (unlikely(m == NULL))
             break;
@@ -143,5 +145,6 @@ bool gso_cut(struct gso *g, struct rte_mbuf *frame, struct rte_mempool *hdr_pool
 void gso_drop(struct gso *g)
 {
     rte_pktmbuf_free_bulk(g->seg + g->sent, (unsigned)(g->n - g->sent));
-    *g = (struct gso){0};
+    g->frame = NULL;
+    g->n = g->sent = 0;
 }

@@ -96,6 +96,7 @@ struct port_mem_join_conf {
     uint16_t mtu;
     uint32_t ring;                   /* frames on their way at most, each way; 0: 1024 */
     struct rte_mempool *ind_pool[2]; /* where each port takes the mbufs that it receives into: no data room needed */
+    struct rte_mempool *hdr_pool[2]; /* and for headers, which it copies then; NULL: by reference, too */
     bool tso;                        /* frames for segmentation go over whole, and arrive as merged ones */
 };
 

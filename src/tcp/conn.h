@@ -137,7 +137,7 @@ struct tcp_conn {
     uint8_t snd_wscale, rcv_wscale;
     uint16_t smss;            /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;        /* as announced, or the default */
-    uint32_t max_frame_bytes; /* payload of a frame; up to the effective MSS: the port cuts none */
+    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
 
     /* receive */
     uint32_t irs, rcv_nxt;
@@ -423,8 +423,9 @@ bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);         /* may one mo
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
 void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc); /* of a synchronized connection */
-uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len,
-                     bool cut); /* bytes of [seq, seq + len) that one frame may gather; cut: one that the port cuts into segments */
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one segment may gather */
+uint32_t tcp_frame_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len,
+                       uint32_t mss); /* the same of a frame: segments of mss bytes, the last may be shorter; 0: not even the first */
 
 /* rtx.c */
 struct tcp_ack_facts {
@@ -438,6 +439,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq); /* 0, or -errno of sent_split */
 uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc);
 void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
 

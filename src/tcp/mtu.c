@@ -127,7 +127,7 @@ enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint
         return TCP_MTUP_NONE;
     }
     need = len + SEGMENTS_BEHIND * mss;
-    if (tc->fin_sent || avail < need || tc->snd_wnd < need || tc->cc.cwnd < need || tcp_seg_fit(tc, tc->snd_nxt, len, false) < len)
+    if (tc->fin_sent || avail < need || tc->snd_wnd < need || tc->cc.cwnd < need || tcp_seg_fit(tc, tc->snd_nxt, len) < len)
         return TCP_MTUP_NONE;
     if (pipe + len > tc->cc.cwnd || tcp_in_flight(tc) + len > tc->snd_wnd)
         return TCP_MTUP_WAIT; /* an acknowledgement makes room for a segment: with another one the probe fits */

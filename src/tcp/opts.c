@@ -6,9 +6,8 @@
 
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6 1220u
-#define MSS_MIN 64u        /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
-#define WSCALE_MAX 14u     /* RFC 7323 2.3 */
-#define FRAME_SEGS_MAX 64u /* segments that a port cuts one frame into: 64 KB of usual ones */
+#define MSS_MIN 64u    /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
+#define WSCALE_MAX 14u /* RFC 7323 2.3 */
 
 /* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
 static uint32_t mss_of_mtu(const struct inaddr *peer, uint32_t mtu)
@@ -56,17 +55,17 @@ uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_
 }
 
 /*
- * Frames of several segments are for ports that cut them. Without DF each segment would need an identification of its own (RFC 6864 section
- * 4.2), and it is the network layer that gives them: then there are none.
+ * A frame of several segments is cut by the port, or on the way to it. Without DF each segment would need an identification of its own
+ * (RFC 6864 section 4.2), and it is the network layer that gives them: then there are none; nor to ourselves.
  */
 void tcp_frame_update(struct tcp_conn *tc)
 {
-    const struct port_caps *caps = tc->path.nif != NULL ? &tc->path.nif->port->caps : NULL;
+    const struct port *p = tc->path.nif != NULL ? tc->path.nif->port : NULL;
+    uint32_t limit = p == NULL ? 0 : p->caps.tx_tso ? p->caps.tso_max_bytes : p->hdr_pool != NULL ? PKT_BUF_MAX : 0;
 
-    tc->max_frame_bytes = 0;
-    if (caps == NULL || !caps->tx_tso || tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && tcp_path_mtu(tc) <= IP_PMTU_MIN_V4))
-        return;
-    tc->max_frame_bytes = MIN(caps->tso_max_bytes, FRAME_SEGS_MAX * tcp_eff_mss(tc));
+    if (tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && tcp_path_mtu(tc) <= IP_PMTU_MIN_V4))
+        limit = 0;
+    tc->max_frame_bytes = MIN(limit, GSO_SEGS_MAX * tcp_eff_mss(tc));
 }
 
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)

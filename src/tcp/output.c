@@ -9,11 +9,6 @@
 
 #define TS_OPTION_BYTES 12u
 #define PUT_OFF_MAX 64u
-/*
- * Records beyond sent_records for what was sent and must be cut again, because the path became narrower: a map that is full would never
- * get anything through.
- */
-#define CUT_RECORDS 16u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -53,11 +48,11 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
 
     if (room == 0)
         return -EAGAIN;
-    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room), false);
+    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room));
     if (fit < len) {
         uint32_t start = r->start;
 
-        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records + CUT_RECORDS);
+        ret = tcp_cut(s, tc, start + fit);
         if (ret != 0) /* a full map has room when something is acknowledged, memory perhaps in the next turn */
             return ret == -ENOBUFS ? -EAGAIN : -ENOBUFS;
         r = sent_find(&tc->sent, start);
@@ -117,7 +112,7 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
 }
 
 /*
- * The length of a frame that the port cuts into segments: as many whole ones as there is room for, and with the last of the queue a
+ * The length of a frame that is cut into segments: as many whole ones as there is room for, and with the last of the queue a
  * partial one where it might go by itself. One segment goes alone when it is special: the urgent pointer counts from each segment's own
  * number, and CWR is for one packet (RFC 3168 6.1.2).
  */
@@ -136,12 +131,12 @@ static uint32_t several(const struct z_stack *s, const struct tcp_conn *tc, uint
     return n - tail;
 }
 
-/* What one frame can gather: whole segments of it, or as much as there is of one. */
+/* As much of it as one frame can gather: whole segments, or what there is of one. */
 static uint32_t gather(const struct tcp_conn *tc, uint32_t n, uint32_t mss)
 {
-    uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n, n > mss);
+    uint32_t fit = n > mss ? tcp_frame_fit(tc, tc->snd_nxt, n, mss) : 0;
 
-    return fit < n && fit > mss ? fit - fit % mss : fit;
+    return fit > 0 ? fit : tcp_seg_fit(tc, tc->snd_nxt, MIN(n, mss));
 }
 
 /* The next new frame: its length, *fin. False: nothing may go now. */
@@ -260,11 +255,11 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
 
     *retrans = len == 0;
     if (len > 0) {
-        len = tcp_seg_fit(tc, tc->snd_nxt, len, false);
+        len = tcp_seg_fit(tc, tc->snd_nxt, len);
         return send_new(s, tc, len, mss, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
-        if (sent_split(&tc->sent, &s->arena, last_segment(tc, r, mss), s->conf.sent_records + CUT_RECORDS) != 0)
+        if (tcp_cut(s, tc, last_segment(tc, r, mss)) != 0)
             return false;
         r = sent_last(&tc->sent);
     }

@@ -8,6 +8,11 @@
 #include "base/poison.h"
 
 #define DUP_THRESH 3u
+/*
+ * Records beyond sent_records for what was sent and must be cut, because a part of it goes again, or the path became narrower: a map that
+ * is full would never get anything through.
+ */
+#define CUT_RECORDS 16u
 
 /* Without SACK each duplicate ACK means that one more segment left the network. */
 uint32_t tcp_pipe(const struct tcp_conn *tc)
@@ -57,14 +62,20 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
     return lost;
 }
 
-/* The first segment is lost; at the limit of records all of the frame that it was in. Returns newly lost bytes. */
+/* What was sent is cut at seq, where something is known of a part of it. */
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq)
+{
+    return sent_split(&tc->sent, &s->arena, seq, s->conf.sent_records + CUT_RECORDS);
+}
+
+/* The first segment is lost; where there is no room for its record, all of the frame that it was in. Returns newly lost bytes. */
 uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
 {
     const struct sent_rec *r = sent_first(&tc->sent);
     uint32_t mss = tcp_eff_mss(tc);
 
     if (r != NULL && r->end - r->start > mss)
-        (void)sent_split(&tc->sent, &s->arena, r->start + mss, s->conf.sent_records);
+        (void)tcp_cut(s, tc, r->start + mss);
     return sent_mark_first_lost(&tc->sent);
 }
 

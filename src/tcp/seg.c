@@ -4,6 +4,7 @@
  * payload. Either way the send queue keeps its hold until the bytes are acknowledged.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "base/check.h"
 #include "ip/ip6.h"
@@ -13,9 +14,9 @@
 
 /* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
 #define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
-/* A driver that is not told of a limit gets at most this many mbufs in a frame; and in one that it cuts into segments. */
+/* A driver that is not told of a limit gets at most this many mbufs in a segment; and in a frame that is cut into segments. */
 #define SEG_CHAIN_MAX 16u
-#define CUT_CHAIN_MAX 64u
+#define FRAME_CHAIN_MAX 64u
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -27,23 +28,36 @@ static bool txq_ready(const struct tcp_conn *tc)
     return tc->path.local || txq_room(&tc->path.nif->txq) > 0;
 }
 
-static unsigned max_chain(const struct tcp_conn *tc, bool cut)
+/* mbufs with payload that a segment may have; one is for its headers. */
+static unsigned seg_pieces(const struct tcp_conn *tc)
 {
-    const struct port_caps *caps = tc->path.nif != NULL ? &tc->path.nif->port->caps : NULL;
-    unsigned port = caps == NULL ? 0 : cut ? caps->tso_max_segs : caps->tx_max_segs, most = cut ? CUT_CHAIN_MAX : SEG_CHAIN_MAX;
+    unsigned port = tc->path.nif != NULL ? tc->path.nif->port->caps.tx_max_segs : 0;
 
-    return port == 0 || port > most ? most : port;
+    return port == 0 || port > SEG_CHAIN_MAX ? SEG_CHAIN_MAX - 1 : MAX(port, 2u) - 1;
 }
 
-/* How many payload pieces the bytes [seq, seq + len) take; *fit: how many of the bytes fit into a frame. */
-static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
+/* The same of a frame of several segments. Where it is cut on the way to the port only memory limits it. */
+static unsigned frame_pieces(const struct tcp_conn *tc)
 {
-    unsigned pieces = MAX(max_chain(tc, cut), 2u) - 1;
+    const struct port_caps *caps = &tc->path.nif->port->caps;
+
+    return caps->tx_tso && caps->tso_max_segs < FRAME_CHAIN_MAX ? MAX(caps->tso_max_segs, 2u) - 1 : FRAME_CHAIN_MAX - 1;
+}
+
+/* The port gathers by copying anyway. */
+static bool gathers(const struct tcp_conn *tc)
+{
+    return tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains;
+}
+
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+{
+    unsigned pieces = seg_pieces(tc);
     const struct sndq_desc *d;
     uint32_t index, end = seq + len;
 
-    if (tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains)
-        return len; /* the port gathers by copying anyway */
+    if (len == 0 || gathers(tc))
+        return len;
     d = sndq_find(&tc->sndq, seq, &index);
     for (; d != NULL && pieces > 0; pieces--) {
         if (seq_geq(d->seq + d->len, end))
@@ -53,9 +67,21 @@ static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len,
     return d != NULL ? d->seq - seq : len;
 }
 
-uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
+uint32_t tcp_frame_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t mss)
 {
-    return len == 0 ? 0 : fit_chain(tc, seq, len, cut);
+    unsigned left = frame_pieces(tc), limit = gathers(tc) ? UINT_MAX : seg_pieces(tc), in_seg = 0;
+    uint32_t index, at = 0, end;
+
+    for (const struct sndq_desc *d = sndq_find(&tc->sndq, seq, &index); at < len; at = end, d = sndq_at(&tc->sndq, ++index)) {
+        if (left-- == 0 || in_seg == limit)
+            return at - at % mss;
+        end = MIN(d->seq + d->len - seq, len);
+        if (end / mss == at / mss)
+            in_seg++;
+        else
+            in_seg = end % mss != 0; /* a segment begins in this piece */
+    }
+    return len;
 }
 
 /* The buffer itself as the frame, headers in its headroom. NULL: the conditions do not hold. */

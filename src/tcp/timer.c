@@ -195,7 +195,7 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     if (tc->snd_wnd > 0 && tcp_in_flight(tc) == 0 && avail > 0) {
-        uint32_t len = tcp_seg_fit(tc, tc->snd_nxt, MIN(MIN(avail, tc->snd_wnd), tcp_eff_mss(tc)), false);
+        uint32_t len = tcp_seg_fit(tc, tc->snd_nxt, MIN(MIN(avail, tc->snd_wnd), tcp_eff_mss(tc)));
 
         if (sent_reserve(&tc->sent, &s->arena, s->conf.sent_records) == 0 &&
             tcp_send_segment(s, tc, tc->snd_nxt, len, TH_ACK | TH_PSH) == 0) {

@@ -125,6 +125,8 @@ static bool add_interface(struct sim_stack *ss, uint32_t segment, const struct s
     ss->nif = stack_add_netif(ss->s, ss->end->port, "sim0");
     if (ss->nif == NULL)
         return false;
+    if (c->no_gso)
+        ss->nif->port->hdr_pool = NULL;
     if (c->addr != 0 && stack_add_addr(ss->s, ss->nif, c->addr, mask, 0) != 0)
         return false;
     if (c->gateway != 0 && stack_set_gateway(ss->s, ss->nif, c->gateway) != 0)

@@ -277,7 +277,7 @@ bool v6(void)
 
 static void vary_port(struct port_mem_conf *pc)
 {
-    if (variant("tso") || S.merges)
+    if ((variant("tso") && !S.plain) || S.merges)
         pc->caps.tx_tso = pc->caps.rx_lro = true;
     if (variant("offload") || pc->caps.tx_tso)
         pc->caps.tx_ip_cksum = pc->caps.tx_tcp_cksum = pc->caps.tx_udp_cksum = pc->caps.rx_cksum = true;
@@ -339,6 +339,8 @@ void script_start(void)
     vary_port(&pc);
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
+    if (S.plain)
+        S.port->hdr_pool = NULL;
     start_address();
     S.ending = true; /* what leaves is not looked at */
     script_turn();
@@ -460,6 +462,11 @@ struct stack_conf *conf(void)
     return &S.conf;
 }
 
+void plain_port(void)
+{
+    S.plain = true;
+}
+
 void merging_port(void)
 {
     S.merges = true;
@@ -527,7 +534,7 @@ int script_setup(void **state)
     (void)state;
     S.n_log = 0;
     S.failed = false;
-    S.merges = false;
+    S.merges = S.plain = false;
     reset();
     stack_conf_init(&S.conf);
     S.conf.arp_probe = ARP_PROBE_OFF; /* no frame that the test did not cause */

@@ -157,6 +157,7 @@ void fresh(void);                    /* a new stack in the same test: everything
 void new_incarnation(uint32_t base); /* the peer's sequence numbers are relative to base from now on, ours are learned anew */
 uint64_t now_ms(void);
 struct stack_conf *conf(void);
+void plain_port(void);               /* before the first verb: no frames of several segments */
 void merging_port(void);             /* before the first verb: the port cuts frames into segments, and merges segments of one burst */
 bool v6(void);                       /* the script runs over IPv6 (SCRIPT_VARIANT=ipv6) */
 struct z_stack *stack(void);

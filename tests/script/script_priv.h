@@ -37,6 +37,7 @@ struct script {
     size_t arena_bytes;
     uint64_t now_ns;
     bool holding, gathering, ending, failed;
+    bool plain;  /* frames have one segment */
     bool merges; /* the port cuts frames into segments, and merges segments */
     uint32_t arps; /* answered since the last look */
     uint32_t head, tail;

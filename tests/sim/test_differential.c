@@ -21,6 +21,8 @@ enum variation {
     VARY_FAST_PATH,
     VARY_OFFLOAD,
     VARY_TSO,
+    VARY_GSO,
+    VARY_GRO,
     VARY_SCATTER,
     VARY_CHAINS,
     VARY_INDIRECT,
@@ -29,12 +31,22 @@ enum variation {
     VARY_COUNT
 };
 
-static const char *const variation_names[VARY_COUNT] = {"nothing",           "fast path", "offload",          "frames cut by the port",
-                                                        "scattered receive", "chains",    "indirect buffers", "merged segments",
-                                                        "cut and merged"};
+static const char *const variation_names[VARY_COUNT] = {
+    [VARY_NOTHING] = "nothing",
+    [VARY_FAST_PATH] = "fast path",
+    [VARY_OFFLOAD] = "offload",
+    [VARY_TSO] = "frames cut by the port",
+    [VARY_GSO] = "no frames to be cut",
+    [VARY_GRO] = "no merging in software",
+    [VARY_SCATTER] = "scattered receive",
+    [VARY_CHAINS] = "chains",
+    [VARY_INDIRECT] = "indirect buffers",
+    [VARY_LRO] = "segments merged by the port",
+    [VARY_BOTH] = "cut and merged by the port",
+};
 
 struct setting {
-    bool slow_path, offload, scatter, no_chains, no_indirect, tso, lro, clean;
+    bool slow_path, offload, scatter, no_chains, no_indirect, tso, lro, no_gso, no_gro, clean;
     uint64_t seed;
 };
 
@@ -158,9 +170,14 @@ static void tune(struct stack_conf *c, void *arg)
 
     rng_seed(&r, t->seed);
     c->fast_path = !t->slow_path;
+    c->gro = !t->no_gro;
     c->sack = rng_below(&r, 4) != 0;
     c->timestamps = rng_below(&r, 4) != 0;
     c->rcvbuf_bytes = 16384u << rng_below(&r, 4);
+    if (t->clean) { /* never more in a turn than one turn sends, which is counted in frames */
+        c->rcvbuf_bytes = 16384;
+        c->rcvbuf_auto = false;
+    }
     c->max_connections = 16;
     c->max_sockets = 16;
     c->msl_ns = NS_PER_SEC;
@@ -189,6 +206,7 @@ static void run(struct setting *t, struct result *out)
         sc->offload = t->offload;
         sc->tso = t->tso;
         sc->lro = t->lro;
+        sc->no_gso = t->no_gso;
         sc->no_chains = t->no_chains;
         sc->no_indirect = t->no_indirect;
         sc->knobs = (struct port_mem_knobs){.poison = true, .rx_seg_bytes = t->scatter ? 200 : 0, .rx_seg_random = t->scatter};
@@ -234,7 +252,8 @@ static bool excepted(unsigned c, enum variation what)
 {
     if (c == CTR_TCP_FASTPATH)
         return true;
-    return what == VARY_TSO && (c == CTR_TX_PACKETS || c == CTR_TX_BYTES || c == CTR_TX_TSO);
+    return (what == VARY_TSO && (c == CTR_TX_PACKETS || c == CTR_TX_BYTES || c == CTR_TX_TSO || c == CTR_TX_GSO_SEGS)) ||
+           (what == VARY_GSO && c == CTR_TX_GSO_SEGS);
 }
 
 static bool same_state(const struct result *a, const struct result *b, enum variation what)
@@ -258,7 +277,7 @@ static bool same_state(const struct result *a, const struct result *b, enum vari
 }
 
 struct sums {
-    uint64_t fast, cut, merged; /* that the variations were not without effect */
+    uint64_t fast, cut, merged, cut_here, merged_here; /* that the variations were not without effect */
 };
 
 static bool compare(uint64_t seed, enum variation what, struct sums *sums)
@@ -272,9 +291,11 @@ static bool compare(uint64_t seed, enum variation what, struct sums *sums)
     t[1].scatter = what == VARY_SCATTER;
     t[1].tso = what == VARY_TSO || what == VARY_BOTH;
     t[1].lro = what == VARY_LRO || what == VARY_BOTH;
+    t[1].no_gso = what == VARY_GSO;
+    t[1].no_gro = what == VARY_GRO;
     t[1].no_chains = what == VARY_CHAINS;
     t[1].no_indirect = what == VARY_INDIRECT;
-    t[0].clean = t[1].clean = what == VARY_TSO && seed % 2 == 0;
+    t[0].clean = t[1].clean = (what == VARY_TSO || what == VARY_GSO) && seed % 2 == 0;
     for (int i = 0; i < 2; i++)
         run(&t[i], &r[i]);
     ok = r[0].ok && r[1].ok;
@@ -283,7 +304,9 @@ static bool compare(uint64_t seed, enum variation what, struct sums *sums)
     for (int i = 0; i < 2; i++) {
         sums->fast += r[0].ctr[i].v[CTR_TCP_FASTPATH];
         sums->cut += r[1].ctr[i].v[CTR_TX_TSO];
+        sums->cut_here += r[0].ctr[i].v[CTR_TX_GSO_SEGS];
         sums->merged += r[1].ctr[i].v[CTR_RX_LRO];
+        sums->merged_here += r[0].ctr[i].v[CTR_RX_GRO];
     }
     if (what == VARY_FAST_PATH && r[1].ctr[0].v[CTR_TCP_FASTPATH] + r[1].ctr[1].v[CTR_TCP_FASTPATH] != 0)
         ok = false;
@@ -306,8 +329,11 @@ int main(int argc, char **argv)
         for (int v = 0; v < VARY_COUNT; v++)
             if (v != VARY_NOTHING || seed % 8 == 1) /* the same run twice: the simulator itself is deterministic */
                 failed += !compare(seed, (enum variation)v, &sums);
-    printf("%llu seeds, %d variations of each: %llu failed; %llu segments on the fast path, %llu frames cut, %llu merged\n",
+    printf("%llu seeds, %d variations of each: %llu failed; %llu segments on the fast path, %llu frames cut, %llu merged; in software "
+           "%llu segments cut, %llu merged\n",
            (unsigned long long)count, VARY_COUNT - 1, (unsigned long long)failed, (unsigned long long)sums.fast,
-           (unsigned long long)sums.cut, (unsigned long long)sums.merged);
-    return failed != 0 || sums.fast == 0 || (argc == 1 && (sums.cut == 0 || sums.merged == 0));
+           (unsigned long long)sums.cut, (unsigned long long)sums.merged, (unsigned long long)sums.cut_here,
+           (unsigned long long)sums.merged_here);
+    return failed != 0 || sums.fast == 0 ||
+           (argc == 1 && (sums.cut == 0 || sums.merged == 0 || sums.cut_here == 0 || sums.merged_here == 0));
 }
