@@ -51,9 +51,27 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
     tc->paced = wants_pacing(s, tc);
 }
 
+/*
+ * An algorithm that knows no ssthresh is replaced while losses are repaired: the other one gets what it would have set when they were
+ * found, by what was in flight then. There is no state of its own to go back to, should they prove to be none.
+ */
+static void give_ssthresh(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t flight = tc->undo.to - tc->undo.from, cwnd = tc->cc.cwnd;
+
+    if (tc->ca == TCP_CA_RECOVERY) { /* goes on by proportional rate reduction, and ends at ssthresh */
+        prr_begin(&tc->prr, tcp_pipe(tc));
+        tc->cc.ops->on_loss(&tc->cc, flight, s->now_ns);
+    } else if (tc->ca == TCP_CA_LOSS) {
+        tc->cc.ops->on_rto(&tc->cc, flight, true, s->now_ns);
+        tc->cc.cwnd = MIN(cwnd, tc->cc.ssthresh); /* regained since */
+    }
+    tc->cc.undo_cwnd = 0;
+}
+
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops)
 {
-    bool lacks_ssthresh = tc->ca == TCP_CA_RECOVERY && !ops->own_recovery && tc->cc.ops->own_recovery;
+    bool lacks_ssthresh = !ops->own_recovery && tc->cc.ops != NULL && tc->cc.ops->own_recovery;
     struct rate *rate;
     void *ext;
 
@@ -65,10 +83,8 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
     tc->rate = rate;
     sent_forget_rates(&tc->sent); /* counted by a state that is gone */
     cc_switch(&tc->cc, ops, ext, s->now_ns);
-    if (lacks_ssthresh) { /* the recovery goes on by proportional rate reduction, and ends at ssthresh */
-        prr_begin(&tc->prr, tcp_pipe(tc));
-        tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
-    }
+    if (lacks_ssthresh)
+        give_ssthresh(s, tc);
     tc->pace_next_ns = 0;
     tc->paced = wants_pacing(s, tc);
     tcp_mark_dirty(s, tc);

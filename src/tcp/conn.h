@@ -80,6 +80,7 @@ struct tcp_mtup {
     bool high_failed, done;
     bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint32_t lost_total;             /* when repairing: sent.lost_total when only the probe was lost */
     uint64_t next_ns;                /* no probe before this */
 };
 

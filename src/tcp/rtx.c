@@ -31,7 +31,7 @@ static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
     uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX((uint32_t)tc->smss, 1u)); /* a frame may carry several segments */
 
-    return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
+    return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
 
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
@@ -66,7 +66,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
         sent_mark_first_lost(&tc->sent);
-    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, false);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
     tc->ca = TCP_CA_RECOVERY;
@@ -96,10 +96,12 @@ static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
         enter_recovery(s, tc, just);
 }
 
-/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight. */
+/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight; the timeout becomes longer if it was too short. */
 static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
 {
-    stack_count(s, tc->ca == TCP_CA_LOSS ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    stack_count(s, tc->undo.timeout ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    if (tc->undo.timeout)
+        rtt_spurious(&tc->rtt);
     if (tc->ca == TCP_CA_RECOVERY)
         tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
     tc->cc.ops->on_undo(&tc->cc, s->now_ns);
@@ -250,8 +252,10 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
         stack_count(s, CTR_TCP_RENEGED);
         sent_renege(&tc->sent);
     }
-    if (!again)
-        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    if (!again) {
+        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, true);
+        rtt_timeout(&tc->rtt);
+    }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
