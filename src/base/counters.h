@@ -179,6 +179,7 @@
     X(CTR_TCP_FASTPATH, "tcp.fast_path", "segments taken by the fast path")                      \
     X(CTR_TCP_OPENS_ACTIVE, "tcp.opens_active", "connections opened by connect")                 \
     X(CTR_TCP_OPENS_PASSIVE, "tcp.opens_passive", "connections accepted from a listener")        \
+    X(CTR_TCP_MIGRATED, "tcp.migrated", "connections not accepted yet that another listener of a closed one's SO_REUSEPORT group took over") \
     X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
     X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
     X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \

@@ -368,7 +368,9 @@ void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in
 bool tcp_accept_queue_full(const struct tcp_listener *l);
 void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
 void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */
-void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                      /* resets what was not accepted */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc); /* LISTEN to CLOSED: what was not accepted moves, or is reset */
+struct tcp_conn *tcp_listen_heir(const struct z_stack *s, const struct tcp_conn *lc,
+                                 const struct tcp_entry *e); /* who takes over e from lc, which listens no more; NULL: nobody */
 
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
