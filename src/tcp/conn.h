@@ -147,10 +147,11 @@ struct tcp_conn {
     bool port_held;      /* counted in port_use */
     bool passive;        /* came from a listener */
     bool connect_done;   /* connect() has reported success */
+    bool soft_told;      /* soft_error is of a kind that the next send() reports */
     uint32_t id;
     uint32_t flow;  /* IPv6 flow label; 0: not computed yet */
     int so_error;   /* pending errno (positive) */
-    int soft_error; /* last ICMP error that did not end the connection: reported when the connection times out */
+    int soft_error; /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
 
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;

@@ -231,15 +231,26 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     tcp_tlp_schedule(s, tc);
 }
 
-/* RFC 8985 6.2: the reordering timer. One segment goes at once, others as the acknowledgement of that one allows. */
+/*
+ * RFC 8985 6.2: the reordering timer. What has arrived since the losses were suspected, and was replaced by nothing because the
+ * application had no more, may be replaced now, as it would have been had recovery begun then; one segment in any case. Others go
+ * as the acknowledgements of those allow.
+ */
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint32_t pipe = tcp_pipe(tc), unused = tc->cc.cwnd > pipe ? tc->cc.cwnd - pipe : 0;
+    uint32_t due = MIN(tc->sent.sacked_bytes, unused);
+
     if (tcp_in_flight(tc) == 0 || rack_detect(s, tc) == 0)
         return;
     if (tc->ca == TCP_CA_OPEN)
-        enter_recovery(s, tc, 0);
-    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery)
-        tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss;
+        enter_recovery(s, tc, due);
+    else
+        due = 0; /* is counted */
+    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery) {
+        pipe = tcp_pipe(tc);
+        tc->cc.cwnd = MAX(prr_on_ack(&tc->prr, due, pipe, tc->cc.ssthresh, tc->cc.smss, false), pipe + tc->cc.smss);
+    }
     tcp_mark_dirty(s, tc);
 }
 

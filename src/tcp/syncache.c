@@ -191,6 +191,7 @@ static bool migrate(struct z_stack *s, struct tcp_synent *e)
     return true;
 }
 
+/* Nothing is sent: most of a flood's addresses never asked for anything, and who did is reset when it acknowledges (as Linux, FreeBSD). */
 void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
 {
     struct tcp_syncache *c = &s->tcp.syn;
@@ -199,11 +200,8 @@ void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
     for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
         for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
             next = TAILQ_NEXT(e, link);
-            if (e->lc != lc || migrate(s, e))
-                continue;
-            if (tcp_syn_emit(s, e, TH_RST | TH_ACK) == 0)
-                stack_count(s, CTR_TCP_RST_TX);
-            tcp_syn_forget(s, e);
+            if (e->lc == lc && !migrate(s, e))
+                tcp_syn_forget(s, e);
         }
 }
 

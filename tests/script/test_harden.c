@@ -213,8 +213,10 @@ TEST(reuseport_others_take_over)
     out("A", 1, 11, .port = 6031);
     syns(7000, 1);
     cls(c); /* the last one */
-    out("RA", 1, 1, .port = 7000);
+    nothing();
     check_eq(stack()->tcp.syn.n, 0);
+    in("A", 1, 1, .port = 7000);
+    out("R", 1, 0, .port = 7000);
 }
 
 /* The SYN,ACK of an entry that has moved is repeated as before, and TCP_DEFER_ACCEPT is the new listener's. */

@@ -43,6 +43,13 @@ static int flight(int n)
     return c;
 }
 
+/* Everything that leaves is acknowledged from now on. */
+static void finish(int c)
+{
+    while (skip_all(), tconn(c)->snd_una != tconn(c)->sndq.end_seq)
+        in("A", 1, tconn(c)->snd_nxt - tconn(c)->iss);
+}
+
 /* Tail loss probe: RFC 8985 section 7 ------------------------------------------------------------------------------------ */
 
 /* 7.2, 7.3: after two round trips the last segment again; 7.4.2: acknowledged without DSACK it repaired a loss. */
@@ -225,6 +232,40 @@ TEST(reordering_timer_finds_the_loss)
     in("A", 1, 4001);
     check_eq(tconn(c)->ca, TCP_CA_OPEN);
     check_eq(count(CTR_TCP_RTO), 0);
+}
+
+/*
+ * Two segments lost, two behind them arrived, nothing more to send: the timer, a quarter of a round trip later, replaces both. Where new
+ * data went in their place (RFC 3042), one goes, and the other when acknowledgements have made room.
+ */
+TEST(reordering_timer_replaces_what_arrived)
+{
+    int c = start();
+
+    snd(c, 4000);
+    full(1, 4, true);
+    quiet_ms(RTT);
+    in("A", 1, 1, .o = {SACK(2001, 4001)});
+    after_ms(RTT / 4);
+    out("A", 1, 1, 1000);
+    out("A", 1001, 1, 1000);
+    in("A", 1, 4001);
+    quiet_ms(1000);
+}
+
+TEST(reordering_timer_when_new_data_went)
+{
+    int c = start();
+
+    snd(c, 14000);
+    full(1, 10, false);
+    quiet_ms(RTT);
+    in("A", 1, 1, .o = {SACK(2001, 4001)});
+    full(10001, 2, false);
+    after_ms(RTT / 4);
+    out("A", 1, 1, 1000);
+    nothing();
+    finish(c);
 }
 
 /* 6.2 step 4: three SACKed segments, as ever, when the path was not seen to reorder; afterwards they are worth no more than one. */
@@ -699,12 +740,6 @@ static int bbr_with_ten_in_flight(void)
     return c;
 }
 
-static void finish(int c)
-{
-    while (skip_all(), tconn(c)->snd_una != tconn(c)->sndq.end_seq)
-        in("A", 1, tconn(c)->snd_nxt - tconn(c)->iss);
-}
-
 static void switch_to(int c, const char *name)
 {
     check_eq(tcp_setopt(stack(), tconn(c), IPPROTO_TCP, TCP_CONGESTION, name, (unsigned)strlen(name)), 0);
@@ -746,10 +781,11 @@ TEST(switched_from_bbr_in_a_recovery)
 RUN(T(probe_repeats_the_last_segment), T(probe_of_a_lone_segment_waits_for_a_delayed_ack), T(probe_is_new_data_when_there_is_some),
     T(probe_for_nothing_reported_by_dsack), T(probe_for_nothing_reported_by_a_duplicate_ack), T(lost_probe_is_followed_by_the_timeout),
     T(probe_shows_a_longer_tail_loss), T(no_probe_without_sack), T(probe_repeats_a_fin), T(reordering_is_not_retransmitted),
-    T(reordering_timer_finds_the_loss), T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time),
-    T(dsack_widens_the_reordering_window), T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported),
-    T(duplicate_out_of_order_is_reported), T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery),
-    T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery), T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout),
-    T(spurious_timeout_makes_the_next_longer), T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell),
-    T(frto_with_sack_spurious), T(frto_with_sack_real), T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery),
-    T(switched_from_bbr_after_a_timeout), T(switched_from_bbr_in_a_recovery))
+    T(reordering_timer_finds_the_loss), T(reordering_timer_replaces_what_arrived), T(reordering_timer_when_new_data_went),
+    T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time), T(dsack_widens_the_reordering_window),
+    T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported), T(duplicate_out_of_order_is_reported),
+    T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery), T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery),
+    T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout), T(spurious_timeout_makes_the_next_longer),
+    T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell), T(frto_with_sack_spurious), T(frto_with_sack_real),
+    T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery), T(switched_from_bbr_after_a_timeout),
+    T(switched_from_bbr_in_a_recovery))
