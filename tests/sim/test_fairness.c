@@ -211,12 +211,13 @@ static double alone(const struct cc_ops *cc, uint32_t loss_ppm, uint64_t seconds
     return share;
 }
 
-/* draft-ietf-ccwg-bbr: loss below 2 % is no sign of congestion. */
+/* draft-ietf-ccwg-bbr: loss of 1 % is no sign of congestion (3.1); of more than 2 % it is (BBR.LossThresh). */
 static void bbr_keeps_its_rate_under_loss(void **state)
 {
     (void)state;
     assert_true(alone(&cc_bbr, 0, 10) >= 0.9);
     assert_true(alone(&cc_bbr, 10000, 20) >= 0.9);
+    assert_true(alone(&cc_bbr, 40000, 20) <= 0.6);
 }
 
 /* At loss p a window of at least Reno's 1.22 / sqrt(p) segments (RFC 9438 4.3): 38 and 12 of the 166 that fill the line. */
