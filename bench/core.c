@@ -1,6 +1,7 @@
 /*
  * Cycles of the stack alone. Usage:
  *     core [--only rr|bulk|open|memory] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N] [--csv FILE]
+ * [--count]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ __attribute__((noreturn)) static void usage(const char *what)
 {
     fprintf(stderr,
             "core: %s\nusage: core [--only rr|bulk|open|memory] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
-            " [--requests N] [--mtu N] [--csv FILE]\n",
+            " [--requests N] [--mtu N] [--csv FILE] [--count]\n",
             what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
     exit(2);
 }
@@ -39,6 +40,12 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
     for (int i = 1; i < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
 
+        if (strcmp(name, "--count") == 0) {
+            c->only = "rr";
+            c->count = true;
+            i--;
+            continue;
+        }
         if (value == NULL)
             usage(name);
         if (strcmp(name, "--only") == 0)

@@ -119,7 +119,7 @@ static void start_eal(void)
         fprintf(stderr, "bench: %s\n", err);
         exit(1);
     }
-    if (pkt_init() != 0 || zc_return_init() != 0)
+    if (pkt_init() != 0)
         die("start");
     printf("core %s, TSC %.2f GHz, %s\n", core, cycles_per_second() / 1e9, huge ? "hugepages" : "4 KB pages (--no-huge)");
 }
@@ -140,6 +140,8 @@ static struct z_stack *new_stack(int which)
     conf.fd_reserve = BENCH_FD_FIRST;
     conf.msl_ns = NS_PER_MS; /* connections come and go */
     conf.seed = 1 + (uint64_t)which;
+    conf.index = (uint16_t)which;
+    conf.n_stacks = 1;
     snprintf(name, sizeof(name), "bench%d", which);
     s = stack_create(&conf, name, port_clock_ns(), &err);
     if (s == NULL) {
@@ -183,10 +185,13 @@ void pair_start(struct pair *p, uint16_t mtu)
     struct port *port[2];
 
     start_eal();
-    api_own_here();
+    api.core[0] = &p->side[0].core;
+    api.n_cores = 1; /* descriptors of the two sides are told apart by who uses them */
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++) {
         p->side[i].s = new_stack(i);
+        if (api_core_init(&p->side[i].core, p->side[i].s) != 0)
+            die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
     }
     if (port_mem_join(&jc, port) != 0)
@@ -201,7 +206,7 @@ void pair_start(struct pair *p, uint16_t mtu)
 
 void pair_enter(struct side *e)
 {
-    api.stack = e->s;
+    api_core_own(&e->core);
 }
 
 static unsigned turn(struct side *e)
@@ -210,11 +215,11 @@ static unsigned turn(struct side *e)
     unsigned n;
 
     pair_enter(e);
-    api.in_turn = true;
+    e->core.in_turn = true;
     n = stack_input(s, port_clock_ns());
-    n += zc_return_run(s);
-    n += mailbox_run(s);
-    api.in_turn = false;
+    n += zc_return_run(&e->core);
+    n += mailbox_run(&e->core);
+    e->core.in_turn = false;
     s->in_app = true;
     e->app(e);
     s->in_app = false;
@@ -232,11 +237,11 @@ static unsigned turn_split(struct side *e, struct timed_ops *t, uint64_t stamp)
     e->port->ops = &t->ops;
     t->cycles = t->calls = 0;
     at[0] = cycles_now();
-    api.in_turn = true;
+    e->core.in_turn = true;
     n = stack_input(s, port_clock_ns());
-    n += zc_return_run(s);
-    n += mailbox_run(s);
-    api.in_turn = false;
+    n += zc_return_run(&e->core);
+    n += mailbox_run(&e->core);
+    e->core.in_turn = false;
     at[1] = cycles_now();
     in_port[0] = t->cycles;
     calls[0] = t->calls;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/api.h"
 #include "core/stack.h"
 
 #define CONNS_MAX 20000u
@@ -21,6 +22,7 @@ struct peer_state {
 
 struct side {
     struct z_stack *s;
+    struct api_core core; /* of s; this thread owns both sides */
     struct port *port;
     void (*app)(struct side *e);
     void *arg; /* of app */

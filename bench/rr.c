@@ -149,6 +149,40 @@ static uint64_t run(struct pair *p, const int *fds, uint32_t conns, uint32_t eac
     return cycles_now() - start;
 }
 
+static bool wanted(const struct bench_conf *c, enum way way)
+{
+    return c->variant == NULL || strcmp(c->variant, way_names[way]) == 0;
+}
+
+static uint32_t requests_each(const struct bench_conf *c, uint32_t size, uint32_t conns)
+{
+    uint32_t n = c->requests != 0 ? c->requests : MAX(400u * 4096 / (4096 + size), 16u);
+
+    return MAX(n / conns, 1u);
+}
+
+/*
+ * What callgrind counts (--toggle-collect=counted): scripts/instructions.sh. Not inlined, so that the name is there.
+ */
+__attribute__((noinline, noclone)) static void counted(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+{
+    run(p, fds, conns, each);
+}
+
+static void count(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds)
+{
+    uint32_t each = requests_each(c, size, conns);
+
+    for (enum way way = 0; way < WAYS; way++) {
+        if (!wanted(c, way))
+            continue;
+        rr.way = way;
+        run(p, fds, conns, MAX(2000u / conns, 1u)); /* warm: caches of pools, estimators, windows */
+        counted(p, fds, conns, each);
+        printf("counted %u requests of %u bytes on %u connections, %s\n", conns * each, size, conns, way_names[way]);
+    }
+}
+
 struct result {
     struct samples total, phase[PHASES], ratio; /* ratio: of copying to this way, same repetition */
     double segments, copied;
@@ -210,18 +244,6 @@ static void measure(struct pair *p, const int *fds, uint32_t conns, uint32_t eac
         samples_add(&r->phase[i], (double)(p->side[0].cycles[i] + p->side[1].cycles[i]) / unit);
 }
 
-static bool wanted(const struct bench_conf *c, enum way way)
-{
-    return c->variant == NULL || strcmp(c->variant, way_names[way]) == 0;
-}
-
-static uint32_t requests_each(const struct bench_conf *c, uint32_t size, uint32_t conns)
-{
-    uint32_t n = c->requests != 0 ? c->requests : MAX(400u * 4096 / (4096 + size), 16u);
-
-    return MAX(n / conns, 1u);
-}
-
 static void print_result(const struct result *r, enum way way, uint32_t size, uint32_t conns, struct report *rep)
 {
     struct spread t = samples_spread(&r->total), q = samples_spread(&r->ratio);
@@ -240,16 +262,13 @@ static void print_result(const struct result *r, enum way way, uint32_t size, ui
         report_row(rep, "rr", way_names[way], size, conns, "copying/this", &r->ratio);
 }
 
-static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds, struct report *rep)
+static void compare(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds, struct report *rep)
 {
     static struct result r[WAYS];
     uint32_t each = requests_each(c, size, conns);
     uint64_t enough = cycles_now() + (uint64_t)(cycles_per_second() * SECONDS_PER_ROW);
 
     memset(r, 0, sizeof(r));
-    rr = (struct rr){.size = size, .bytes = calloc(1, size)};
-    for (int i = 0; i < 2; i++)
-        rr.message[i] = prepared(&p->side[i], size);
     for (uint32_t i = 0; i < c->reps + 2 && (i < REPS_MIN || cycles_now() < enough); i++) {
         if (i == 2) /* warm */
             memset(r, 0, sizeof(r));
@@ -266,6 +285,17 @@ static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, 
     for (enum way way = 0; way < WAYS; way++)
         if (wanted(c, way))
             print_result(&r[way], way, size, conns, rep);
+}
+
+static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds, struct report *rep)
+{
+    rr = (struct rr){.size = size, .bytes = calloc(1, size)};
+    for (int i = 0; i < 2; i++)
+        rr.message[i] = prepared(&p->side[i], size);
+    if (c->count)
+        count(p, c, size, conns, fds);
+    else
+        compare(p, c, size, conns, fds, rep);
     fflush(stdout);
     for (int i = 0; i < 2; i++) {
         pair_settle(p);
@@ -280,9 +310,11 @@ void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
     static const uint32_t sizes[] = {64, 1024, 8192, 65280}, counts[] = {1, 100};
     static int fds[CONNS_MAX];
 
-    printf("\nrequest/response, cycles per endpoint: median, quartiles, minimum; parts (medians); segments sent; bytes copied\n"
-           "%6s %6s  %-17s %8s %15s %7s %6s %6s %6s %6s %5s %7s  %s\n",
-           "bytes", "conns", "variant", "cycles", "quartiles", "min", "input", "app", "output", "port", "segs", "copied", "copying/this");
+    if (!c->count)
+        printf("\nrequest/response, cycles per endpoint: median, quartiles, minimum; parts (medians); segments sent; bytes copied\n"
+               "%6s %6s  %-17s %8s %15s %7s %6s %6s %6s %6s %5s %7s  %s\n",
+               "bytes", "conns", "variant", "cycles", "quartiles", "min", "input", "app", "output", "port", "segs", "copied",
+               "copying/this");
     for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
         uint32_t conns = c->conns != 0 ? c->conns : counts[i];
 

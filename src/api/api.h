@@ -1,11 +1,14 @@
 /*
- * What the files of src/api share: the process's stack, who owns it, and how a call gets to it.
+ * What the files of src/api share: the process's stacks, who owns each, and how a call gets to the right one.
  *
  * Every public call packs its arguments in a struct that starts with a struct api_op, and a function
  *     static int64_t do_x(struct z_stack *s, struct api_op *op)
  * does it: on the spot when the caller owns the stack, else at the owner's next poll (mailbox.c). It returns a result or
  * -errno, or what api_wait() returns: then it is called again after each poll until it has a result or its deadline passed. It
  * never waits itself, so that a blocking call of one thread does not stop the others.
+ *
+ * Which stack: that of the descriptor (op->fd), whose number names it; without one, the thread's own, or the first. A thread tries its
+ * own stack: that refuses the numbers of others with EBADF before it does anything, and only then the call looks further.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -16,9 +19,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/mailbox.h"
 #include "base/units.h"
 #include "core/conf.h"
 #include "core/stack.h"
+#include "mon/mon.h"
 #include "port/port.h"
 #include "sock/sock.h"
 
@@ -29,38 +34,58 @@
 
 enum api_state {
     API_NEW,     /* before ff_init */
-    API_RUNNING, /* there is a stack */
-    API_STOPPED, /* drained: only buffers can still be freed */
+    API_RUNNING, /* there are stacks */
+    API_STOPPED, /* all are drained: only buffers can still be freed */
     API_FORKED,  /* a child process: hands off */
 };
 
-struct api_runtime {
+#define API_MAX_CORES 64u
+
+/* A stack, who polls it, and what reaches it from other threads. */
+struct api_core {
     struct z_stack *stack;
-    const char *owner; /* atomic: &api_self of the thread that owns the stack; NULL unless API_RUNNING */
-    int state;         /* atomic: enum api_state */
-    uint32_t again;    /* calls since the last turn that would have blocked */
-    bool in_turn;      /* the protocol is running: it may not be entered again */
-    bool looping;      /* atomic: ff_run or the background thread polls */
-    bool stop;         /* atomic: ff_stop_run was called */
-    bool has_thread;   /* poll_thread=1 and ff_run did not take over */
-    bool thread_stop;  /* atomic: the background thread shall hand the stack over */
-    pthread_t thread;
-    uint64_t hints_at_ns; /* api_hints is due */
-    struct conf conf;
-    cpu_set_t cores; /* of the process before ff_init bound a thread to its polling core */
+    const char *owner;         /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
+    uint16_t lender;           /* pkt_meta.loan_stack of its loans */
+    bool in_turn;              /* the protocol is running: it may not be entered again */
+    uint32_t again;            /* calls since the last turn that would have blocked */
+    bool looping;              /* atomic: ff_run or a background thread polls */
+    bool ended;                /* atomic: the stack is drained */
+    uint64_t hints_at_ns;      /* api_hints is due */
+    struct mon_limits limits;  /* what it has said */
+    struct rte_ring *returned; /* zc_return.c: loans that other threads freed */
+    struct mailbox box;
 };
 
-extern struct api_runtime api;
+/* What the process has once. */
+struct api_process {
+    int state; /* atomic: enum api_state */
+    uint16_t n_cores;
+    struct api_core *core[API_MAX_CORES];
+    uint16_t n_ended; /* atomic */
+    bool stop;        /* atomic: ff_stop_run was called */
+    bool has_thread;  /* poll_thread=1 and ff_run did not take over */
+    bool thread_stop; /* atomic: the background threads shall hand the stacks over */
+    pthread_t thread;
+    struct conf conf;
+    cpu_set_t cpus; /* of the process before ff_init bound a thread to its polling core */
+};
+
+extern struct api_process api;
 extern __thread char api_self __attribute__((tls_model("initial-exec"))); /* its address names the thread */
+
+/* The core that this thread has owned last: never NULL, perhaps one that nobody owns. */
+extern __thread struct api_core *api_here __attribute__((tls_model("initial-exec")));
 
 struct api_op;
 typedef int64_t (*api_fn)(struct z_stack *s, struct api_op *op);
 
 struct api_op {
     api_fn fn;
+    int fd; /* names the stack; of a call without a descriptor 0 */
     uint64_t deadline_ns;
     int64_t otherwise; /* result when the wait is over without one */
     bool waiting;      /* asked to be called again: not the first time */
+    bool at_once;      /* from inside the callback of another stack's ff_run: waits as little as there */
     uint64_t serial;   /* of the sock that the call is about: api_sock */
 };
 
@@ -72,15 +97,22 @@ static inline int api_get_state(void)
     return __atomic_load_n(&api.state, __ATOMIC_ACQUIRE);
 }
 
+/* Does this thread own a stack? Then it is api_here->stack. */
 static inline bool api_is_owner(void)
 {
-    return likely(__atomic_load_n(&api.owner, __ATOMIC_RELAXED) == &api_self);
+    return likely(__atomic_load_n(&api_here->owner, __ATOMIC_RELAXED) == &api_self);
+}
+
+/* Buffers may be had before there is an owner, and by threads that own nothing. NULL before ff_init. */
+static inline struct z_stack *api_any_stack(void)
+{
+    return likely(api_here->stack != NULL) || api.n_cores == 0 ? api_here->stack : api.core[0]->stack;
 }
 
 /* May the owner's thread poll here? Not inside a poll, nor inside the callback of ff_run unless configured. */
-static inline bool api_can_poll(const struct z_stack *s)
+static inline bool api_can_poll(const struct api_core *c)
 {
-    return !api.in_turn && (!s->in_app || s->conf.wait_in_run);
+    return !c->in_turn && (!c->stack->in_app || c->stack->conf.wait_in_run);
 }
 
 /*
@@ -92,22 +124,32 @@ int64_t api_wait(struct z_stack *s, struct api_op *op, uint64_t timeout_ns, int6
 /* The end of a wait, by ff_stop_run: the result so far, or -EINTR. */
 int64_t api_interrupt(struct z_stack *s, struct api_op *op);
 
-/* The slow ends of api_call: waits on the owner's thread; goes through the mailbox. */
-int64_t api_call_blocked(struct z_stack *s, struct api_op *op);
+/* The slow ends of api_call: no result, or none on this stack; the stack is not this thread's. */
+int64_t api_call_failed(struct api_core *c, struct api_op *op, int64_t r);
 int64_t api_call_foreign(struct api_op *op);
-int64_t api_call_again(struct z_stack *s, struct api_op *op); /* it would have blocked */
+
+/* A call for this core's stack, whatever op->fd says. */
+int64_t api_call_at(struct api_core *c, struct api_op *op, api_fn fn);
 
 static inline int64_t api_call(struct api_op *op, api_fn fn)
 {
+    struct api_core *c = api_here;
     int64_t r;
 
     op->fn = fn;
     if (unlikely(!api_is_owner()))
         return api_call_foreign(op);
-    r = fn(api.stack, op);
-    if (unlikely(r == -EAGAIN || r == -EALREADY))
-        return api_call_again(api.stack, op);
-    return likely(r != API_WAIT) ? r : api_call_blocked(api.stack, op);
+    r = fn(c->stack, op);
+    return likely(r >= 0) ? r : api_call_failed(c, op, r);
+}
+
+/* The core of a descriptor number; the first one's for numbers that no stack has. */
+struct api_core *api_core_of_fd(int fd);
+
+/* Does the number belong to another stack than s? */
+static inline bool api_fd_elsewhere(const struct z_stack *s, int fd)
+{
+    return unlikely(api.n_cores > 1) && api_core_of_fd(fd)->stack != s;
 }
 
 /* A result as POSIX calls return it. */
@@ -120,35 +162,32 @@ static inline int64_t api_ret(int64_t r)
 }
 
 /* loop.c */
-unsigned api_turn(struct z_stack *s); /* one whole turn; only where api_can_poll(), or from the loops themselves */
+unsigned api_turn(struct api_core *c); /* one whole turn; only where api_can_poll(), or from the loops themselves */
 struct api_idle {
     uint32_t turns; /* without work, in a row */
 };
 void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns);
 
 /* Tells the operator, on standard error, what is wrong with the network around us, and which limits were reached. */
-void api_hints(const struct z_stack *s);
-void api_thread_run(void); /* the calling thread polls until ff_stop_run, or until ff_run takes over */
-void api_own_here(void);   /* the calling thread is the owner from here on */
+void api_hints(struct api_core *c);
+void api_thread_run(void);                                /* the calling thread polls until ff_stop_run, or until ff_run takes over */
+int api_core_init(struct api_core *c, struct z_stack *s); /* 0 or -errno */
+void api_core_own(struct api_core *c);                    /* the calling thread is its owner from here on */
 
-/* mailbox.c */
-unsigned mailbox_run(struct z_stack *s); /* owner: calls whose turn it is; how many finished */
-void mailbox_close(void);                /* owner: all calls end with EBADF */
-
-/* zc_return.c: buffers lent by the stack and freed by other threads */
-int zc_return_init(void);
+/* zc_return.c: buffers lent by a stack and freed by other threads */
+int zc_return_init(struct api_core *c);
 void zc_return_put(struct rte_mbuf *m /* one holder consumed */);
-unsigned zc_return_run(struct z_stack *s);
+unsigned zc_return_run(struct api_core *c);
 
 /* exit.c */
 int api_exit_init(void);
-void api_drain(struct z_stack *s); /* delivers what is queued, or gives up; ends the stack */
+void api_drain(struct api_core *c); /* delivers what is queued, or gives up; ends the stack */
 
 /* A write outside the application's turn of ff_run, on a connection that had nothing queued, leaves at once. */
 void api_push(struct z_stack *s, struct tcp_conn *tc);
 static inline bool api_pushes(const struct z_stack *s)
 {
-    return !s->in_app && !api.in_turn;
+    return !s->in_app && !api_here->in_turn;
 }
 
 /*

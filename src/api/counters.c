@@ -5,6 +5,6 @@
 
 void z_print_counters(FILE *out)
 {
-    if (api.stack != NULL)
-        mon_counters_print(api.stack, out, false);
+    if (api.n_cores != 0 && api.core[0]->stack != NULL)
+        mon_counters_print(api.core[0]->stack, out, false);
 }

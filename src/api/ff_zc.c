@@ -145,7 +145,7 @@ static void chain_copy(struct rte_mbuf *seg, struct ff_zc_mbuf *m, char *out, co
 
 static void count_copied(size_t n)
 {
-    __atomic_fetch_add(&api.stack->ctr.v[CTR_COPY_API], n, __ATOMIC_RELAXED); /* any thread */
+    __atomic_fetch_add(&api_any_stack()->ctr.v[CTR_COPY_API], n, __ATOMIC_RELAXED); /* any thread */
 }
 
 int ff_zc_mbuf_write(struct ff_zc_mbuf *m, const char *data, int len)
@@ -206,7 +206,6 @@ ssize_t ff_zc_send(int fd, const void *mb, size_t n)
 
 struct recv_op {
     struct api_op op;
-    int fd;
     size_t n, done;
     struct rte_mbuf *head;
 };
@@ -217,7 +216,7 @@ static int64_t do_zc_recv(struct z_stack *s, struct api_op *op)
     struct recv_op *a = (struct recv_op *)op;
     struct rte_mbuf **link = &a->head;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -239,7 +238,7 @@ static int64_t do_zc_recv(struct z_stack *s, struct api_op *op)
 
 ssize_t ff_zc_recv(int fd, struct ff_zc_mbuf *zm, size_t n)
 {
-    struct recv_op a = {.fd = fd, .n = MIN(n, (size_t)INT_MAX)};
+    struct recv_op a = {.op.fd = fd, .n = MIN(n, (size_t)INT_MAX)};
     ssize_t r;
 
     if (zm == NULL)

@@ -11,8 +11,6 @@
 
 #define BAD_CKSUMS 16u /* a few are noise on the wire; a peer with offload on makes nothing else */
 
-static struct mon_limits limits;
-
 static void say(void *arg, const char *line)
 {
     (void)arg;
@@ -38,7 +36,7 @@ static void say_duplicate(const struct z_stack *s)
 
 static void network(const struct z_stack *s)
 {
-    static bool conflict, duplicate, cksum;
+    static bool conflict, duplicate, cksum, down;
 
     if (s->ctr.v[CTR_ARP_CONFLICT] != 0 && !conflict) {
         conflict = true;
@@ -57,11 +55,18 @@ static void network(const struct z_stack *s)
               "the link\n",
               stderr);
     }
+    if (s->ctr.v[CTR_TX_LINK_DOWN] != 0 && !down) {
+        down = true;
+        fputs(
+            "zstack: frames are lost, for the interface of a tap= port is down or was removed: run ip link set INTERFACE up, or start this "
+            "program again\n",
+            stderr);
+    }
 }
 
-void api_hints(const struct z_stack *s)
+void api_hints(struct api_core *c)
 {
-    network(s);
-    mon_limits_check(&limits, s, say, NULL);
-    api.hints_at_ns = limits.next_ns;
+    network(c->stack);
+    mon_limits_check(&c->limits, c->stack, say, NULL);
+    c->hints_at_ns = c->limits.next_ns;
 }

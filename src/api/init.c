@@ -11,15 +11,19 @@
 
 #include "api/api.h"
 #include "api/args.h"
+#include "base/bigtab.h"
 #include "port/eal.h"
 #include "port/ethdev.h"
+#include "port/tap.h"
 #pragma GCC visibility push(default)
 #include "zstack/ff_veth.h"
 #pragma GCC visibility pop
 
 #include "base/poison.h"
 
-struct api_runtime api;
+struct api_process api;
+static struct api_core nobody; /* its owner is none */
+__thread struct api_core *api_here __attribute__((tls_model("initial-exec"))) = &nobody;
 __thread char api_self __attribute__((tls_model("initial-exec")));
 
 struct rte_mempool *ff_pktmbuf_pool[RTE_MAX_NUMA_NODES];
@@ -134,13 +138,13 @@ static void add_addrs(struct z_stack *s, struct netif *nif, const struct conf_po
         add_route(s, nif, cp, &cp->route[i]);
 }
 
-static void add_vlans(struct z_stack *s, struct netif *parent)
+static void add_vlans(struct z_stack *s, struct netif *parent, const struct conf_port *cp)
 {
     for (unsigned i = 0; i < api.conf.n_vlans; i++) {
         const struct conf_port *cv = &api.conf.vlan[i];
         struct netif *nif;
 
-        if (cv->port_id != parent->port->id)
+        if (cv->port_id != cp->port_id)
             continue;
         nif = stack_add_vlan(s, parent, cv->vid, cv->if_name);
         if (nif == NULL)
@@ -149,7 +153,7 @@ static void add_vlans(struct z_stack *s, struct netif *parent)
     }
 }
 
-static void add_port(struct z_stack *s, const struct conf_port *cp)
+static struct port *open_ethdev(const struct z_stack *s, const struct conf_port *cp, char *err, size_t n)
 {
     struct port_ethdev_conf pc = {
         .port_id = cp->port_id,
@@ -161,8 +165,32 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
         .rx_pool = s->pools.rx,
         .linear_pool = s->pools.app[1],
     };
+
+    return port_ethdev_open(&pc, err, n);
+}
+
+static struct port *open_tap(const struct z_stack *s, const struct conf_port *cp, char *err, size_t n)
+{
+    struct port_tap_addr addr[CONF_MAX_TAP_ADDRS];
+    struct port_tap_conf pc = {
+        .name = cp->tap,
+        .mtu = cp->mtu,
+        .n_addrs = cp->n_tap_addrs,
+        .addr = addr,
+        .no_tx_cksum = api.conf.tx_csum_skip,
+        .rx_pool = s->pools.rx,
+        .linear_pool = s->pools.app[1],
+    };
+
+    for (unsigned i = 0; i < cp->n_tap_addrs; i++)
+        addr[i] = (struct port_tap_addr){.addr = cp->tap_addr[i].addr, .plen = cp->tap_addr[i].plen};
+    return port_tap_open(&pc, err, n);
+}
+
+static void add_port(struct z_stack *s, const struct conf_port *cp)
+{
     char err[256];
-    struct port *p = port_ethdev_open(&pc, err, sizeof(err));
+    struct port *p = cp->tap[0] != '\0' ? open_tap(s, cp, err, sizeof(err)) : open_ethdev(s, cp, err, sizeof(err));
     struct netif *nif;
 
     if (p == NULL)
@@ -172,7 +200,7 @@ static void add_port(struct z_stack *s, const struct conf_port *cp)
     if (nif == NULL)
         die("[port%u]: more ports than the %d a stack can have", cp->port_id, STACK_MAX_NETIFS);
     add_addrs(s, nif, cp);
-    add_vlans(s, nif);
+    add_vlans(s, nif, cp);
 }
 
 /* Receive buffers must hold what every port delivers. */
@@ -183,43 +211,59 @@ static void size_rx_buffers(struct stack_conf *sc)
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
         const struct conf_port *cp = &api.conf.port[i];
 
+        if (cp->tap[0] != '\0') /* fills chains of any size */
+            continue;
         sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
     }
     if (sc->pools.rx_room_bytes != before)
         stack_conf_shares(sc);
 }
 
+/* On the thread that shall own it. */
+static struct api_core *make_core(const struct stack_conf *conf)
+{
+    struct api_core *c = bigtab_alloc(1, sizeof(*c));
+    struct z_stack *s;
+    int r;
+
+    s = stack_create(conf, "zstack", port_clock_ns(), &r);
+    if (s == NULL || c == NULL)
+        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
+            "hugepages",
+            strerror(s == NULL ? -r : ENOMEM));
+    s->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
+    for (unsigned i = 0; i < api.conf.n_ports; i++)
+        add_port(s, &api.conf.port[i]);
+    r = api_core_init(c, s);
+    if (r != 0)
+        die("no memory for the queue of returned buffers: %s", strerror(-r));
+    api.core[api.n_cores++] = c;
+    api_core_own(c);
+    return c;
+}
+
 /* On the thread that shall own the stack: EAL makes its caller the main core. */
 static void start(void)
 {
+    struct api_core *first;
     char err[512];
     int r;
 
-    if (sched_getaffinity(0, sizeof(api.cores), &api.cores) != 0)
-        CPU_ZERO(&api.cores);
+    if (sched_getaffinity(0, sizeof(api.cpus), &api.cpus) != 0)
+        CPU_ZERO(&api.cpus);
     if (port_eal_init(api.conf.eal_argc, api.conf.eal_argv, err, sizeof(err)) != 0)
         die("%s", err);
     r = pkt_init();
     if (r != 0)
         die("cannot register the buffers' dynamic field: %s", strerror(-r));
     size_rx_buffers(&api.conf.stack);
-    api.stack = stack_create(&api.conf.stack, "zstack", port_clock_ns(), &r);
-    if (api.stack == NULL)
-        die("no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
-            "hugepages",
-            strerror(-r));
-    api.stack->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
-    for (unsigned i = 0; i < api.conf.n_ports; i++)
-        add_port(api.stack, &api.conf.port[i]);
-    r = zc_return_init();
-    if (r != 0)
-        die("no memory for the queue of returned buffers: %s", strerror(-r));
+    first = make_core(&api.conf.stack);
     for (unsigned i = 0; i < RTE_MAX_NUMA_NODES; i++)
-        ff_pktmbuf_pool[i] = api.stack->pools.app[0];
+        ff_pktmbuf_pool[i] = first->stack->pools.app[0];
     r = api_exit_init();
     if (r != 0)
         die("cannot register the exit handlers: %s", strerror(-r));
-    api_own_here();
+    __atomic_store_n(&first->looping, api.has_thread, __ATOMIC_RELAXED);
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
 }
 
@@ -233,12 +277,12 @@ static void *thread_start(void *arg)
 
 static void start_thread(void)
 {
-    int r = pthread_create(&api.thread, NULL, thread_start, NULL);
+    int r;
 
+    api.has_thread = true;
+    r = pthread_create(&api.thread, NULL, thread_start, NULL);
     if (r != 0)
         die("poll_thread: cannot start the thread: %s", strerror(r));
-    api.has_thread = true;
-    __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
     while (api_get_state() == API_NEW)
         port_wait(NULL, NS_PER_MS);
 }

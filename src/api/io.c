@@ -13,7 +13,7 @@
 
 struct io_op {
     struct api_op op;
-    int fd, flags, cnt;
+    int flags, cnt;
     bool plain; /* read and write: other kinds of descriptor are EINVAL, not ENOTSOCK */
     bool has_addr;
     int addr_err;
@@ -32,7 +32,7 @@ struct io_op {
 
 static struct sock *io_sock(const struct z_stack *s, struct io_op *a, int *err)
 {
-    struct sock *sk = api_sock(s, &a->op, a->fd);
+    struct sock *sk = api_sock(s, &a->op, a->op.fd);
 
     *err = sk == NULL ? -EBADF : a->plain ? -EINVAL : -ENOTSOCK;
     return sk != NULL && (sk->kind == SOCK_TCP || sk->kind == SOCK_UDP) ? sk : NULL;
@@ -166,7 +166,7 @@ static int one_iov(struct iovec *iov, const void *buf, size_t n)
 static ssize_t send_one(int fd, const void *buf, size_t n, int flags, const struct linux_sockaddr *to, socklen_t tolen, bool plain)
 {
     struct iovec iov;
-    struct io_op a = {.fd = fd, .flags = flags, .iov = &iov, .cnt = 1, .plain = plain, .has_addr = to != NULL};
+    struct io_op a = {.op.fd = fd, .flags = flags, .iov = &iov, .cnt = 1, .plain = plain, .has_addr = to != NULL};
     int err = one_iov(&iov, buf, n);
 
     if (err != 0)
@@ -198,7 +198,7 @@ ssize_t ff_sendto(int s, const void *buf, size_t len, int flags, const struct li
 
 ssize_t ff_writev(int fd, const struct iovec *iov, int iovcnt)
 {
-    struct io_op a = {.fd = fd, .iov = iov, .cnt = iovcnt, .plain = true};
+    struct io_op a = {.op.fd = fd, .iov = iov, .cnt = iovcnt, .plain = true};
     int err = iov_check(iov, iovcnt, &a.total);
 
     return (ssize_t)api_ret(err != 0 ? err : api_call(&a.op, do_send));
@@ -216,7 +216,7 @@ static int msg_check(const struct msghdr *msg, size_t *total)
 
 ssize_t ff_sendmsg(int s, const struct msghdr *msg, int flags)
 {
-    struct io_op a = {.fd = s, .flags = flags};
+    struct io_op a = {.op.fd = s, .flags = flags};
     int err = msg_check(msg, &a.total);
 
     if (err != 0)
@@ -310,7 +310,7 @@ static int64_t do_recv(struct z_stack *s, struct api_op *op)
 static ssize_t recv_one(int fd, void *buf, size_t n, int flags, struct linux_sockaddr *from, socklen_t *fromlen, bool plain)
 {
     struct iovec iov;
-    struct io_op a = {.fd = fd, .flags = flags, .iov = &iov, .cnt = 1, .plain = plain};
+    struct io_op a = {.op.fd = fd, .flags = flags, .iov = &iov, .cnt = 1, .plain = plain};
     int err = one_iov(&iov, buf, n);
     ssize_t r;
 
@@ -345,7 +345,7 @@ ssize_t ff_recvfrom(int s, void *buf, size_t len, int flags, struct linux_sockad
 
 ssize_t ff_readv(int fd, const struct iovec *iov, int iovcnt)
 {
-    struct io_op a = {.fd = fd, .iov = iov, .cnt = iovcnt, .plain = true};
+    struct io_op a = {.op.fd = fd, .iov = iov, .cnt = iovcnt, .plain = true};
     int err = iov_check(iov, iovcnt, &a.total);
 
     return (ssize_t)api_ret(err != 0 ? err : api_call(&a.op, do_recv));
@@ -353,7 +353,7 @@ ssize_t ff_readv(int fd, const struct iovec *iov, int iovcnt)
 
 ssize_t ff_recvmsg(int s, struct msghdr *msg, int flags)
 {
-    struct io_op a = {.fd = s, .flags = flags};
+    struct io_op a = {.op.fd = s, .flags = flags};
     int err = msg_check(msg, &a.total);
     ssize_t r;
 

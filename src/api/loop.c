@@ -9,41 +9,42 @@
 #define IDLE_SPIN 64u
 #define IDLE_NAP 1024u
 
-static unsigned turn_input(struct z_stack *s, uint64_t now_ns)
+static unsigned turn_input(struct api_core *c, uint64_t now_ns)
 {
     unsigned n;
 
-    api.in_turn = true;
-    n = stack_input(s, now_ns);
-    n += zc_return_run(s);
-    n += mailbox_run(s);
-    api.in_turn = false;
+    c->in_turn = true;
+    n = stack_input(c->stack, now_ns);
+    n += zc_return_run(c);
+    n += mailbox_run(c);
+    c->in_turn = false;
     return n;
 }
 
-static unsigned turn_output(struct z_stack *s, uint64_t now_ns)
+static unsigned turn_output(struct api_core *c, uint64_t now_ns)
 {
     unsigned n;
 
-    api.in_turn = true;
-    n = stack_output(s, now_ns);
-    if (unlikely(s->now_ns >= api.hints_at_ns))
-        api_hints(s);
-    api.in_turn = false;
+    c->in_turn = true;
+    n = stack_output(c->stack, now_ns);
+    if (unlikely(c->stack->now_ns >= c->hints_at_ns))
+        api_hints(c);
+    c->in_turn = false;
     return n;
 }
 
-unsigned api_turn(struct z_stack *s)
+unsigned api_turn(struct api_core *c)
 {
+    struct z_stack *s = c->stack;
     bool in_app = s->in_app; /* a wait inside the callback (wait_in_run) */
     uint64_t now_ns = port_clock_ns();
     unsigned n;
 
-    api.again = 0;
+    c->again = 0;
     s->in_app = false;
     /* what the application did since the last turn leaves first: its answers carry the acknowledgements that they can */
-    n = turn_output(s, now_ns);
-    n += turn_input(s, now_ns);
+    n = turn_output(c, now_ns);
+    n += turn_input(c, now_ns);
     s->in_app = in_app;
     return n;
 }
@@ -90,30 +91,44 @@ void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t
 
 int z_poll(void)
 {
-    struct z_stack *s = api.stack;
+    struct api_core *c = api_here;
 
     if (!api_is_owner()) {
         if (api_get_state() != API_RUNNING)
             return (int)api_ret(-EBADF);
         return api.has_thread ? 0 : (int)api_ret(-EPERM);
     }
-    if (api.in_turn || s->in_app)
+    if (c->in_turn || c->stack->in_app)
         return (int)api_ret(-EDEADLK);
-    return (int)api_turn(s);
+    return (int)api_turn(c);
+}
+
+int api_core_init(struct api_core *c, struct z_stack *s)
+{
+    c->stack = s;
+    c->lender = (uint16_t)(s->index + 1);
+    return zc_return_init(c);
 }
 
 /* One thread is the owner of the stack; it polls, and its calls need no mailbox. */
-void api_own_here(void)
+void api_core_own(struct api_core *c)
 {
-    __atomic_store_n(&api.owner, &api_self, __ATOMIC_RELEASE);
+    api_here = c;
+    __atomic_store_n(&c->owner, &api_self, __ATOMIC_RELEASE);
 }
 
-static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop)
+struct api_core *api_core_of_fd(int fd)
 {
+    return api.core[sock_stack_of(api.core[0]->stack, fd)];
+}
+
+static void run(struct api_core *c, loop_func_t loop, void *arg, const bool *stop)
+{
+    struct z_stack *s = c->stack;
     struct api_idle idle = {0};
 
     while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
-        unsigned n = turn_input(s, port_clock_ns());
+        unsigned n = turn_input(c, port_clock_ns());
         uint64_t now_ns = s->now_ns;
 
         if (loop != NULL) {
@@ -122,24 +137,26 @@ static void run(struct z_stack *s, loop_func_t loop, void *arg, const bool *stop
             s->in_app = false;
             now_ns = port_clock_ns();
         }
-        n += turn_output(s, now_ns);
+        n += turn_output(c, now_ns);
         api_idle(s, &idle, n, NS_NEVER);
     }
 }
 
 void api_thread_run(void)
 {
-    run(api.stack, NULL, NULL, &api.thread_stop);
+    struct api_core *c = api_here;
+
+    run(c, NULL, NULL, &api.thread_stop);
     if (!__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
         return; /* ff_run goes on with it */
-    api_drain(api.stack);
-    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
+    api_drain(c);
+    __atomic_store_n(&c->looping, false, __ATOMIC_RELEASE);
 }
 
 /* Takes the stack from its background thread, or from the thread of ff_init, which must not be inside a call. */
-static bool take_over(void)
+static bool take_over(struct api_core *c)
 {
-    if (api_is_owner())
+    if (api_here == c && api_is_owner())
         return true;
     if (api_get_state() != API_RUNNING)
         return false;
@@ -147,31 +164,30 @@ static bool take_over(void)
         __atomic_store_n(&api.thread_stop, true, __ATOMIC_RELAXED);
         pthread_join(api.thread, NULL);
         api.has_thread = false;
-        __atomic_store_n(&api.looping, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->looping, false, __ATOMIC_RELAXED);
     }
-    if (__atomic_load_n(&api.looping, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&c->looping, __ATOMIC_RELAXED))
         return false;
-    api_own_here();
+    api_core_own(c);
     return true;
 }
 
 void ff_run(loop_func_t loop, void *arg)
 {
-    struct z_stack *s;
+    struct api_core *c = api.core[0];
 
-    if (!take_over()) {
+    if (c == NULL || !take_over(c)) {
         fprintf(stderr, "zstack: ff_run: there is no stack to run: call ff_init first, and ff_run in one thread\n");
         return;
     }
-    s = api.stack;
-    if (s->in_app || api.in_turn) {
+    if (c->stack->in_app || c->in_turn) {
         fprintf(stderr, "zstack: ff_run: called from inside its own callback\n");
         return;
     }
-    __atomic_store_n(&api.looping, true, __ATOMIC_RELAXED);
-    run(s, loop, arg, &api.stop);
-    api_drain(s);
-    __atomic_store_n(&api.looping, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->looping, true, __ATOMIC_RELAXED);
+    run(c, loop, arg, &api.stop);
+    api_drain(c);
+    __atomic_store_n(&c->looping, false, __ATOMIC_RELEASE);
 }
 
 void ff_stop_run(void)

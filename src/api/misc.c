@@ -29,12 +29,12 @@ int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*sta
     pthread_attr_t own;
     int r;
 
-    if (attr != NULL || CPU_COUNT(&api.cores) == 0)
+    if (attr != NULL || CPU_COUNT(&api.cpus) == 0)
         return pthread_create(thread, attr, start_routine, arg);
     r = pthread_attr_init(&own);
     if (r != 0)
         return r;
-    r = pthread_attr_setaffinity_np(&own, sizeof(api.cores), &api.cores);
+    r = pthread_attr_setaffinity_np(&own, sizeof(api.cpus), &api.cpus);
     if (r == 0)
         r = pthread_create(thread, &own, start_routine, arg);
     pthread_attr_destroy(&own);
@@ -47,15 +47,15 @@ int ff_pthread_join(pthread_t thread, void **retval)
     struct api_idle idle = {0};
     int r;
 
-    if (!api_is_owner() || !api_can_poll(api.stack))
+    if (!api_is_owner() || !api_can_poll(api_here))
         return pthread_join(thread, retval);
     while ((r = pthread_tryjoin_np(thread, retval)) == EBUSY) {
         unsigned n;
 
         if (!api_is_owner())
             return pthread_join(thread, retval);
-        n = api_turn(api.stack);
-        api_idle(api.stack, &idle, n, NS_NEVER);
+        n = api_turn(api_here);
+        api_idle(api_here->stack, &idle, n, NS_NEVER);
     }
     return r;
 }

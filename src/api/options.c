@@ -12,7 +12,7 @@
 
 struct opt_op {
     struct api_op op;
-    int fd, level, name;
+    int level, name;
     unsigned long request;
     void *arg;
     const void *in;
@@ -60,7 +60,7 @@ static int64_t ioctl_int(struct z_stack *s, struct sock *sk, unsigned long reque
 static int64_t do_ioctl(struct z_stack *s, struct api_op *op)
 {
     struct opt_op *a = (struct opt_op *)op;
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = sock_get(s, op->fd);
 
     if (sk == NULL)
         return -EBADF;
@@ -79,7 +79,7 @@ static int64_t do_ioctl(struct z_stack *s, struct api_op *op)
 
 int ff_ioctl(int fd, unsigned long request, ...)
 {
-    struct opt_op a = {.fd = fd, .request = request};
+    struct opt_op a = {.op.fd = fd, .request = request};
     va_list ap;
 
     va_start(ap, request);
@@ -108,7 +108,7 @@ static int dup_from(struct z_stack *s, int fd, int lowest)
 static int64_t do_fcntl(struct z_stack *s, struct api_op *op)
 {
     struct opt_op *a = (struct opt_op *)op;
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = sock_get(s, op->fd);
 
     if (sk == NULL)
         return -EBADF;
@@ -123,7 +123,7 @@ static int64_t do_fcntl(struct z_stack *s, struct api_op *op)
         return 0;
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return dup_from(s, a->fd, a->value);
+        return dup_from(s, op->fd, a->value);
     default:
         return -EINVAL;
     }
@@ -131,7 +131,7 @@ static int64_t do_fcntl(struct z_stack *s, struct api_op *op)
 
 int ff_fcntl(int fd, int cmd, ...)
 {
-    struct opt_op a = {.fd = fd, .name = cmd};
+    struct opt_op a = {.op.fd = fd, .name = cmd};
     va_list ap;
 
     va_start(ap, cmd);
@@ -168,7 +168,7 @@ static int set_timeout(struct sock *sk, int name, const void *val, socklen_t len
 static int64_t do_setsockopt(struct z_stack *s, struct api_op *op)
 {
     struct opt_op *a = (struct opt_op *)op;
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = sock_get(s, op->fd);
 
     if (sk == NULL)
         return -EBADF;
@@ -193,7 +193,7 @@ static int64_t do_setsockopt(struct z_stack *s, struct api_op *op)
 
 int ff_setsockopt(int s, int level, int optname, const void *optval, socklen_t optlen)
 {
-    struct opt_op a = {.fd = s, .level = level, .name = optname, .in = optval, .len = optlen};
+    struct opt_op a = {.op.fd = s, .level = level, .name = optname, .in = optval, .len = optlen};
 
     return (int)api_ret(api_call(&a.op, do_setsockopt));
 }
@@ -249,7 +249,7 @@ static bool get_generic(struct sock *sk, struct opt_op *a)
 static int64_t do_getsockopt(struct z_stack *s, struct api_op *op)
 {
     struct opt_op *a = (struct opt_op *)op;
-    struct sock *sk = sock_get(s, a->fd);
+    struct sock *sk = sock_get(s, op->fd);
 
     if (sk == NULL)
         return -EBADF;
@@ -268,7 +268,7 @@ static int64_t do_getsockopt(struct z_stack *s, struct api_op *op)
 
 int ff_getsockopt(int s, int level, int optname, void *optval, socklen_t *optlen)
 {
-    struct opt_op a = {.fd = s, .level = level, .name = optname, .arg = optval};
+    struct opt_op a = {.op.fd = s, .level = level, .name = optname, .arg = optval};
     int r;
 
     if (optlen == NULL || optval == NULL)

@@ -12,8 +12,7 @@
 
 struct sock_op {
     struct api_op op;
-    int fd;
-    int a, b; /* small arguments of the call */
+    int a, b;   /* small arguments of the call */
     bool inet6; /* of the socket: the form of a result address */
     uint16_t port;
     struct inaddr addr; /* results */
@@ -137,7 +136,7 @@ static int64_t do_bind(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, op, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -149,7 +148,7 @@ static int64_t do_bind(struct z_stack *s, struct api_op *op)
 
 int ff_bind(int s, const struct linux_sockaddr *addr, socklen_t addrlen)
 {
-    struct sock_op a = {.fd = s};
+    struct sock_op a = {.op.fd = s};
 
     a.a = addr_in(addr, addrlen, &a.in); /* EBADF goes before a bad address */
     return (int)api_ret(api_call(&a.op, do_bind));
@@ -159,14 +158,14 @@ static int64_t do_listen(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
 
     return sk == NULL ? err : tcp_listen(s, sk->tcp, a->a);
 }
 
 int ff_listen(int s, int backlog)
 {
-    struct sock_op a = {.fd = s, .a = backlog};
+    struct sock_op a = {.op.fd = s, .a = backlog};
 
     return (int)api_ret(api_call(&a.op, do_listen));
 }
@@ -186,7 +185,7 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, op, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -204,7 +203,7 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
 
 int ff_connect(int s, const struct linux_sockaddr *name, socklen_t namelen)
 {
-    struct sock_op a = {.fd = s};
+    struct sock_op a = {.op.fd = s};
 
     a.a = addr_in(name, namelen, &a.in);
     a.b = a.a == -EAFNOSUPPORT && name->sa_family == AF_UNSPEC; /* ends the association of a datagram socket */
@@ -237,7 +236,7 @@ static int64_t do_accept(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -252,7 +251,7 @@ static int64_t do_accept(struct z_stack *s, struct api_op *op)
 
 static int accept_flags(int s, struct linux_sockaddr *addr, socklen_t *addrlen, int flags)
 {
-    struct sock_op a = {.fd = s, .a = flags, .b = addr_out_check(addr, addrlen)};
+    struct sock_op a = {.op.fd = s, .a = flags, .b = addr_out_check(addr, addrlen)};
     int fd = (int)api_ret(api_call(&a.op, do_accept));
 
     if (fd >= 0)
@@ -278,7 +277,7 @@ static int64_t do_getname(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, op, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -296,7 +295,7 @@ static int64_t do_getname(struct z_stack *s, struct api_op *op)
 
 static int getname(int s, struct linux_sockaddr *name, socklen_t *namelen, int peer)
 {
-    struct sock_op a = {.fd = s, .a = peer};
+    struct sock_op a = {.op.fd = s, .a = peer};
     int r;
 
     a.b = name == NULL || namelen == NULL ? -EFAULT : addr_out_check(name, namelen);
@@ -322,7 +321,7 @@ static int64_t do_shutdown(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     int err;
-    struct sock *sk = inet_sock(s, op, a->fd, &err);
+    struct sock *sk = inet_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -333,7 +332,7 @@ static int64_t do_shutdown(struct z_stack *s, struct api_op *op)
 
 int ff_shutdown(int s, int how)
 {
-    struct sock_op a = {.fd = s, .a = how};
+    struct sock_op a = {.op.fd = s, .a = how};
 
     return (int)api_ret(api_call(&a.op, do_shutdown));
 }
@@ -341,8 +340,7 @@ int ff_shutdown(int s, int how)
 /* SO_LINGER on a blocking socket: the FIN goes out, and close waits until all of it is acknowledged. */
 static int64_t do_close(struct z_stack *s, struct api_op *op)
 {
-    struct sock_op *a = (struct sock_op *)op;
-    struct sock *sk = api_sock(s, op, a->fd);
+    struct sock *sk = api_sock(s, op, op->fd);
 
     if (sk == NULL)
         return -EBADF;
@@ -354,12 +352,12 @@ static int64_t do_close(struct z_stack *s, struct api_op *op)
         if (linger_ns != 0 && !tcp_all_acked(sk->tcp) && tcp_peek_error(sk->tcp) == 0 && api_wait(s, op, linger_ns, 1) == API_WAIT)
             return API_WAIT;
     }
-    return sock_close(s, a->fd);
+    return sock_close(s, op->fd);
 }
 
 int ff_close(int fd)
 {
-    struct sock_op a = {.fd = fd};
+    struct sock_op a = {.op.fd = fd};
 
     return (int)api_ret(api_call(&a.op, do_close));
 }
@@ -370,19 +368,19 @@ static int64_t do_dup(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
 
-    return a->b ? sock_dup2(s, a->fd, a->a) : sock_dup(s, a->fd);
+    return a->b ? sock_dup2(s, op->fd, a->a) : sock_dup(s, op->fd);
 }
 
 int ff_dup(int oldfd)
 {
-    struct sock_op a = {.fd = oldfd};
+    struct sock_op a = {.op.fd = oldfd};
 
     return (int)api_ret(api_call(&a.op, do_dup));
 }
 
 int ff_dup2(int oldfd, int newfd)
 {
-    struct sock_op a = {.fd = oldfd, .a = newfd, .b = 1};
+    struct sock_op a = {.op.fd = oldfd, .a = newfd, .b = 1};
 
     return (int)api_ret(api_call(&a.op, do_dup));
 }
@@ -391,12 +389,14 @@ static int64_t do_fd_info(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
 
-    return a->a ? sock_max_fd(s) : sock_fd_used(s, a->fd);
+    if (a->a)
+        return sock_max_fd(s);
+    return sock_fd_used(s, op->fd) ? 1 : -EBADF;
 }
 
 int ff_fdisused(int fd)
 {
-    struct sock_op a = {.fd = fd};
+    struct sock_op a = {.op.fd = fd};
 
     return api_call(&a.op, do_fd_info) == 1;
 }

@@ -77,33 +77,15 @@ void *ff_rte_frm_extcl(void *mb)
     return copy;
 }
 
-struct detach_op {
-    struct api_op op;
-    struct rte_mbuf *m;
-};
-
-static int64_t do_detach(struct z_stack *s, struct api_op *op)
-{
-    struct rte_mbuf *m = ((struct detach_op *)op)->m;
-
-    if ((pkt_meta(m)->flags & PKT_F_LOAN) != 0)
-        zc_loan_return(s, m);
-    pkt_meta(m)->flags |= PKT_F_DETACHED;
-    return 0;
-}
-
 void ff_mbuf_detach_rte(void *mb)
 {
-    struct detach_op a = {.m = mb};
-
     if (mb == NULL || zc_hands_off())
         return;
     if (zc_take_copy(mb) != NULL)
         return; /* the copy is the caller's; mb itself is freed as ever */
     if ((zc_flags(mb) & PKT_F_LOAN) != 0)
-        api_call(&a.op, do_detach);
-    else
-        pkt_meta(mb)->flags |= PKT_F_DETACHED;
+        zc_loan_end(mb);
+    pkt_meta(mb)->flags |= PKT_F_DETACHED;
 }
 
 int ff_next_mbuf(void **mb, void **data, unsigned *len)

@@ -13,7 +13,7 @@
 int64_t api_wait(struct z_stack *s, struct api_op *op, uint64_t timeout_ns, int64_t otherwise)
 {
     op->otherwise = otherwise;
-    if (s->in_app && !s->conf.wait_in_run)
+    if (op->at_once || (s->in_app && !s->conf.wait_in_run))
         return otherwise; /* and no reading of the clock at every look of an idle application */
     if (!op->waiting) {
         uint64_t now_ns = port_clock_ns();
@@ -33,12 +33,13 @@ int64_t api_interrupt(struct z_stack *s, struct api_op *op)
     return r == op->otherwise && r <= 0 ? -EINTR : r;
 }
 
-int64_t api_call_blocked(struct z_stack *s, struct api_op *op)
+static int64_t call_blocked(struct api_core *c, struct api_op *op)
 {
+    struct z_stack *s = c->stack;
     struct api_idle idle = {0};
     int64_t r = API_WAIT;
 
-    if (!api_can_poll(s)) {
+    if (!api_can_poll(c)) {
         op->deadline_ns = 0;
         return op->fn(s, op);
     }
@@ -47,7 +48,7 @@ int64_t api_call_blocked(struct z_stack *s, struct api_op *op)
 
         if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
             return api_interrupt(s, op);
-        n = api_turn(s);
+        n = api_turn(c);
         if (unlikely(!api_is_owner())) /* the turn ended the stack */
             return -EBADF;
         r = op->fn(s, op);
@@ -61,19 +62,30 @@ int64_t api_call_blocked(struct z_stack *s, struct api_op *op)
 #define AGAIN_TURN 16u
 
 /* A loop of non-blocking calls that never waits would otherwise try for ever: nothing would move. */
-int64_t api_call_again(struct z_stack *s, struct api_op *op)
+static int64_t call_again(struct api_core *c, struct api_op *op)
 {
-    if (++api.again >= AGAIN_TURN && api_can_poll(s))
-        api_turn(s);
-    return api_is_owner() ? op->fn(s, op) : -EBADF;
+    if (++c->again >= AGAIN_TURN && api_can_poll(c))
+        api_turn(c);
+    return api_is_owner() ? op->fn(c->stack, op) : -EBADF;
+}
+
+int64_t api_call_failed(struct api_core *c, struct api_op *op, int64_t r)
+{
+    if (r == -EAGAIN || r == -EALREADY)
+        r = call_again(c, op);
+    if (r == API_WAIT)
+        return call_blocked(c, op);
+    if (r == -EBADF && api_fd_elsewhere(c->stack, op->fd))
+        return api_call_foreign(op);
+    return r;
 }
 
 /* A call that waits for events polls once in any case, or an application whose sockets are always ready starves its stack. */
 static int64_t call_wait(struct api_op *op, api_fn fn)
 {
     op->waiting = false;
-    if (api_is_owner() && api_can_poll(api.stack))
-        api_turn(api.stack);
+    if (api_is_owner() && api_can_poll(api_here))
+        api_turn(api_here);
     return api_ret(api_call(op, fn));
 }
 
@@ -151,7 +163,6 @@ int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, st
 
 struct kevent_op {
     struct api_op op;
-    int kq;
     const struct kevent *changes;
     int n_changes;
     struct kevent *events;
@@ -162,7 +173,7 @@ struct kevent_op {
 static int64_t do_kevent(struct z_stack *s, struct api_op *op)
 {
     struct kevent_op *a = (struct kevent_op *)op;
-    struct sock *sk = api_sock(s, op, a->kq);
+    struct sock *sk = api_sock(s, op, op->fd);
     int n;
 
     if (sk == NULL || sk->kind != SOCK_KQUEUE)
@@ -175,7 +186,7 @@ static int64_t do_kevent(struct z_stack *s, struct api_op *op)
 int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents, const struct timespec *timeout)
 {
     struct kevent_op a = {
-        .kq = kq, .changes = changelist, .n_changes = nchanges, .events = eventlist, .n_events = nevents, .timeout_ns = NS_NEVER};
+        .op.fd = kq, .changes = changelist, .n_changes = nchanges, .events = eventlist, .n_events = nevents, .timeout_ns = NS_NEVER};
 
     if (nchanges < 0 || nevents < 0 || (timeout != NULL && time_from_timespec(timeout, &a.timeout_ns) != 0))
         return (int)api_ret(-EINVAL);
@@ -207,7 +218,7 @@ int ff_kevent_do_each(int kq, const struct kevent *changelist, int nchanges, voi
 
 struct epoll_op {
     struct api_op op;
-    int ep, how, fd;
+    int how, fd;
     const struct epoll_event *ev;
     struct epoll_event *events;
     int max;
@@ -226,14 +237,14 @@ static int64_t do_epoll_ctl(struct z_stack *s, struct api_op *op)
 {
     struct epoll_op *a = (struct epoll_op *)op;
     int err;
-    struct sock *sk = epoll_sock(s, op, a->ep, &err);
+    struct sock *sk = epoll_sock(s, op, op->fd, &err);
 
     return sk == NULL ? err : epoll_set_ctl(s, sk->ep, a->how, a->fd, a->ev);
 }
 
 int ff_epoll_ctl(int epfd, int how, int fd, struct epoll_event *event)
 {
-    struct epoll_op a = {.ep = epfd, .how = how, .fd = fd, .ev = event};
+    struct epoll_op a = {.op.fd = epfd, .how = how, .fd = fd, .ev = event};
 
     if (event == NULL && how != EPOLL_CTL_DEL)
         return (int)api_ret(-EFAULT);
@@ -244,14 +255,14 @@ static int64_t do_epoll_wait(struct z_stack *s, struct api_op *op)
 {
     struct epoll_op *a = (struct epoll_op *)op;
     int err;
-    struct sock *sk = epoll_sock(s, op, a->ep, &err);
+    struct sock *sk = epoll_sock(s, op, op->fd, &err);
 
     return sk == NULL ? err : events_or_wait(s, op, a->timeout_ns, epoll_set_collect(s, sk->ep, a->events, a->max));
 }
 
 int ff_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
 {
-    struct epoll_op a = {.ep = epfd, .events = events, .max = maxevents, .timeout_ns = timeout_from_ms(timeout)};
+    struct epoll_op a = {.op.fd = epfd, .events = events, .max = maxevents, .timeout_ns = timeout_from_ms(timeout)};
 
     if (maxevents <= 0)
         return (int)api_ret(-EINVAL);

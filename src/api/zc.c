@@ -16,9 +16,10 @@ _Static_assert(Z_BUF_MAX == PKT_BUF_MAX, "the public limit is the stack's");
 
 struct z_buf *z_alloc(size_t len)
 {
+    struct z_stack *s = api_any_stack();
     struct rte_mbuf *m;
 
-    if (api.stack == NULL) {
+    if (s == NULL) {
         errno = EBADF;
         return NULL;
     }
@@ -26,7 +27,7 @@ struct z_buf *z_alloc(size_t len)
         errno = EINVAL;
         return NULL;
     }
-    m = pkt_alloc_app(api.stack, (uint32_t)len);
+    m = pkt_alloc_app(s, (uint32_t)len);
     if (unlikely(m == NULL)) {
         errno = ENOMEM;
         return NULL;
@@ -100,7 +101,7 @@ int z_register(void *p, size_t len)
         return (int)api_ret(-ENOTSUP);
     if (rte_extmem_register((void *)first, end - first, NULL, 0, page) != 0 && rte_errno != EEXIST)
         return (int)api_ret(-rte_errno);
-    err = dma_map(api.stack, (void *)first, end - first);
+    err = dma_map(api.core[0]->stack, (void *)first, end - first);
     if (err != 0)
         rte_extmem_unregister((void *)first, end - first);
     return (int)api_ret(err);
@@ -243,12 +244,12 @@ void zc_free_piece(struct rte_mbuf *m)
     if (copy != NULL)
         pkt_unref(copy);
     if ((zc_flags(m) & PKT_F_LOAN) != 0) {
-        if (!api_is_owner()) {
+        if (!zc_is_lender(m)) {
             zc_return_put(m);
             return;
         }
         if (!pkt_is_shared(m))
-            zc_loan_return(api.stack, m);
+            zc_loan_return(api_here->stack, m);
     }
     pkt_unref(m);
 }
@@ -260,8 +261,9 @@ static void release_after_the_end(void)
 
     if (likely(api_get_state() != API_STOPPED) || pthread_mutex_trylock(&lock) != 0)
         return; /* a callback that frees more, or another thread: who has the lock goes on until there is nothing left */
-    while (release_run(api.stack) != 0)
-        ;
+    for (unsigned i = 0; i < api.n_cores; i++)
+        while (release_run(api.core[i]->stack) != 0)
+            ;
     pthread_mutex_unlock(&lock);
 }
 
@@ -284,7 +286,7 @@ void z_free(struct z_buf *b)
 
 struct rte_mbuf *zc_copy_piece(struct rte_mbuf *m)
 {
-    struct z_stack *s = api.stack;
+    struct z_stack *s = api_any_stack();
     struct rte_mbuf *copy = s != NULL ? pkt_alloc_app(s, m->data_len) : NULL;
 
     if (copy == NULL)

@@ -37,6 +37,32 @@ static inline struct rte_mbuf *zc_copy_of(struct rte_mbuf *m)
     return (zc_flags(m) & PKT_F_COPIED) != 0 ? (struct rte_mbuf *)(uintptr_t)m->tx_offload : NULL;
 }
 
+/* The core whose stack counts a loan. */
+static inline struct api_core *zc_lender(struct rte_mbuf *m)
+{
+    return api.core[pkt_meta(m)->loan_stack - api.core[0]->lender];
+}
+
+/* Is it this thread that counts it? */
+static inline bool zc_is_lender(struct rte_mbuf *m)
+{
+    return api_is_owner() && likely(api_here->lender == pkt_meta(m)->loan_stack);
+}
+
+/* A loan ends though the buffer stays with the application. */
+void zc_loan_end(struct rte_mbuf *m);
+
+/*
+ * A chain is about to be written to a descriptor: what another stack than the descriptor's has lent is counted off there first. Should
+ * the write fail, those pieces are buffers of the application like any other.
+ */
+void zc_settle_loans(int fd, struct rte_mbuf *m);
+static inline void zc_settle(int fd, struct rte_mbuf *m)
+{
+    if (unlikely(api.n_cores > 1))
+        zc_settle_loans(fd, m);
+}
+
 void zc_set_copy(struct rte_mbuf *m, struct rte_mbuf *copy);
 struct rte_mbuf *zc_take_copy(struct rte_mbuf *m); /* the copy is the caller's now; NULL when there is none */
 

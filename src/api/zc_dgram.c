@@ -8,7 +8,7 @@
 
 struct dgram_op {
     struct api_op op;
-    int fd, flags;
+    int flags;
     size_t n;
     struct rte_mbuf *m;
     bool has_addr, inet6;
@@ -29,7 +29,7 @@ static int64_t do_sendto(struct z_stack *s, struct api_op *op)
     struct udp_dest to = UDP_DEST_INIT;
     struct udp_sending w;
     int err;
-    struct sock *sk = api_udp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_udp_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -54,7 +54,7 @@ static int64_t do_sendto(struct z_stack *s, struct api_op *op)
 
 ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linux_sockaddr *to, unsigned tolen)
 {
-    struct dgram_op a = {.fd = fd, .flags = flags, .n = n, .m = zc_mbuf(b), .has_addr = to != NULL};
+    struct dgram_op a = {.op.fd = fd, .flags = flags, .n = n, .m = zc_mbuf(b), .has_addr = to != NULL};
 
     if (b == NULL)
         return (ssize_t)api_ret(-EFAULT);
@@ -64,6 +64,7 @@ ssize_t z_sendto(int fd, struct z_buf *b, size_t n, int flags, const struct linu
         return (ssize_t)api_ret(-EINVAL);
     if (to != NULL)
         a.addr_err = addr_in(to, tolen, &a.to);
+    zc_settle(fd, a.m);
     return (ssize_t)api_ret(api_call(&a.op, do_sendto));
 }
 
@@ -71,7 +72,7 @@ static int64_t do_recvfrom(struct z_stack *s, struct api_op *op)
 {
     struct dgram_op *a = (struct dgram_op *)op;
     int err, flags = a->flags & MSG_TRUNC;
-    struct sock *sk = api_udp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_udp_sock(s, op, op->fd, &err);
     ssize_t r;
 
     if (sk == NULL)
@@ -89,7 +90,7 @@ static int64_t do_recvfrom(struct z_stack *s, struct api_op *op)
 
 ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_sockaddr *from, unsigned *fromlen)
 {
-    struct dgram_op a = {.fd = fd, .flags = flags, .n = n, .addr_err = addr_out_check(from, fromlen)};
+    struct dgram_op a = {.op.fd = fd, .flags = flags, .n = n, .addr_err = addr_out_check(from, fromlen)};
     ssize_t r;
 
     if (b == NULL)

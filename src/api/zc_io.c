@@ -5,7 +5,7 @@
 
 struct zio_op {
     struct api_op op;
-    int fd, cnt, done;
+    int cnt, done;
     size_t n;
     struct rte_mbuf *m;
     struct z_buf **vec;
@@ -24,14 +24,14 @@ static int64_t do_read(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
 
     return sk == NULL ? err : read_wait(s, sk, op, tcp_recv_ref(s, sk->tcp, a->n, &a->m));
 }
 
 ssize_t z_read(int fd, void **b, size_t n)
 {
-    struct zio_op a = {.fd = fd, .n = n};
+    struct zio_op a = {.op.fd = fd, .n = n};
     ssize_t r;
 
     if (b == NULL)
@@ -48,7 +48,7 @@ static int64_t do_readv(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
 
     if (sk == NULL)
         return err;
@@ -68,7 +68,7 @@ static int64_t do_readv(struct z_stack *s, struct api_op *op)
 
 int z_readv(int fd, struct z_buf *b[], int cnt)
 {
-    struct zio_op a = {.fd = fd, .vec = b, .cnt = cnt};
+    struct zio_op a = {.op.fd = fd, .vec = b, .cnt = cnt};
 
     if (cnt <= 0)
         return (int)api_ret(-EINVAL);
@@ -102,7 +102,7 @@ static int64_t do_write(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
     bool was_idle;
 
     if (sk == NULL)
@@ -118,7 +118,7 @@ static int64_t do_write(struct z_stack *s, struct api_op *op)
 
 ssize_t z_write(int fd, struct z_buf *b, size_t n)
 {
-    struct zio_op a = {.fd = fd, .m = zc_mbuf(b), .n = n};
+    struct zio_op a = {.op.fd = fd, .m = zc_mbuf(b), .n = n};
 
     if (b == NULL)
         return (ssize_t)api_ret(-EFAULT);
@@ -126,6 +126,7 @@ ssize_t z_write(int fd, struct z_buf *b, size_t n)
         return (ssize_t)api_ret(-EBADF);
     if (n == 0 || zc_seal(a.m) != n)
         return (ssize_t)api_ret(-EINVAL);
+    zc_settle(fd, a.m);
     return (ssize_t)api_ret(api_call(&a.op, do_write));
 }
 
@@ -133,7 +134,7 @@ static int64_t do_writev(struct z_stack *s, struct api_op *op)
 {
     struct zio_op *a = (struct zio_op *)op;
     int err;
-    struct sock *sk = api_tcp_sock(s, op, a->fd, &err);
+    struct sock *sk = api_tcp_sock(s, op, op->fd, &err);
     bool was_idle;
 
     if (sk == NULL)
@@ -153,7 +154,7 @@ static int64_t do_writev(struct z_stack *s, struct api_op *op)
 
 int z_writev(int fd, struct z_buf *b[], int cnt)
 {
-    struct zio_op a = {.fd = fd, .vec = b, .cnt = cnt};
+    struct zio_op a = {.op.fd = fd, .vec = b, .cnt = cnt};
 
     if (cnt <= 0)
         return (int)api_ret(-EINVAL);
@@ -167,5 +168,7 @@ int z_writev(int fd, struct z_buf *b[], int cnt)
         if (zc_seal(zc_mbuf(b[i])) == 0)
             return (int)api_ret(-EINVAL);
     }
+    for (int i = 0; i < cnt; i++)
+        zc_settle(fd, zc_mbuf(b[i]));
     return (int)api_ret(api_call(&a.op, do_writev));
 }

@@ -12,10 +12,13 @@
     X(CTR_RX_BYTES, "port.rx_bytes", "bytes of frames received")                                 \
     X(CTR_TX_PACKETS, "port.tx_packets", "frames handed to the port")                            \
     X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
+    X(CTR_RX_LRO, "port.rx_lro", "frames received that the port had merged of several segments")     \
+    X(CTR_TX_TSO, "port.tx_tso", "frames handed to the port to be cut into segments")        \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
     X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
     X(CTR_TX_REFUSED, "port.tx_refused", "frames that the driver declared impossible to send, dropped") \
+    X(CTR_TX_LINK_DOWN, "port.tx_link_down", "frames lost because the interface of a tap port was down or gone") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")

@@ -12,6 +12,7 @@
 #define CONF_MAX_VLANS (STACK_MAX_NETIFS - CONF_MAX_PORTS)
 #define CONF_MAX_ADDRS6 (NETIF_MAX_ADDRS6 - 1) /* one is link-local */
 #define CONF_MAX_ROUTES 16
+#define CONF_MAX_TAP_ADDRS 8
 #define CONF_MAX_VDEVS 16
 #define CONF_MAX_EAL_ARGS 64
 
@@ -26,10 +27,19 @@ struct conf_addr6 {
     uint8_t plen;
 };
 
+/* plen: as of struct route */
+struct conf_tap_addr {
+    struct inaddr addr;
+    uint8_t plen;
+};
+
 /* An interface: a port, or a VLAN of one. */
 struct conf_port {
-    uint16_t port_id;
-    uint16_t vid; /* of a VLAN */
+    uint16_t port_id; /* of ethdev, unless tap */
+    uint16_t vid;     /* of a VLAN */
+    char tap[16];     /* the kernel's interface, of a port that is a TAP device of its own; "": it is a DPDK port */
+    uint16_t n_tap_addrs;
+    struct conf_tap_addr tap_addr[CONF_MAX_TAP_ADDRS]; /* of the kernel's end */
     char if_name[16];
     uint16_t n_addrs;
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* addr, then vip_addr */

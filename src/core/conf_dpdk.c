@@ -171,6 +171,8 @@ const struct conf_key conf_keys_other[] = {
     IN_SECTION("portN", "vip_addr"),
     IN_SECTION("portN", "mtu"),
     IN_SECTION("portN", "routes"),
+    IN_SECTION("portN", "tap"),
+    IN_SECTION("portN", "tap_addr"),
     NO_EFFECT("portN", "vip_ifname"),
     NO_EFFECT("portN", "lcore_list"),
     NOT_YET("portN", "slave_port_list"),

@@ -201,7 +201,8 @@ static uint32_t need_mb(const struct conf_build *b)
     struct pkt_pool_sizes sizes = c->stack.pools;
 
     for (unsigned i = 0; i < c->n_ports; i++)
-        sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
+        if (c->port[i].tap[0] == '\0') /* which fills chains */
+            sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
     for (size_t i = 0; i < b->ini.n; i++)
         sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, slot_bytes(&b->ini.e[i]));
     return conf_pools_mb(&sizes);
@@ -247,6 +248,15 @@ static int add_sharing(struct conf_build *b)
     return add_arg(b, "%s", b->c->no_huge ? "--no-shconf" : "--in-memory");
 }
 
+/* Without a device of a bus that has to be searched. */
+static bool only_taps(const struct conf *c)
+{
+    for (unsigned i = 0; i < c->n_ports; i++)
+        if (c->port[i].tap[0] == '\0')
+            return false;
+    return true;
+}
+
 int conf_build_eal(struct conf_build *b, const char *prog)
 {
     unsigned vdevs;
@@ -265,7 +275,8 @@ int conf_build_eal(struct conf_build *b, const char *prog)
         return -1;
     if (add_vdevs(b, &vdevs) != 0)
         return -1;
-    if (vdevs != 0 && (b->allow == NULL || b->allow[0] == '\0') && !extra_has(b, "--no-pci") && add_arg(b, "--no-pci") != 0)
+    if ((vdevs != 0 || only_taps(b->c)) && (b->allow == NULL || b->allow[0] == '\0') && !extra_has(b, "--no-pci") &&
+        add_arg(b, "--no-pci") != 0)
         return -1;
     if (b->extra_eal_args != NULL && add_extra(b) != 0)
         return -1;

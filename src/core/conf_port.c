@@ -180,11 +180,11 @@ static int read_port(struct iface_section *is)
     if (read_link(is) != 0)
         return -1;
     if (!has_vlans(is->b, is->p->port_id))
-        return read_addrs(is);
+        return read_addrs(is) != 0 ? -1 : iface_read_tap(is);
     addr = iface_find(is, "addr");
     if (addr != NULL)
         conf_warn(&is->b->out, addr->line, "[%s] addr: the addresses of a port with VLANs are those of its [vlanN]; ignored", is->name);
-    return 0;
+    return iface_read_tap(is);
 }
 
 static int read_vlan(struct iface_section *is)

@@ -76,6 +76,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
         return NULL;
     }
     s->conf = *conf;
+    s->index = conf->index;
     s->now_ns = now_ns;
     secrets(s);
     wheel_init(&s->wheel, now_ns);

@@ -13,6 +13,8 @@ struct cc_ops;
 enum ipv6_use { IPV6_OFF, IPV6_ON, IPV6_ASKED };
 
 struct stack_conf {
+    uint16_t index, n_stacks; /* of this process: this one, and how many */
+
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
     struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */

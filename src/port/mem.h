@@ -95,6 +95,7 @@ struct port_mem_join_conf {
     uint16_t mtu;
     uint32_t ring;                   /* frames on their way at most, each way; 0: 1024 */
     struct rte_mempool *ind_pool[2]; /* where each port takes the mbufs that it receives into: no data room needed */
+    bool tso;                        /* frames for segmentation go over whole, and arrive as merged ones */
 };
 
 /* Both ports, with every checksum offload; closed one by one in any order. 0 or -ENOMEM. */

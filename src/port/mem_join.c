@@ -49,6 +49,10 @@ static struct rte_mbuf *by_reference(struct rte_mempool *pool, struct rte_mbuf *
     mi[0]->nb_segs = n;
     mi[0]->pkt_len = m->pkt_len;
     mi[0]->ol_flags |= RX_GOOD;
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) { /* not cut, as between virtual machines */
+        mi[0]->ol_flags |= RTE_MBUF_F_RX_LRO;
+        mi[0]->tso_segsz = m->tso_segsz;
+    }
     return mi[0];
 }
 
@@ -137,7 +141,11 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
                                    .tx_ip_cksum = true,
                                    .tx_tcp_cksum = true,
                                    .tx_udp_cksum = true,
+                                   .tx_tso = c->tso,
                                    .rx_cksum = true,
+                                   .rx_lro = c->tso,
+                                   .tso_max_segs = PORT_MEM_MAX_SEGS,
+                                   .tso_max_bytes = PKT_BUF_MAX,
                                    .tx_max_segs = PORT_MEM_MAX_SEGS,
                                    .max_mtu = UINT16_MAX - 18};
     j->p.mtu = c->mtu;

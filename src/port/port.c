@@ -10,7 +10,8 @@
 #include "base/check.h"
 #include "base/units.h"
 
-#define ETH_OVERHEAD 18u /* Ethernet header and a VLAN tag */
+#define ETH_OVERHEAD 18u  /* Ethernet header and a VLAN tag */
+#define FLAT_SEGS_MAX 40u /* buffers that a frame is copied to */
 #define TX_CKSUM_MASK (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
 
 enum ready { FRAME_READY, FRAME_WAITS, FRAME_OVERSIZE };
@@ -46,22 +47,26 @@ static void ip_cksum(struct port *p, struct rte_mbuf *m)
     m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
 }
 
-/* Where the transport's bytes end, counted from its header, and the sum of the pseudo-header. */
+/*
+ * Where the transport's bytes end, counted from its header, and the sum of the pseudo-header: of a frame that the device cuts without a
+ * length, which each segment adds (as rte_ipv4_phdr_cksum has it).
+ */
 static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t *l4_len)
 {
     const void *ip = rte_pktmbuf_mtod_offset(m, const void *, m->l2_len);
+    uint64_t cut = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
     struct rte_ipv6_hdr v6;
 
     if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0) {
         *l4_len = rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length) - (uint32_t)m->l3_len;
-        return rte_ipv4_phdr_cksum(ip, 0);
+        return rte_ipv4_phdr_cksum(ip, cut);
     }
     /* extension headers count as payload there, but not here; and it is the transport's number that is summed (RFC 8200 8.1) */
     memcpy(&v6, ip, sizeof(v6));
     *l4_len = rte_be_to_cpu_16(v6.payload_len) + (uint32_t)sizeof(v6) - (uint32_t)m->l3_len;
     v6.payload_len = rte_cpu_to_be_16((uint16_t)*l4_len);
     v6.proto = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM ? IPPROTO_UDP : IPPROTO_TCP;
-    return rte_ipv6_phdr_cksum(&v6, 0);
+    return rte_ipv6_phdr_cksum(&v6, cut);
 }
 
 /*
@@ -106,9 +111,16 @@ static void tx_cksum(struct port *p, struct rte_mbuf *m)
         m->ol_flags &= ~(RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
 }
 
+static uint16_t max_segs(const struct port_caps *c, const struct rte_mbuf *m)
+{
+    if (!c->tx_chains)
+        return 1;
+    return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 ? c->tso_max_segs : c->tx_max_segs;
+}
+
 static bool must_linearize(const struct port_caps *c, const struct rte_mbuf *m)
 {
-    if (m->nb_segs > (c->tx_chains ? c->tx_max_segs : 1))
+    if (m->nb_segs > max_segs(c, m))
         return true;
     if (c->tx_external && c->tx_indirect && !c->tx_owned_only)
         return false;
@@ -121,35 +133,75 @@ static bool must_linearize(const struct port_caps *c, const struct rte_mbuf *m)
     return false;
 }
 
+/* How many buffers of the linear pool the frame takes; 0: more than the port does. */
+static uint16_t flat_segs(const struct port *p, const struct rte_mbuf *m)
+{
+    uint32_t room = rte_pktmbuf_data_room_size(p->linear_pool), n;
+
+    if (room <= RTE_PKTMBUF_HEADROOM)
+        return 0;
+    room -= RTE_PKTMBUF_HEADROOM;
+    n = (m->pkt_len + room - 1) / room;
+    return n <= MIN(max_segs(&p->caps, m), FLAT_SEGS_MAX) ? (uint16_t)n : 0;
+}
+
+/* Fills the buffers, which become one chain. */
+static void copy_frame(struct port *p, const struct rte_mbuf *m, struct rte_mbuf **to, uint16_t n)
+{
+    uint16_t at = 0;
+
+    for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
+        for (uint32_t off = 0; off < seg->data_len;) {
+            uint32_t part = MIN((uint32_t)rte_pktmbuf_tailroom(to[at]), seg->data_len - off);
+
+            memcpy(rte_pktmbuf_mtod_offset(to[at], char *, to[at]->data_len), rte_pktmbuf_mtod_offset(seg, const char *, off), part);
+            to[at]->data_len = (uint16_t)(to[at]->data_len + part);
+            off += part;
+            at = (uint16_t)(at + (rte_pktmbuf_tailroom(to[at]) == 0));
+        }
+    }
+    for (uint16_t i = 1; i < n; i++)
+        to[i - 1]->next = to[i];
+    to[0]->nb_segs = n;
+    to[0]->pkt_len = m->pkt_len;
+    to[0]->ol_flags = m->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+    to[0]->tx_offload = m->tx_offload;
+    p->ctr->v[CTR_TX_LINEARIZED]++;
+    p->ctr->v[CTR_COPY_PORT] += m->pkt_len - MIN((uint32_t)(m->l2_len + m->l3_len + m->l4_len), m->pkt_len);
+}
+
+/* A copy of the frame in buffers of the port's own takes its place. */
 static enum ready linearize(struct port *p, struct rte_mbuf **slot)
 {
-    struct rte_mbuf *m = *slot, *flat;
-    uint32_t hdr_len = (uint32_t)(m->l2_len + m->l3_len + m->l4_len);
-    char *to;
+    struct rte_mbuf *m = *slot, *to[FLAT_SEGS_MAX];
+    uint16_t n;
 
     if (p->linear_pool == NULL)
         return FRAME_WAITS;
-    if (m->pkt_len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(p->linear_pool))
+    n = flat_segs(p, m);
+    if (n == 0)
         return FRAME_OVERSIZE;
-    flat = rte_pktmbuf_alloc(p->linear_pool);
-    if (flat == NULL) {
+    if (rte_pktmbuf_alloc_bulk(p->linear_pool, to, n) != 0) {
         p->ctr->v[CTR_NO_MBUF]++;
         return FRAME_WAITS;
     }
-    to = rte_pktmbuf_append(flat, (uint16_t)m->pkt_len);
-    for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
-        memcpy(to, rte_pktmbuf_mtod(seg, const char *), seg->data_len);
-        to += seg->data_len;
-        if (RTE_MBUF_HAS_EXTBUF(seg) && p->copied != NULL)
+    copy_frame(p, m, to, n);
+    for (struct rte_mbuf *seg = m; seg != NULL && p->copied != NULL; seg = seg->next)
+        if (RTE_MBUF_HAS_EXTBUF(seg))
             p->copied(seg);
-    }
-    flat->ol_flags = m->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
-    flat->tx_offload = m->tx_offload;
-    p->ctr->v[CTR_TX_LINEARIZED]++;
-    p->ctr->v[CTR_COPY_PORT] += m->pkt_len - MIN(hdr_len, m->pkt_len);
     rte_pktmbuf_free(m);
-    *slot = flat;
+    *slot = to[0];
     return FRAME_READY;
+}
+
+/* What is longer than the MTU, or to be cut, and not for this port. */
+static bool refused(const struct port *p, const struct rte_mbuf *m)
+{
+    uint32_t headers = (uint32_t)(m->l2_len + m->l3_len + m->l4_len);
+
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0 || !p->caps.tx_tso || m->tso_segsz == 0)
+        return true;
+    return m->pkt_len > headers + p->caps.tso_max_bytes || headers + m->tso_segsz > p->mtu + ETH_OVERHEAD;
 }
 
 /* May be called again for a frame that the ring did not take. */
@@ -157,22 +209,34 @@ static enum ready make_ready(struct port *p, struct rte_mbuf **slot)
 {
     struct rte_mbuf *m = *slot;
 
-    if (unlikely(m->pkt_len > p->mtu + ETH_OVERHEAD))
+    if (unlikely(m->pkt_len > p->mtu + ETH_OVERHEAD || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) && refused(p, m))
         return FRAME_OVERSIZE;
     if ((m->ol_flags & TX_CKSUM_MASK) != 0)
         tx_cksum(p, m);
     return must_linearize(&p->caps, m) ? linearize(p, slot) : FRAME_READY;
 }
 
+/* Counted before they are sent: what the port took may be gone. */
+struct tally {
+    uint64_t bytes, tso;
+};
+
+static void count_frame(struct tally *t, const struct rte_mbuf *m, int64_t sign)
+{
+    t->bytes += (uint64_t)(sign * m->pkt_len);
+    t->tso += (uint64_t)(sign * ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0));
+}
+
 /* Returns how many of the n frames, which are ready, the ring took. */
-static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, uint64_t bytes)
+static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, struct tally *t)
 {
     uint16_t sent = p->ops->tx(p, m, n);
 
     for (uint16_t i = sent; i < n; i++)
-        bytes -= m[i]->pkt_len;
+        count_frame(t, m[i], -1);
     p->ctr->v[CTR_TX_PACKETS] += sent;
-    p->ctr->v[CTR_TX_BYTES] += bytes;
+    p->ctr->v[CTR_TX_BYTES] += t->bytes;
+    p->ctr->v[CTR_TX_TSO] += t->tso;
     if (sent < n)
         p->ctr->v[CTR_TX_RING_FULL]++;
     return sent;
@@ -184,13 +248,13 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 
     while (done < n) {
         uint16_t ready = 0;
-        uint64_t bytes = 0;
+        struct tally t = {0};
         enum ready r = FRAME_READY;
 
         while (done + ready < n && (r = make_ready(p, &m[done + ready])) == FRAME_READY)
-            bytes += m[done + ready++]->pkt_len;
+            count_frame(&t, m[done + ready++], 1);
         if (ready > 0) {
-            uint16_t sent = send_ready(p, m + done, ready, bytes);
+            uint16_t sent = send_ready(p, m + done, ready, &t);
 
             done = (uint16_t)(done + sent);
             if (sent < ready)
@@ -210,8 +274,10 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     uint16_t got = p->ops->rx(p, m, n);
 
-    for (uint16_t i = 0; i < got; i++)
+    for (uint16_t i = 0; i < got; i++) {
         p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
+        p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
+    }
     p->ctr->v[CTR_RX_PACKETS] += got;
     return got;
 }

@@ -21,9 +21,13 @@ struct port_caps {
     bool tx_indirect;   /* indirect mbufs */
     bool tx_owned_only; /* the receiver gets the mbufs themselves: only frames that nobody else refers to */
     bool tx_ip_cksum, tx_tcp_cksum, tx_udp_cksum;
-    bool rx_cksum;        /* marks received frames good or bad */
-    bool rx_event;        /* can wait for a receive interrupt */
-    uint16_t tx_max_segs; /* segments per frame at most */
+    bool tx_tso;            /* cuts TCP frames itself, of both families; only together with tx_tcp_cksum */
+    bool rx_cksum;          /* marks received frames good or bad */
+    bool rx_lro;            /* received frames may be merged ones */
+    bool rx_event;          /* can wait for a receive interrupt */
+    uint16_t tx_max_segs;   /* segments per frame at most */
+    uint16_t tso_max_segs;  /* the same of a frame that the port cuts */
+    uint32_t tso_max_bytes; /* payload of such a frame at most */
     uint16_t max_mtu;
 };
 
@@ -60,10 +64,20 @@ struct port {
  * Receive and transmit as the stack uses them. port_rx returns frames with RTE_MBUF_F_RX_IP_CKSUM_GOOD and _L4_CKSUM_GOOD set
  * only where the device vouches for them. port_tx takes a prefix of the frames and returns how many; the array may be
  * rewritten: m[returned … n-1] hold what the caller still owns and offers again, so pass the queue's own slots.
- * Frames longer than the MTU are freed and counted (CTR_TX_OVERSIZE). On transmit checksums that are asked for by mbuf flags
- * (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len, l4_len) are done in software when the port has no
- * offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED and CTR_COPY_PORT).
- * The pseudo-header sum in the L4 checksum field is written here too, so callers leave the field zero.
+ * Frames longer than the MTU are freed and counted (CTR_TX_OVERSIZE), except those for segmentation, below. On transmit checksums that are
+ * asked for by mbuf flags (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len, l4_len) are done in software when the port
+ * has no offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED and CTR_COPY_PORT). The pseudo-header sum in
+ * the L4 checksum field is written here too, so callers leave the field zero.
+ *
+ * Segmentation. A frame with RTE_MBUF_F_TX_TCP_SEG and RTE_MBUF_F_TX_TCP_CKSUM (IPv4: _IP_CKSUM too), l2_len, l3_len, l4_len and
+ * tso_segsz is many TCP segments: of tso_segsz payload bytes each, the last of what is left. Its headers are in the first mbuf, its IP
+ * length is that of the whole frame, and the pseudo-header sum that port_ops.tx finds in it is without a length, as ethdev has it. FIN and
+ * PSH are meant for the last segment. Without caps.tx_ip_cksum the sum of its IP header is made as if it were one packet. Such frames go to
+ * ports with caps.tx_tso only, within tso_max_segs and tso_max_bytes.
+ *
+ * Merging. A received frame with RTE_MBUF_F_RX_LRO stands for several segments of one connection in sequence, whose first header it has,
+ * with the last acknowledgement, window and timestamps, and an IP length of the whole. tso_segsz: payload bytes of each, the last may have
+ * fewer. It may be longer than the MTU, in a chain or in large buffers. Ports that merge have proven the checksums: both flags say good.
  */
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);

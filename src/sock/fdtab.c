@@ -42,7 +42,7 @@ int sock_table_init(struct z_stack *s)
         return -ENOMEM;
     }
     t->base = s->conf.fd_reserve;
-    t->n_stacks = 1;
+    t->n_stacks = s->conf.n_stacks;
     t->stack = s->index % t->n_stacks;
     t->max = s->conf.max_sockets;
     if (t->base > INT_MAX || t->max > (INT_MAX - t->base) / t->n_stacks) { /* numbers must fit an int */
@@ -197,6 +197,13 @@ int sock_first_fd(const struct z_stack *s)
 int sock_max_fd(const struct z_stack *s)
 {
     return fd_of_index(s->socks, s->socks->max - 1);
+}
+
+uint32_t sock_stack_of(const struct z_stack *s, int fd)
+{
+    const struct sock_table *t = s->socks;
+
+    return t->n_stacks > 1 && fd >= 0 && (uint32_t)fd >= t->base ? ((uint32_t)fd - t->base) % t->n_stacks : 0;
 }
 
 bool sock_fd_used(const struct z_stack *s, int fd)

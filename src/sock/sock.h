@@ -33,7 +33,7 @@ LIST_HEAD(watch_list, watch);
 
 struct sock {
     uint8_t kind;
-    bool inet6;                        /* of AF_INET6 */
+    bool inet6; /* of AF_INET6 */
     bool nonblock;
     bool accept_inherits;              /* FIONBIO was set on a listener: ff_accept passes it on */
     uint16_t ends_told;                /* SOCK_HUP, SOCK_RDHUP: all registrations had a notice of it */
@@ -65,10 +65,11 @@ struct sock *sock_get(const struct z_stack *s, int fd);
 
 /* Drops a descriptor; the last one closes what is behind it (tcp_close, udp_close, …). 0 or -EBADF. */
 int sock_close(struct z_stack *s, int fd);
-int sock_dup(struct z_stack *s, int fd);             /* new descriptor or -EBADF, -EMFILE */
-int sock_dup2(struct z_stack *s, int fd, int newfd); /* newfd or -EBADF */
-int sock_first_fd(const struct z_stack *s);          /* the lowest and */
-int sock_max_fd(const struct z_stack *s);            /* the highest number that a descriptor can have */
+int sock_dup(struct z_stack *s, int fd);                 /* new descriptor or -EBADF, -EMFILE */
+int sock_dup2(struct z_stack *s, int fd, int newfd);     /* newfd or -EBADF */
+int sock_first_fd(const struct z_stack *s);              /* the lowest and */
+int sock_max_fd(const struct z_stack *s);                /* the highest number that a descriptor can have */
+uint32_t sock_stack_of(const struct z_stack *s, int fd); /* of the process's stacks: whose number it is; 0 for nobody's */
 bool sock_fd_used(const struct z_stack *s, int fd);
 
 /* The state of a sock now: SOCK_* bits. */

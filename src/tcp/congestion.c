@@ -38,13 +38,13 @@ static const struct cc_ops *take_memory(struct z_stack *s, const struct cc_ops *
 
 static bool wants_pacing(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return tc->cc.ops->pacing_rate != NULL || tc->opt.max_pacing_rate != 0 || s->conf.pacing;
+    return tc->cc.ops->pacing_rate != NULL || tc->opt->max_pacing_rate != 0 || s->conf.pacing;
 }
 
 void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_bytes)
 {
     void *ext;
-    const struct cc_ops *ops = take_memory(s, tc->opt.cc, &ext, &tc->rate);
+    const struct cc_ops *ops = take_memory(s, tc->opt->cc, &ext, &tc->rate);
 
     tc->cc.ext = ext;
     cc_init(&tc->cc, ops, tcp_eff_mss(tc), init_cwnd_bytes, s->now_ns);
@@ -75,7 +75,7 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
     struct rate *rate;
     void *ext;
 
-    tc->opt.cc = ops;
+    tc->opt->cc = ops;
     if (!tcp_synchronized(tc) || tc->cc.ops == ops)
         return;
     ops = take_memory(s, ops, &ext, &rate);
@@ -92,7 +92,7 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
 
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec)
 {
-    tc->opt.max_pacing_rate = bytes_per_sec;
+    tc->opt->max_pacing_rate = bytes_per_sec;
     tc->pace_next_ns = 0;
     if (tcp_synchronized(tc))
         tc->paced = wants_pacing(s, tc);
@@ -169,7 +169,7 @@ void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, u
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc)
 {
     const struct cc *c = &tc->cc;
-    uint64_t rate = cc_pacing_rate(c), max = tc->opt.max_pacing_rate;
+    uint64_t rate = cc_pacing_rate(c), max = tc->opt->max_pacing_rate;
 
     if (rate == 0 && c->ops->pacing_rate == NULL && tc->rtt.srtt_ns != 0)
         rate = (uint64_t)c->cwnd * NS_PER_SEC / tc->rtt.srtt_ns * (c->cwnd < c->ssthresh / 2 ? 200 : 120) / 100;

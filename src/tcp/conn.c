@@ -13,10 +13,10 @@
 #include "base/poison.h"
 
 const char *const tcp_state_names[TCPS_COUNT] = {
-    [TCPS_CLOSED] = "CLOSED",           [TCPS_LISTEN] = "LISTEN",         [TCPS_SYN_SENT] = "SYN-SENT",
-    [TCPS_SYN_RCVD] = "SYN-RECEIVED",   [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",
-    [TCPS_FIN_WAIT_2] = "FIN-WAIT-2",   [TCPS_CLOSE_WAIT] = "CLOSE-WAIT", [TCPS_CLOSING] = "CLOSING",
-    [TCPS_LAST_ACK] = "LAST-ACK",       [TCPS_TIME_WAIT] = "TIME-WAIT",
+    [TCPS_CLOSED] = "CLOSED",         [TCPS_LISTEN] = "LISTEN",           [TCPS_SYN_SENT] = "SYN-SENT",
+    [TCPS_SYN_RCVD] = "SYN-RECEIVED", [TCPS_ESTABLISHED] = "ESTABLISHED", [TCPS_FIN_WAIT_1] = "FIN-WAIT-1",
+    [TCPS_FIN_WAIT_2] = "FIN-WAIT-2", [TCPS_CLOSE_WAIT] = "CLOSE-WAIT",   [TCPS_CLOSING] = "CLOSING",
+    [TCPS_LAST_ACK] = "LAST-ACK",     [TCPS_TIME_WAIT] = "TIME-WAIT",
 };
 
 #define TO(st) (1u << (TCPS_##st))
@@ -58,6 +58,7 @@ int tcp_state_init(struct z_stack *s)
     t->port_use = bigtab_alloc(65536, sizeof(t->port_use[0]));
     t->bucket_mask = (uint32_t)(n * 2 - 1);
     t->id_mask = (uint32_t)(n * 2 - 1);
+    tcp_optsets_init(&t->optsets, &s->arena);
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
     tcp_syn_init(s);
@@ -90,13 +91,12 @@ bool tcp_conn_limit_ok(struct z_stack *s)
     return s->tcp.n_conns < s->conf.max_connections;
 }
 
-static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
+static struct tcp_user_opts *default_opts(struct z_stack *s)
 {
-    *o = (struct tcp_user_opts){
+    const struct stack_conf *c = &s->conf;
+    const struct tcp_user_opts o = {
         .ttl = c->ttl,
         .hops = c->ttl,
-        .sndbuf_bytes = c->sndbuf_bytes,
-        .rcvbuf_bytes = c->rcvbuf_bytes,
         .rcvlowat = 1,
         .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,
@@ -106,17 +106,23 @@ static void default_opts(const struct stack_conf *c, struct tcp_user_opts *o)
         .rcvbuf_locked = !c->rcvbuf_auto,
         .cc = c->cc,
     };
+
+    return tcp_optset_get(&s->tcp.optsets, &o);
 }
 
-struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
+/* A block with options of its parent, or the defaults. NULL: limit or memory. */
+static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *parent)
 {
     struct tcp_state *t = &s->tcp;
+    struct tcp_user_opts *opt;
     struct tcp_conn *tc;
 
     if (!tcp_conn_limit_ok(s))
         return NULL;
-    tc = arena_alloc(&s->arena, sizeof(*tc));
+    opt = parent != NULL ? tcp_optset_hold(parent->opt) : default_opts(s);
+    tc = opt != NULL ? arena_alloc(&s->arena, sizeof(*tc)) : NULL;
     if (tc == NULL) {
+        tcp_optset_put(&t->optsets, opt);
         stack_count(s, CTR_TCP_NOMEM);
         return NULL;
     }
@@ -127,12 +133,28 @@ struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
     t->id_tab[tc->id & t->id_mask] = tc;
     t->n_conns++;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
-    tc->sk = sk;
     tc->timer.kind = TIMER_TCP;
     tc->rcv_ratio = TCP_RCV_RATIO_START;
-    default_opts(&s->conf, &tc->opt);
+    tc->opt = opt;
+    tc->sndbuf_bytes = parent != NULL ? parent->sndbuf_bytes : s->conf.sndbuf_bytes;
+    tc->rcvbuf_bytes = parent != NULL ? parent->rcvbuf_bytes : s->conf.rcvbuf_bytes;
+    tc->cork = parent != NULL && parent->cork;
     tc->ent.laddr = INADDR_ANY_V4;
     return tc;
+}
+
+struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
+{
+    struct tcp_conn *tc = new_conn(s, NULL);
+
+    if (tc != NULL)
+        tc->sk = sk;
+    return tc;
+}
+
+struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener)
+{
+    return new_conn(s, listener);
 }
 
 void tcp_set_inet6(struct tcp_conn *tc)
@@ -196,6 +218,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     t->id_tab[tc->id & t->id_mask] = NULL;
     t->n_conns--;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
+    tcp_optset_put(&t->optsets, tc->opt);
     arena_free(&s->arena, tc, sizeof(*tc));
 }
 
@@ -265,9 +288,9 @@ void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, 
     *ts_offset = (uint32_t)(f >> 32);
 }
 
-uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o)
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t space = o->rcvbuf_locked ? o->rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, o->rcvbuf_bytes);
+    uint32_t space = tc->opt->rcvbuf_locked ? tc->rcvbuf_bytes : MAX(s->conf.rcvbuf_max_bytes, tc->rcvbuf_bytes);
     uint8_t scale = 0;
 
     while (scale < 14 && (UINT16_MAX << scale) < (int64_t)space)
@@ -276,9 +299,9 @@ uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o
 }
 
 /* The window of a SYN, which is never scaled. */
-uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio)
+uint16_t tcp_syn_window(const struct tcp_conn *tc, uint32_t rcv_ratio)
 {
-    uint64_t wnd = (uint64_t)o->rcvbuf_bytes * rcv_ratio / 256;
+    uint64_t wnd = (uint64_t)tc->rcvbuf_bytes * rcv_ratio / 256;
 
     return (uint16_t)MIN(wnd, (uint64_t)UINT16_MAX);
 }
@@ -321,5 +344,5 @@ void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)
         tcp_timewait_end(s, tcp_tw_of(e));
     }
     tcp_handshake_start(s, tc, iss, ts_offset);
-    tc->rcv_wscale = s->conf.window_scaling ? tcp_choose_wscale(s, &tc->opt) : 0;
+    tc->rcv_wscale = s->conf.window_scaling ? tcp_choose_wscale(s, tc) : 0;
 }

@@ -25,6 +25,7 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/optset.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/rtt.h"
@@ -107,31 +108,6 @@ struct tcp_agreed {
 };
 
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
-
-/* What setsockopt sets and an accepted connection inherits. Sizes in bytes, times in ns. */
-struct tcp_user_opts {
-    bool nodelay, keepalive, oobinline, reuseaddr, reuseport, cork, quickack;
-    bool linger_on;
-    bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
-    bool v6only;                       /* IPV6_V6ONLY */
-    uint8_t tos, ttl;                  /* of IPv4 packets, and */
-    uint8_t tclass, hops;              /* of IPv6 packets */
-    uint16_t maxseg;
-    uint32_t linger_s;
-    uint32_t sndbuf_bytes, rcvbuf_bytes;
-    uint32_t rcvlowat;
-    uint32_t notsent_lowat_bytes; /* 0: no limit of its own on what is queued and not sent */
-    uint64_t keepidle_ns, keepintvl_ns;
-    uint64_t user_timeout_ns;
-    uint32_t keepcnt;
-    int32_t linger2_s;
-    uint32_t syncnt;
-    uint8_t defer_accept;     /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
-    bool fastopen_connect;    /* TCP_FASTOPEN_CONNECT */
-    uint16_t fastopen_qlen;   /* TCP_FASTOPEN: of a listener */
-    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
-    const struct cc_ops *cc;  /* TCP_CONGESTION */
-};
 
 struct tcp_conn {
     struct tcp_entry ent;
@@ -247,8 +223,10 @@ struct tcp_conn {
     uint64_t rcv_rtt_ns;
 
     struct ip_path path;
-    struct tcp_mtup *mtup; /* NULL: no search */
-    struct tcp_user_opts opt;
+    struct tcp_mtup *mtup;               /* NULL: no search */
+    struct tcp_user_opts *opt;           /* shared: written in tcp_setopt only */
+    uint32_t sndbuf_bytes, rcvbuf_bytes; /* SO_SNDBUF, SO_RCVBUF, or what auto-tuning made of them */
+    bool cork;                           /* TCP_CORK */
 
     /* timers */
     uint64_t deadline_ns[TT_COUNT]; /* 0: off */
@@ -327,6 +305,7 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name);
 int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */
+struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener); /* with its options; as tcp_create */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
 void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc,
@@ -337,8 +316,8 @@ struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id);
 uint32_t tcp_ts_clock(const struct z_stack *s);                          /* 1 ms */
 uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* the same, as this connection's peer sees it */
 void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset);
-uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_user_opts *o);
-uint16_t tcp_syn_window(const struct tcp_user_opts *o, uint32_t rcv_ratio);
+uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_conn *tc);
+uint16_t tcp_syn_window(const struct tcp_conn *tc, uint32_t rcv_ratio);
 void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 

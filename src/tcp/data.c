@@ -18,7 +18,7 @@ static void ack_in_order(struct z_stack *s, struct tcp_conn *tc, uint32_t len, b
     tc->rcv_unacked_bytes += len;
     tcp_mark_dirty(s, tc);
     /* the end of what the peer wrote: it may be waiting, and when the application answers in this turn the answer carries the ACK */
-    if (push || tc->rcv_unacked_bytes >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->opt.quickack) {
+    if (push || tc->rcv_unacked_bytes >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->opt->quickack) {
         tc->ack_now = true;
         return;
     }
@@ -91,7 +91,7 @@ static bool relieve_stack(struct z_stack *s, struct tcp_conn *tc)
 /* More memory than SO_RCVBUF allows twice over: small segments. */
 static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = 2 * tc->opt.rcvbuf_bytes;
+    uint32_t limit = 2 * tc->rcvbuf_bytes;
 
     if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
         return false;
@@ -164,7 +164,7 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
     uint32_t len = m->pkt_len;
 
     /* the window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since */
-    if (unlikely(tc->rcvq.bytes + tc->reass.bytes + len > tc->opt.rcvbuf_bytes) || !relieve_pressure(s, tc)) {
+    if (unlikely(tc->rcvq.bytes + tc->reass.bytes + len > tc->rcvbuf_bytes) || !relieve_pressure(s, tc)) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return;

@@ -24,17 +24,17 @@ uint8_t tcp_ecn_syn_flags(const struct z_stack *s, const struct tcp_conn *tc)
 {
     if (tc->state == TCPS_SYN_RCVD)
         return tc->ecn_echo_ok ? TH_ECE : 0;
-    return asks(s, &tc->opt) && tc->rexmt_count == 0 ? TH_ECE | TH_CWR : 0;
+    return asks(s, tc->opt) && tc->rexmt_count == 0 ? TH_ECE | TH_CWR : 0;
 }
 
 /* The peer's SYN or SYN,ACK. Who has sent a SYN without the flags does not mark its data, but echoes marks (RFC 3168 6.1.1). */
 void tcp_ecn_accept(struct z_stack *s, struct tcp_conn *tc, uint8_t flags)
 {
     if ((flags & TH_ACK) == 0) {
-        tc->ecn_echo_ok = tc->ecn_ect = tcp_ecn_offered(s, &tc->opt, flags);
+        tc->ecn_echo_ok = tc->ecn_ect = tcp_ecn_offered(s, tc->opt, flags);
         return;
     }
-    if (!asks(s, &tc->opt))
+    if (!asks(s, tc->opt))
         return;
     tc->ecn_echo_ok = (flags & (TH_ECE | TH_CWR)) == TH_ECE;
     tc->ecn_ect = tc->ecn_echo_ok && tc->rexmt_count == 0;

@@ -7,8 +7,7 @@
 
 #include "base/poison.h"
 
-bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos,
-                    struct rte_mbuf *m)
+bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr *h, const uint8_t *opts, uint8_t tos, struct rte_mbuf *m)
 {
     uint32_t ts_val = 0, ts_ecr = 0, len = m->pkt_len;
     struct tcp_seg g;
@@ -31,7 +30,7 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
     }
     if (unlikely(tc->ecn_echo_ok) && tcp_ecn_news(tc, tos))
         return false;
-    if (tc->rcvq.charged_bytes > 2 * tc->opt.rcvbuf_bytes)
+    if (tc->rcvq.charged_bytes > 2 * tc->rcvbuf_bytes)
         return false;
 
     stack_count(s, CTR_TCP_FASTPATH);

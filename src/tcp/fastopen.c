@@ -13,7 +13,7 @@
 
 bool tcp_fastopen_wanted(const struct tcp_conn *lc, const struct tcp_opts *o)
 {
-    return o->has_tfo && lc->opt.fastopen_qlen > 0;
+    return o->has_tfo && lc->opt->fastopen_qlen > 0;
 }
 
 /*
@@ -70,7 +70,7 @@ static bool too_many(struct z_stack *s, struct tcp_conn *lc)
         l->fastopen_resets[0] = 0;
         l->fastopen_window_ns = s->now_ns;
     }
-    return l->n_fastopen + l->fastopen_resets[0] + l->fastopen_resets[1] >= lc->opt.fastopen_qlen;
+    return l->n_fastopen + l->fastopen_resets[0] + l->fastopen_resets[1] >= lc->opt->fastopen_qlen;
 }
 
 void tcp_fastopen_end(struct z_stack *s, struct tcp_conn *tc, bool reset)

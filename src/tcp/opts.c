@@ -6,8 +6,8 @@
 
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6 1220u
-#define MSS_MIN 64u         /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
-#define WSCALE_MAX 14u      /* RFC 7323 2.3 */
+#define MSS_MIN 64u    /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
+#define WSCALE_MAX 14u /* RFC 7323 2.3 */
 
 /* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
 static uint32_t mss_of_mtu(const struct inaddr *peer, uint32_t mtu)
@@ -49,8 +49,8 @@ uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_
 
     if (s->conf.mss_default != 0)
         mss = MIN(mss, (uint32_t)s->conf.mss_default);
-    if (tc->opt.maxseg != 0)
-        mss = MIN(mss, (uint32_t)tc->opt.maxseg);
+    if (tc->opt->maxseg != 0)
+        mss = MIN(mss, (uint32_t)tc->opt->maxseg);
     return MIN(mss, (uint32_t)tc->peer_mss);
 }
 

@@ -106,7 +106,7 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
 {
     if (last && (fin || tc->snd_urgent))
         return true;
-    if (last && !tc->opt.cork && !tc->more && (tc->opt.nodelay || !seq_gt(tc->snd_sml, tc->snd_una)))
+    if (last && !tc->cork && !tc->more && (tc->opt->nodelay || !seq_gt(tc->snd_sml, tc->snd_una)))
         return true;
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
@@ -186,7 +186,7 @@ static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 static int output_new(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin, full = unlikely(tc->opt.notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    bool fin, full = unlikely(tc->opt->notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
     int ret = 0;
 
     if (unlikely(tc->mtup != NULL))
@@ -244,7 +244,7 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rtt_conf(s, &rc);
     /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
-    tcp_timer_set(s, tc, TT_PERSIST, tc->opt.cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
+    tcp_timer_set(s, tc, TT_PERSIST, tc->cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
 }
 
 /* Nothing lost, nothing new, room in the window: what is delivered from now on says little about the path. */

@@ -39,7 +39,7 @@ static void pass_mark(struct z_stack *s, struct tcp_conn *tc)
 {
     if (!tcp_at_mark(tc))
         return;
-    if (!tc->opt.oobinline) {
+    if (!tc->opt->oobinline) {
         if (!tc->oob_taken) {
             rcvq_copy_out(&tc->rcvq, 0, &tc->oob_byte, 1);
             tc->oob_have = true;
@@ -75,7 +75,7 @@ static ssize_t recv_oob(struct tcp_conn *tc, const struct iovec *iov, int n, int
     uint32_t mark = mark_offset(tc);
     uint8_t b;
 
-    if (tc->opt.oobinline || tc->state == TCPS_LISTEN)
+    if (tc->opt->oobinline || tc->state == TCPS_LISTEN)
         return -EINVAL;
     if (tc->oob_have) {
         b = tc->oob_byte;
@@ -225,7 +225,7 @@ size_t tcp_rcv_avail(const struct tcp_conn *tc)
 {
     if (tc->lis != NULL)
         return tc->lis->n_accept;
-    return tc->rcvq.bytes - (tcp_at_mark(tc) && !tc->opt.oobinline ? 1 : 0);
+    return tc->rcvq.bytes - (tcp_at_mark(tc) && !tc->opt->oobinline ? 1 : 0);
 }
 
 bool tcp_rcv_eof(const struct tcp_conn *tc)

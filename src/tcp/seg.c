@@ -164,11 +164,11 @@ void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const stru
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
-    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt.ttl, .tos = tc->opt.tos};
+    struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt->ttl, .tos = tc->opt->tos};
 
     if (unlikely(!inaddr_is_v4(&tc->ent.raddr))) {
-        o.ttl = tc->opt.hops;
-        o.tos = tc->opt.tclass;
+        o.ttl = tc->opt->hops;
+        o.tos = tc->opt->tclass;
         if (tc->flow == 0)
             tc->flow = ip6_flow_label(s, &tc->ent.laddr, &tc->ent.raddr, tc->ent.lport, tc->ent.rport);
         o.flow = tc->flow;
@@ -230,7 +230,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = tc->iss};
     struct tcp_opts o = {
         .has_mss = true,
-        .mss = tcp_mss_to_announce(s, &tc->path, &tc->opt),
+        .mss = tcp_mss_to_announce(s, &tc->path, tc->opt),
         .has_ws = reply ? tc->ws_on : s->conf.window_scaling,
         .ws = tc->rcv_wscale,
         .has_ts = reply ? tc->ts_on : s->conf.timestamps,
@@ -257,7 +257,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
             tcp_fastopen_cookie(s, tc->listener, &tc->ent, &o);
         ack_sent(tc);
     }
-    h.wnd = tcp_syn_window(&tc->opt, tc->rcv_ratio);
+    h.wnd = tcp_syn_window(tc, tc->rcv_ratio);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + h.wnd);
     if (!reply)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */

@@ -167,16 +167,16 @@ ssize_t tcp_send_copy(struct z_stack *s, struct tcp_conn *tc, const struct iovec
 /* TCP_NOTSENT_LOWAT: enough waits to be sent for the first time. */
 static bool enough_unsent(const struct tcp_conn *tc)
 {
-    return seq_lt(tc->snd_nxt, tc->sndq.end_seq) && tc->sndq.end_seq - tc->snd_nxt >= tc->opt.notsent_lowat_bytes;
+    return seq_lt(tc->snd_nxt, tc->sndq.end_seq) && tc->sndq.end_seq - tc->snd_nxt >= tc->opt->notsent_lowat_bytes;
 }
 
 size_t tcp_snd_space(const struct tcp_conn *tc)
 {
-    if (unlikely(tc->opt.notsent_lowat_bytes != 0) && enough_unsent(tc))
+    if (unlikely(tc->opt->notsent_lowat_bytes != 0) && enough_unsent(tc))
         return 0;
     if (unlikely(tc->sndq.n >= SNDQ_DESC_MAX)) /* many tiny buffers: full by their number */
         return 0;
-    return tc->sndq.charged_bytes < tc->opt.sndbuf_bytes ? tc->opt.sndbuf_bytes - tc->sndq.charged_bytes : 0;
+    return tc->sndq.charged_bytes < tc->sndbuf_bytes ? tc->sndbuf_bytes - tc->sndq.charged_bytes : 0;
 }
 
 size_t tcp_snd_queued(const struct tcp_conn *tc)

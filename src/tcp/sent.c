@@ -347,5 +347,5 @@ void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns
 void sent_forget_rates(struct sent_map *sm)
 {
     for (uint32_t i = 0; i < sm->n; i++)
-        rec(sm, i)->flags &= (uint8_t)~(SENT_RATED | SENT_APP_LTD);
+        rec(sm, i)->flags &= (uint8_t) ~(SENT_RATED | SENT_APP_LTD);
 }

@@ -24,7 +24,7 @@ static uint32_t clamp_buf(int v, uint32_t max)
 
 static int set_socket(struct z_stack *s, struct tcp_conn *tc, int name, int v, const void *val, unsigned len)
 {
-    struct tcp_user_opts *o = &tc->opt;
+    struct tcp_user_opts *o = tc->opt;
 
     switch (name) {
     case SO_REUSEADDR:
@@ -42,12 +42,12 @@ static int set_socket(struct z_stack *s, struct tcp_conn *tc, int name, int v, c
         o->oobinline = v != 0;
         return 0;
     case SO_SNDBUF:
-        o->sndbuf_bytes = clamp_buf(v, s->conf.sndbuf_max_bytes);
+        tc->sndbuf_bytes = clamp_buf(v, s->conf.sndbuf_max_bytes);
         o->sndbuf_locked = true;
         sock_on_writable(s, tc->sk);
         return 0;
     case SO_RCVBUF:
-        o->rcvbuf_bytes = clamp_buf(v, s->conf.rcvbuf_max_bytes);
+        tc->rcvbuf_bytes = clamp_buf(v, s->conf.rcvbuf_max_bytes);
         o->rcvbuf_locked = true;
         return 0;
     case SO_RCVLOWAT:
@@ -86,7 +86,7 @@ static int set_seconds(uint64_t *to, int v)
 
 static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
 {
-    struct tcp_user_opts *o = &tc->opt;
+    struct tcp_user_opts *o = tc->opt;
     int ret;
 
     switch (name) {
@@ -95,8 +95,8 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         tcp_mark_dirty(s, tc);
         return 0;
     case TCP_CORK:
-        o->cork = v != 0;
-        if (!o->cork) {
+        tc->cork = v != 0;
+        if (!tc->cork) {
             tcp_timer_stop(tc, TT_PERSIST);
             tcp_mark_dirty(s, tc);
         }
@@ -143,16 +143,13 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
     }
 }
 
-int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len)
+/* tc->opt is tc's own. */
+static int set_option(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len)
 {
     int v = 0;
 
-    if (val == NULL)
-        return -EFAULT;
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return tcp_setopt_congestion(s, tc, val, len);
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
-        return tcp_fastopen_set_keys(s, tc, val, len);
     if (level == IPPROTO_IP && len == 1)
         v = *(const uint8_t *)val;
     else if (len < sizeof(v))
@@ -173,10 +170,25 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
     }
 }
 
+int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, const void *val, unsigned len)
+{
+    int ret;
+
+    if (val == NULL)
+        return -EFAULT;
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
+        return tcp_fastopen_set_keys(s, tc, val, len);
+    if (tcp_optset_own(&s->tcp.optsets, &tc->opt) != 0)
+        return -ENOMEM;
+    ret = set_option(s, tc, level, name, val, len);
+    tcp_optset_share(&s->tcp.optsets, &tc->opt);
+    return ret;
+}
+
 /* The value of an integer option, or TCP_NO_OPTION. */
 static int64_t get_socket(const struct tcp_conn *tc, int name)
 {
-    const struct tcp_user_opts *o = &tc->opt;
+    const struct tcp_user_opts *o = tc->opt;
 
     switch (name) {
     case SO_REUSEADDR:
@@ -188,9 +200,9 @@ static int64_t get_socket(const struct tcp_conn *tc, int name)
     case SO_OOBINLINE:
         return o->oobinline;
     case SO_SNDBUF:
-        return o->sndbuf_bytes;
+        return tc->sndbuf_bytes;
     case SO_RCVBUF:
-        return o->rcvbuf_bytes;
+        return tc->rcvbuf_bytes;
     case SO_RCVLOWAT:
         return o->rcvlowat;
     case SO_SNDLOWAT:
@@ -209,13 +221,13 @@ static int64_t get_socket(const struct tcp_conn *tc, int name)
 
 static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int name)
 {
-    const struct tcp_user_opts *o = &tc->opt;
+    const struct tcp_user_opts *o = tc->opt;
 
     switch (name) {
     case TCP_NODELAY:
         return o->nodelay;
     case TCP_CORK:
-        return o->cork;
+        return tc->cork;
     case TCP_QUICKACK:
         return o->quickack;
     case TCP_MAXSEG:
@@ -279,12 +291,12 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
     i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
-    i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, &tc->opt);
+    i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, tc->opt);
     i->tcpi_total_retrans = tc->total_retrans;
     i->tcpi_dsack_dups = tc->dsack_dups;
     i->tcpi_reord_seen = tc->reord_seen;
     i->tcpi_reordering = MAX((uint32_t)tc->reordering, RACK_DUP_THRESH); /* as Linux: three unless more was seen */
-    i->tcpi_rcv_space = tc->opt.rcvbuf_bytes;
+    i->tcpi_rcv_space = tc->rcvbuf_bytes;
     tcp_info_congestion(tc, i);
 }
 
@@ -303,7 +315,7 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
     if (val == NULL || len == NULL)
         return -EFAULT;
     if (level == SOL_SOCKET && name == SO_LINGER) {
-        struct linger l = {.l_onoff = tc->opt.linger_on, .l_linger = (int)tc->opt.linger_s};
+        struct linger l = {.l_onoff = tc->opt->linger_on, .l_linger = (int)tc->opt->linger_s};
 
         return put(val, len, &l, sizeof(l));
     }

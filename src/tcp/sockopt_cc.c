@@ -23,7 +23,7 @@ int tcp_setopt_congestion(struct z_stack *s, struct tcp_conn *tc, const void *va
 
 const char *tcp_getopt_congestion(const struct tcp_conn *tc)
 {
-    return tcp_synchronized(tc) ? tc->cc.ops->name : tc->opt.cc->name;
+    return tcp_synchronized(tc) ? tc->cc.ops->name : tc->opt->cc->name;
 }
 
 /* Bytes per second as 32 or 64 bits; all bits set: no limit. */
@@ -44,7 +44,7 @@ int tcp_setopt_pacing(struct z_stack *s, struct tcp_conn *tc, const void *val, u
 
 unsigned tcp_getopt_pacing(const struct tcp_conn *tc, uint64_t *val, unsigned len)
 {
-    uint64_t rate = tc->opt.max_pacing_rate != 0 ? tc->opt.max_pacing_rate : UINT64_MAX;
+    uint64_t rate = tc->opt->max_pacing_rate != 0 ? tc->opt->max_pacing_rate : UINT64_MAX;
     uint32_t r32 = (uint32_t)MIN(rate, (uint64_t)UINT32_MAX);
 
     if (len >= sizeof(rate)) {
@@ -65,7 +65,7 @@ void tcp_info_congestion(const struct tcp_conn *tc, struct tcp_info *i)
         i->tcpi_options |= TCPI_OPT_ECN_SEEN;
     i->tcpi_snd_ssthresh = tc->cc.ssthresh == UINT32_MAX ? INT32_MAX : tc->cc.ssthresh / MAX(tc->cc.smss, 1u); /* as Linux */
     i->tcpi_pacing_rate = tc->paced ? tcp_pacing_rate(tc) : UINT64_MAX;
-    i->tcpi_max_pacing_rate = tc->opt.max_pacing_rate != 0 ? tc->opt.max_pacing_rate : UINT64_MAX;
+    i->tcpi_max_pacing_rate = tc->opt->max_pacing_rate != 0 ? tc->opt->max_pacing_rate : UINT64_MAX;
     if (r == NULL)
         return;
     i->tcpi_min_rtt = (uint32_t)(r->min_rtt_ns / NS_PER_US);

@@ -11,12 +11,12 @@ int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v)
 {
     switch (name) {
     case IP_TOS: /* MUST-48, SHLD-22; the ECN bits are the stack's */
-        tc->opt.tos = (uint8_t)(v & 0xfc);
+        tc->opt->tos = (uint8_t)(v & 0xfc);
         return 0;
     case IP_TTL: /* MUST-49 */
         if (v != -1 && (v < 1 || v > 255))
             return -EINVAL;
-        tc->opt.ttl = v == -1 ? s->conf.ttl : (uint8_t)v;
+        tc->opt->ttl = v == -1 ? s->conf.ttl : (uint8_t)v;
         return 0;
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
@@ -30,9 +30,9 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name)
 {
     switch (name) {
     case IP_TOS:
-        return tc->opt.tos;
+        return tc->opt->tos;
     case IP_TTL:
-        return tc->opt.ttl;
+        return tc->opt->ttl;
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
         return 0;
@@ -47,17 +47,17 @@ int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v)
     case IPV6_V6ONLY: /* RFC 3493 5.3; decided before the port is taken, as on Linux */
         if (tc->port_held)
             return -EINVAL;
-        tc->opt.v6only = v != 0;
+        tc->opt->v6only = v != 0;
         return 0;
     case IPV6_UNICAST_HOPS:
         if (v < -1 || v > 255)
             return -EINVAL;
-        tc->opt.hops = v == -1 ? s->conf.ttl : (uint8_t)v;
+        tc->opt->hops = v == -1 ? s->conf.ttl : (uint8_t)v;
         return 0;
     case IPV6_TCLASS: /* the ECN bits are the stack's */
         if (v < -1 || v > 255)
             return -EINVAL;
-        tc->opt.tclass = v == -1 ? 0 : (uint8_t)(v & 0xfc);
+        tc->opt->tclass = v == -1 ? 0 : (uint8_t)(v & 0xfc);
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -68,13 +68,13 @@ int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v)
 {
     switch (name) {
     case IPV6_V6ONLY:
-        *v = tc->opt.v6only;
+        *v = tc->opt->v6only;
         return 0;
     case IPV6_UNICAST_HOPS:
-        *v = tc->opt.hops;
+        *v = tc->opt->hops;
         return 0;
     case IPV6_TCLASS:
-        *v = tc->opt.tclass;
+        *v = tc->opt->tclass;
         return 0;
     case IPV6_MTU:
         if (!tcp_synchronized(tc))

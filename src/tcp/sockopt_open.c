@@ -38,17 +38,17 @@ int tcp_setopt_open(struct z_stack *s, struct tcp_conn *tc, int name, int v)
 {
     switch (name) {
     case TCP_DEFER_ACCEPT:
-        tc->opt.defer_accept = seconds_to_retries(s, v);
+        tc->opt->defer_accept = seconds_to_retries(s, v);
         return 0;
     case TCP_FASTOPEN:
         if (v < 0 || (tc->state != TCPS_CLOSED && tc->state != TCPS_LISTEN))
             return -EINVAL;
-        tc->opt.fastopen_qlen = (uint16_t)MIN((uint32_t)v, MIN(s->conf.somaxconn, (uint32_t)UINT16_MAX));
+        tc->opt->fastopen_qlen = (uint16_t)MIN((uint32_t)v, MIN(s->conf.somaxconn, (uint32_t)UINT16_MAX));
         return 0;
     case TCP_FASTOPEN_CONNECT:
         if (v < 0 || v > 1 || tc->state != TCPS_CLOSED)
             return -EINVAL;
-        tc->opt.fastopen_connect = v != 0;
+        tc->opt->fastopen_connect = v != 0;
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -59,11 +59,11 @@ int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int 
 {
     switch (name) {
     case TCP_DEFER_ACCEPT:
-        return retries_to_seconds(s, tc->opt.defer_accept);
+        return retries_to_seconds(s, tc->opt->defer_accept);
     case TCP_FASTOPEN:
-        return tc->opt.fastopen_qlen;
+        return tc->opt->fastopen_qlen;
     case TCP_FASTOPEN_CONNECT:
-        return tc->opt.fastopen_connect;
+        return tc->opt->fastopen_connect;
     default:
         return TCP_NO_OPTION;
     }

@@ -27,11 +27,11 @@ unsigned tcp_poll(const struct tcp_conn *tc)
         r |= SOCK_ERR;
     if (tc->state == TCPS_CLOSED && tc->iss == 0 && tc->irs == 0) /* never connected: as Linux */
         return r | SOCK_OUT | SOCK_HUP;
-    if (tcp_rcv_avail(tc) >= MAX(tc->opt.rcvlowat, 1u) || tcp_rcv_eof(tc) || tc->so_error != 0)
+    if (tcp_rcv_avail(tc) >= MAX(tc->opt->rcvlowat, 1u) || tcp_rcv_eof(tc) || tc->so_error != 0)
         r |= SOCK_IN;
     if (tcp_rcv_eof(tc))
         r |= SOCK_RDHUP;
-    if (tc->oob_have || (tc->rcv_urgent && !tc->oob_taken && !tc->opt.oobinline))
+    if (tc->oob_have || (tc->rcv_urgent && !tc->oob_taken && !tc->opt->oobinline))
         r |= SOCK_PRI;
     if (tc->state == TCPS_CLOSED || (tc->fin_rcvd && tc->fin_queued))
         r |= SOCK_HUP;

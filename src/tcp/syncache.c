@@ -10,7 +10,7 @@
 
 static void hand_down(struct z_stack *s, const struct tcp_synent *e, struct ip_path *path, struct rte_mbuf *m)
 {
-    const struct tcp_user_opts *uo = &e->lc->opt;
+    const struct tcp_user_opts *uo = e->lc->opt;
     struct ip_out o = {.src = e->ent.laddr, .dst = e->ent.raddr, .proto = 6, .ttl = uo->ttl, .tos = uo->tos};
 
     if (!inaddr_is_v4(&e->ent.raddr)) {
@@ -40,7 +40,7 @@ int tcp_syn_emit(struct z_stack *s, const struct tcp_synent *e, uint8_t flags)
     h.wnd = e->rcv_wnd;
     if (syn) {
         o.has_mss = true;
-        o.mss = tcp_mss_to_announce(s, &path, &e->lc->opt);
+        o.mss = tcp_mss_to_announce(s, &path, e->lc->opt);
         o.has_ws = e->opt.ws_on;
         o.ws = e->rcv_wscale;
         o.sack_ok = e->opt.sack_on;
@@ -136,7 +136,7 @@ void tcp_syn_output(struct z_stack *s)
  */
 static void expire(struct z_stack *s, struct tcp_synent *e)
 {
-    unsigned defer = e->lc->opt.defer_accept;
+    unsigned defer = e->lc->opt->defer_accept;
     bool silent = e->acked && e->retries + 1u < defer;
 
     if (e->retries >= s->conf.synack_retries && (!e->acked || e->retries >= defer)) {

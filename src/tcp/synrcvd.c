@@ -16,7 +16,7 @@ static void fill(struct tcp_synent *e, struct tcp_conn *lc, const struct ip_in *
     e->ent.rport = g->h.sport;
     e->lc = lc;
     e->snd_wnd = g->h.wnd;
-    e->rcv_wnd = tcp_syn_window(&lc->opt, TCP_RCV_RATIO_START);
+    e->rcv_wnd = tcp_syn_window(lc, TCP_RCV_RATIO_START);
 }
 
 /* What the SYN says and what we answer. */
@@ -24,10 +24,10 @@ void tcp_syn_fill(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, 
 {
     fill(e, lc, in, g);
     e->irs = g->h.seq;
-    e->ecn = tcp_ecn_offered(s, &lc->opt, g->h.flags);
+    e->ecn = tcp_ecn_offered(s, lc->opt, g->h.flags);
     e->tfo = tcp_fastopen_wanted(lc, &g->o);
     tcp_opts_agree(s, &in->src, &g->o, &e->opt);
-    e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
+    e->rcv_wscale = e->opt.ws_on ? tcp_choose_wscale(s, lc) : 0;
     tcp_isn(s, &e->ent, &e->iss, &e->ts_offset);
     if (g->reopens)
         e->iss = tcp_iss_beyond(e->iss, g->iss_floor);
@@ -39,7 +39,7 @@ void tcp_syn_fill(struct z_stack *s, struct tcp_synent *e, struct tcp_conn *lc, 
  */
 struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
 {
-    struct tcp_conn *tc = tcp_create(s, NULL), *lc = e->lc;
+    struct tcp_conn *lc = e->lc, *tc = tcp_create_child(s, lc);
 
     if (tc == NULL)
         return NULL;
@@ -47,7 +47,6 @@ struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
         tcp_free(s, tc);
         return NULL;
     }
-    tc->opt = lc->opt;
     tc->passive = true;
     tc->irs = e->irs;
     tc->rcv_nxt = e->irs + 1;
@@ -137,8 +136,8 @@ bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct i
     e.iss = g->h.ack - 1;
     if (e.opt.ts_on)
         syncookie_ts_options(g->o.ts_ecr - e.ts_offset, &e.opt, &ecn);
-    e.ecn = ecn && tcp_ecn_offered(s, &lc->opt, TH_ECE | TH_CWR);
-    e.rcv_wscale = e.opt.ws_on ? tcp_choose_wscale(s, &lc->opt) : 0;
+    e.ecn = ecn && tcp_ecn_offered(s, lc->opt, TH_ECE | TH_CWR);
+    e.rcv_wscale = e.opt.ws_on ? tcp_choose_wscale(s, lc) : 0;
     if (complete(s, &e, in, g, m))
         stack_count(s, CTR_TCP_COOKIE_RX);
     return true;
@@ -251,7 +250,7 @@ bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in 
         pkt_drop(s, m, DROP_TCP_ACK);
         return true;
     }
-    if (g->len == 0 && (g->h.flags & TH_FIN) == 0 && e->retries < e->lc->opt.defer_accept) {
+    if (g->len == 0 && (g->h.flags & TH_FIN) == 0 && e->retries < e->lc->opt->defer_accept) {
         e->acked = true;
         pkt_drop(s, m, DROP_TCP_DEFERRED);
         return true;

@@ -85,13 +85,14 @@ static int listen_score(const struct tcp_conn *c, const struct inaddr *laddr)
         return 0;
     if (inaddr_eq(&c->ent.laddr, laddr))
         return 3;
-    if (!bind_accepts(&c->ent.laddr, c->opt.v6only, laddr))
+    if (!bind_accepts(&c->ent.laddr, c->opt->v6only, laddr))
         return 0;
     return inaddr_is_v4(&c->ent.laddr) == inaddr_is_v4(laddr) ? 2 : 1;
 }
 
 /* Listeners that share a port by SO_REUSEPORT and fit equally well: one per flow, by the keyed hash of its 4-tuple. */
-struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                                 uint16_t rport)
 {
     struct tcp_conn *best = NULL, *c;
     uint32_t n = 0, k;
@@ -104,7 +105,7 @@ struct tcp_conn *tcp_listen_find(const struct z_stack *s, const struct inaddr *l
             best = c;
             score = fit;
             n = 1;
-        } else if (fit == score && fit > 0 && c->opt.reuseport) {
+        } else if (fit == score && fit > 0 && c->opt->reuseport) {
             n++;
         }
     }
@@ -166,15 +167,15 @@ bool tcp_port_conflict(const struct z_stack *s, const struct tcp_conn *tc, const
         bound++;
         if (c == tc)
             continue;
-        if (!bind_overlaps(a, tc->opt.v6only, &c->ent.laddr, c->opt.v6only))
+        if (!bind_overlaps(a, tc->opt->v6only, &c->ent.laddr, c->opt->v6only))
             continue;
-        if (tc->opt.reuseport && c->opt.reuseport)
+        if (tc->opt->reuseport && c->opt->reuseport)
             continue;
-        if (tc->opt.reuseaddr && c->opt.reuseaddr && c->state != TCPS_LISTEN)
+        if (tc->opt->reuseaddr && c->opt->reuseaddr && c->state != TCPS_LISTEN)
             continue;
         return true;
     }
-    return s->tcp.port_use[port] > bound && !tc->opt.reuseaddr && !tc->opt.reuseport;
+    return s->tcp.port_use[port] > bound && !tc->opt->reuseaddr && !tc->opt->reuseport;
 }
 
 bool tcp_tuple_free(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)

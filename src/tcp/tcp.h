@@ -19,6 +19,7 @@
 #include "base/wheel.h"
 #include "ip/icmp_err.h"
 #include "ip/ip.h"
+#include "tcp/optset.h"
 
 struct z_stack;
 struct sock;
@@ -41,15 +42,15 @@ struct tcp_syncache {
     struct tcp_syn_list unsent;                                /* their SYN,ACK found no buffer */
     struct wheel_node timer;                                   /* not later than the earliest deadline */
     uint32_t n;
-    uint64_t cookies_until_ns;                                 /* no cookie that we sent is good after this */
+    uint64_t cookies_until_ns; /* no cookie that we sent is good after this */
 };
 
 /* Of one stack. */
 struct tcp_state {
     struct tcp_entry **bucket; /* connections by 4-tuple */
     uint32_t bucket_mask;
-    struct tcp_conn **bound_bucket;  /* bound and listening sockets by local port */
-    struct tcp_conn **id_tab;        /* connection of a loan: by id & mask */
+    struct tcp_conn **bound_bucket; /* bound and listening sockets by local port */
+    struct tcp_conn **id_tab;       /* connection of a loan: by id & mask */
     uint32_t id_mask, next_id;
     uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
     uint32_t n_conns, n_timewait, n_orphans;
@@ -58,9 +59,10 @@ struct tcp_state {
     struct wheel_node timewait_timer;  /* the end of the first */
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
     uint64_t loan_bytes;               /* memory lent to the application */
+    struct tcp_optsets optsets;        /* what setsockopt set, once for all who have the same */
     struct tcp_syncache syn;
     struct tfo_dest *tfo_cache; /* NULL until a cookie was received */
-    uint32_t *port_use; /* sockets bound to or using a local port, for the choice of ephemeral ports */
+    uint32_t *port_use;         /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
 int tcp_state_init(struct z_stack *s);

@@ -11,7 +11,7 @@
 #include "base/poison.h"
 
 #define RTO_RESTART_THRESH 4u /* rrthresh of RFC 7765 */
-#define ORPHAN_PROBES_MAX 8u /* zero-window probes of a connection that nobody holds any more */
+#define ORPHAN_PROBES_MAX 8u  /* zero-window probes of a connection that nobody holds any more */
 
 void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c)
 {
@@ -80,9 +80,9 @@ void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint64_t idle = tc->opt.keepidle_ns;
+    uint64_t idle = tc->opt->keepidle_ns;
 
-    if (!tc->opt.keepalive)
+    if (!tc->opt->keepalive)
         return;
     if (!tcp_timer_on(tc, TT_KEEP)) /* otherwise it finds the time of the last segment when it fires */
         tcp_timer_set(s, tc, TT_KEEP, idle);
@@ -99,15 +99,15 @@ static void give_up(struct z_stack *s, struct tcp_conn *tc)
 /* R2 (RFC 9293 3.8.3): by count, or by TCP_USER_TIMEOUT since the first unanswered transmission. */
 static bool r2_reached(const struct z_stack *s, const struct tcp_conn *tc, uint32_t count, uint32_t limit)
 {
-    if (tc->opt.user_timeout_ns != 0)
-        return tc->first_rexmt_at_ns != 0 && s->now_ns - tc->first_rexmt_at_ns >= tc->opt.user_timeout_ns;
+    if (tc->opt->user_timeout_ns != 0)
+        return tc->first_rexmt_at_ns != 0 && s->now_ns - tc->first_rexmt_at_ns >= tc->opt->user_timeout_ns;
     return count >= limit;
 }
 
 /* A timer of unanswered transmissions ends no later than TCP_USER_TIMEOUT does. */
 uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns)
 {
-    uint64_t ut = tc->opt.user_timeout_ns, gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
+    uint64_t ut = tc->opt->user_timeout_ns, gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
 
     if (ut == 0 || gone >= ut)
         return after_ns;
@@ -116,7 +116,7 @@ uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *
 
 static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = tc->passive ? s->conf.synack_retries : tc->opt.syncnt != 0 ? tc->opt.syncnt : s->conf.syn_retries;
+    uint32_t limit = tc->passive ? s->conf.synack_retries : tc->opt->syncnt != 0 ? tc->opt->syncnt : s->conf.syn_retries;
 
     if (r2_reached(s, tc, tc->rexmt_count, limit)) {
         give_up(s, tc);
@@ -227,24 +227,24 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
 /* RFC 9293 3.8.4: a segment below the window asks for an ACK (SHLD-12: without data). */
 static void keep_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint64_t idle = s->now_ns - tc->last_rcv_ns, ut = tc->opt.user_timeout_ns;
+    uint64_t idle = s->now_ns - tc->last_rcv_ns, ut = tc->opt->user_timeout_ns;
 
-    if (!tc->opt.keepalive || !tcp_synchronized(tc) || tc->state == TCPS_TIME_WAIT)
+    if (!tc->opt->keepalive || !tcp_synchronized(tc) || tc->state == TCPS_TIME_WAIT)
         return;
-    if (idle < tc->opt.keepidle_ns || tcp_in_flight(tc) > 0) {
-        uint64_t left = idle < tc->opt.keepidle_ns ? tc->opt.keepidle_ns - idle : tc->opt.keepintvl_ns;
+    if (idle < tc->opt->keepidle_ns || tcp_in_flight(tc) > 0) {
+        uint64_t left = idle < tc->opt->keepidle_ns ? tc->opt->keepidle_ns - idle : tc->opt->keepintvl_ns;
 
         tcp_timer_set(s, tc, TT_KEEP, left);
         return;
     }
-    if (ut != 0 ? tc->keep_count > 0 && idle >= ut : tc->keep_count >= tc->opt.keepcnt) { /* MUST-29: not after one lost answer */
+    if (ut != 0 ? tc->keep_count > 0 && idle >= ut : tc->keep_count >= tc->opt->keepcnt) { /* MUST-29: not after one lost answer */
         give_up(s, tc);
         return;
     }
     tc->keep_count++;
     stack_count(s, CTR_TCP_KEEPALIVE);
     tcp_send_segment(s, tc, tc->snd_una - 1, 0, TH_ACK);
-    tcp_timer_set(s, tc, TT_KEEP, tc->opt.keepintvl_ns);
+    tcp_timer_set(s, tc, TT_KEEP, tc->opt->keepintvl_ns);
 }
 
 static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
@@ -304,7 +304,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
 
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    if (tc->opt.linger2_s < 0) /* no waiting for the peer's FIN (tcp(7)) */
+    if (tc->opt->linger2_s < 0) /* no waiting for the peer's FIN (tcp(7)) */
         return 0;
-    return tc->opt.linger2_s > 0 ? (uint64_t)tc->opt.linger2_s * NS_PER_SEC : s->conf.finwait2_ns;
+    return tc->opt->linger2_s > 0 ? (uint64_t)tc->opt->linger2_s * NS_PER_SEC : s->conf.finwait2_ns;
 }

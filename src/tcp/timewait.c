@@ -83,8 +83,8 @@ static void take_over(struct z_stack *s, struct tcp_conn *tc, struct tcp_tw *tw)
     tw->ts_offset = tc->ts_offset;
     tw->wnd = (uint16_t)MIN((tc->rcv_adv - tc->rcv_nxt) >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
     tw->wscale = tc->rcv_wscale;
-    tw->tos = v4 ? tc->opt.tos : tc->opt.tclass;
-    tw->ttl = v4 ? tc->opt.ttl : tc->opt.hops;
+    tw->tos = v4 ? tc->opt->tos : tc->opt->tclass;
+    tw->ttl = v4 ? tc->opt->ttl : tc->opt->hops;
     s->tcp.n_timewait++;
     s->ctr.v[CTR_TCP_TIMEWAIT] = s->tcp.n_timewait;
     restart(s, tw);

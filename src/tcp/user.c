@@ -12,7 +12,7 @@ int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uin
 {
     if (tc->state != TCPS_CLOSED || tc->port_held)
         return -EINVAL;
-    if (tc->opt.v6only && inaddr_is_v4(a))
+    if (tc->opt->v6only && inaddr_is_v4(a))
         return -EINVAL;
     if (!inaddr_is_any(a) && (ip_is_group(s, a) || !ip_is_local(s, a)))
         return -EADDRNOTAVAIL;
@@ -48,8 +48,8 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
     if (!tc->port_held && (ret = tcp_bind(s, tc, &unbound, 0)) != 0)
         return ret;
     for (const struct tcp_conn *c = s->tcp.bound_bucket[tc->ent.lport]; c != NULL; c = c->bound_next)
-        if (c != tc && c->state == TCPS_LISTEN && !(c->opt.reuseport && tc->opt.reuseport) &&
-            bind_overlaps(&c->ent.laddr, c->opt.v6only, &tc->ent.laddr, tc->opt.v6only))
+        if (c != tc && c->state == TCPS_LISTEN && !(c->opt->reuseport && tc->opt->reuseport) &&
+            bind_overlaps(&c->ent.laddr, c->opt->v6only, &tc->ent.laddr, tc->opt->v6only))
             return -EADDRINUSE; /* MUST-41: one passive open does not disturb another */
     tc->lis = arena_alloc(&s->arena, sizeof(*tc->lis));
     if (tc->lis == NULL)
@@ -108,7 +108,7 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     tc->soft_error = 0;
     if (inaddr_is_any(a) || port == 0)
         return -ECONNREFUSED;
-    if (tc->opt.v6only && inaddr_is_v4(a))
+    if (tc->opt->v6only && inaddr_is_v4(a))
         return -ENETUNREACH;
     if (ip_is_group(s, a))
         return -ENETUNREACH; /* MUST-46 */
@@ -132,7 +132,7 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
 
 int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
 {
-    return open_to(s, tc, a, port, tc->opt.fastopen_connect);
+    return open_to(s, tc, a, port, tc->opt->fastopen_connect);
 }
 
 int tcp_connect_fastopen(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
@@ -216,7 +216,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
         break;
     }
     /* data that nobody will read is lost: the peer must know (RFC 9293 3.6.1, RFC 2525 2.17) */
-    if ((tc->opt.linger_on && tc->opt.linger_s == 0) || unread) {
+    if ((tc->opt->linger_on && tc->opt->linger_s == 0) || unread) {
         abort_conn(s, tc);
         return;
     }
@@ -228,7 +228,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
     rcvq_clear(&tc->rcvq);
     reass_clear(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
-    tc->opt.cork = tc->more = false;
+    tc->cork = tc->more = false;
     tc->orphan = true;
     s->tcp.n_orphans++;
     queue_fin(s, tc);
@@ -240,9 +240,9 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
 
 uint64_t tcp_linger_ns(const struct tcp_conn *tc)
 {
-    if (!tc->opt.linger_on || tc->opt.linger_s == 0 || tc->state < TCPS_ESTABLISHED || tc->state == TCPS_TIME_WAIT)
+    if (!tc->opt->linger_on || tc->opt->linger_s == 0 || tc->state < TCPS_ESTABLISHED || tc->state == TCPS_TIME_WAIT)
         return 0;
-    return (uint64_t)tc->opt.linger_s * NS_PER_SEC;
+    return (uint64_t)tc->opt->linger_s * NS_PER_SEC;
 }
 
 bool tcp_all_acked(const struct tcp_conn *tc)

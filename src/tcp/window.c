@@ -17,17 +17,17 @@ static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
     uint32_t charged = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
     uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
 
-    if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->opt.rcvbuf_bytes)
+    if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->rcvbuf_bytes)
         return 0;
     left = limit - all;
-    return (uint32_t)MIN((uint64_t)(tc->opt.rcvbuf_bytes - charged), left);
+    return (uint32_t)MIN((uint64_t)(tc->rcvbuf_bytes - charged), left);
 }
 
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt;
     uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
-    uint32_t step = MIN((uint32_t)tc->smss, tc->opt.rcvbuf_bytes / 4);
+    uint32_t step = MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4);
 
     wnd = MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale);
     /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not */
@@ -106,14 +106,14 @@ void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered
     uint64_t want;
 
     tc->drs_copied += delivered_bytes;
-    if (tc->opt.rcvbuf_locked || s->now_ns - tc->drs_start_ns < rtt)
+    if (tc->opt->rcvbuf_locked || s->now_ns - tc->drs_start_ns < rtt)
         return;
     if (tc->drs_copied > tc->drs_bytes) {
         tc->drs_bytes = tc->drs_copied;
         want = (uint64_t)tc->drs_copied * 2 * RATIO_ONE / tc->rcv_ratio + 16u * tc->smss;
         want = MIN(want, (uint64_t)s->conf.rcvbuf_max_bytes);
-        if (want > tc->opt.rcvbuf_bytes)
-            tc->opt.rcvbuf_bytes = (uint32_t)want;
+        if (want > tc->rcvbuf_bytes)
+            tc->rcvbuf_bytes = (uint32_t)want;
     }
     tc->drs_copied = 0;
     tc->drs_start_ns = s->now_ns;
@@ -127,7 +127,7 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc)
 {
     uint64_t want = (uint64_t)tc->cc.cwnd * 4;
 
-    if (tc->opt.sndbuf_locked || want <= tc->opt.sndbuf_bytes)
+    if (tc->opt->sndbuf_locked || want <= tc->sndbuf_bytes)
         return;
-    tc->opt.sndbuf_bytes = (uint32_t)MIN(want, (uint64_t)s->conf.sndbuf_max_bytes);
+    tc->sndbuf_bytes = (uint32_t)MIN(want, (uint64_t)s->conf.sndbuf_max_bytes);
 }

@@ -27,7 +27,7 @@ def config(path, devices, ports, core=0, zstack=(), dpdk=(), no_huge=True):
     for i, port in enumerate(ports):
         lines += [f"[port{i}]"] + ([f"addr={port}", f"netmask={MASK}"] if isinstance(port, str) else list(port))
     lines += ["[zstack]", "rx_buffers=4096", "app_buffers_2k=2048", "app_buffers_9k=512", "app_buffers_64k=128", "conn_memory=64m", *zstack]
-    with open(path, "w", encoding="ascii") as f:
+    with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
     return path
 

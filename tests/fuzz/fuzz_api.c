@@ -69,8 +69,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     __lsan_disable();
     Z_CHECK(start() == 0);
     __lsan_enable();
-    api.stack->conf.msl_ns = NS_PER_MS; /* thousands of inputs a second */
-    api.stack->conf.max_timewait = 64;
+    api.core[0]->stack->conf.msl_ns = NS_PER_MS; /* thousands of inputs a second */
+    api.core[0]->stack->conf.max_timewait = 64;
     for (int i = 0; i < FDS; i++)
         fds[i] = -1;
     return 0;
@@ -124,7 +124,8 @@ static struct sockaddr_in address(void)
     static const uint32_t addr[4] = {OURS, OURS, INADDR_LOOPBACK, 0};
     uint8_t k = u8();
 
-    return (struct sockaddr_in){.sin_family = k & 64 ? k : AF_INET, .sin_port = htons((uint16_t)(7000 + k % 4)), .sin_addr.s_addr = htonl(addr[k >> 2 & 3])};
+    return (struct sockaddr_in){
+        .sin_family = k & 64 ? k : AF_INET, .sin_port = htons((uint16_t)(7000 + k % 4)), .sin_addr.s_addr = htonl(addr[k >> 2 & 3])};
 }
 
 /* An address of either family; its length. */
@@ -137,7 +138,7 @@ static socklen_t any_address(struct sockaddr_storage *ss)
         {[10] = -1, -1, 10, 9, 0, 1},
         {[10] = -1, -1},
         {-1, 5, [15] = 9}, /* ff05::9; no neighbour, for whom packets would wait */
-        {-1, 2, [15] = 9},    /* ff02::9 */
+        {-1, 2, [15] = 9}, /* ff02::9 */
         {32, 1, 13, -72, [15] = 9},
     };
     struct sockaddr_in a = address();
@@ -204,7 +205,8 @@ static void call_io(uint8_t which)
 
         c->cmsg_len = c->cmsg_len % 4 ? CMSG_LEN(c->cmsg_len % 24) : c->cmsg_len;
         c->cmsg_level = (const int[]){IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET, 77}[c->cmsg_level & 3];
-        c->cmsg_type = (const int[]){IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG, 99}[c->cmsg_type & 7];
+        c->cmsg_type =
+            (const int[]){IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG, 99}[c->cmsg_type & 7];
         mh.msg_control = ctl;
         mh.msg_controllen = u8() % (sizeof(ctl) + 1);
     }
@@ -252,13 +254,15 @@ static void call_zc(uint8_t which)
     switch (which % 8) {
     case 6:
         len = any_address(&a);
-        if (*h != NULL && expect("z_sendto", z_sendto(a_fd(), *h, z_chain_len(*h), 0, which & 16 ? (const struct linux_sockaddr *)&a : NULL, len),
-                                 ALLOW(SENDTO_ERRNOS)) >= 0)
+        if (*h != NULL &&
+            expect("z_sendto", z_sendto(a_fd(), *h, z_chain_len(*h), 0, which & 16 ? (const struct linux_sockaddr *)&a : NULL, len),
+                   ALLOW(SENDTO_ERRNOS)) >= 0)
             *h = NULL;
         break;
     case 7:
         if (*h == NULL)
-            expect("z_recvfrom", z_recvfrom(a_fd(), h, n, which & 16 ? MSG_TRUNC : 0, (struct linux_sockaddr *)&a, &len), ALLOW(IO_ERRNOS, EMSGSIZE));
+            expect("z_recvfrom", z_recvfrom(a_fd(), h, n, which & 16 ? MSG_TRUNC : 0, (struct linux_sockaddr *)&a, &len),
+                   ALLOW(IO_ERRNOS, EMSGSIZE));
         break;
     case 0:
         if (*h == NULL && (*h = z_alloc(n)) != NULL)
@@ -293,7 +297,8 @@ static void call_zc(uint8_t which)
 static void call_event(uint8_t which)
 {
     struct epoll_event ev[4] = {{.events = (uint32_t)u8() << (u8() & 31), .data.u64 = 7}};
-    struct kevent kv[4] = {{.ident = (uintptr_t)a_fd(), .filter = (short)-(u8() % 16), .flags = (unsigned short)(u8() << (u8() & 7)), .data = u8()}};
+    struct kevent kv[4] = {
+        {.ident = (uintptr_t)a_fd(), .filter = (short)-(u8() % 16), .flags = (unsigned short)(u8() << (u8() & 7)), .data = u8()}};
     struct pollfd pf[3] = {{a_fd(), u8(), 0}, {a_fd(), POLLIN | POLLOUT, 0}, {a_fd(), POLLIN, 0}};
     struct timespec zero = {0};
 
@@ -341,8 +346,10 @@ static void call_misc(uint8_t which)
     switch (which % 8) {
     case 0:
     case 1:
-        keep((int)expect("socket", ff_socket(u8() & 15 ? (which & 16 ? AF_INET6 : AF_INET) : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
-                         ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE)));
+        keep((int)expect(
+            "socket",
+            ff_socket(u8() & 15 ? (which & 16 ? AF_INET6 : AF_INET) : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
+            ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE)));
         break;
     case 2:
         expect("listen", ff_listen(a_fd(), u8()), ALLOW(ENOTSOCK, EOPNOTSUPP, EADDRINUSE, ENOMEM));
@@ -414,10 +421,10 @@ static void cleanup(void)
         }
         fds[i] = -1;
     }
-    for (int i = 0; i < 50 && pkt_pools_in_use(&api.stack->pools) > 0; i++)
+    for (int i = 0; i < 50 && pkt_pools_in_use(&api.core[0]->stack->pools) > 0; i++)
         z_poll();
-    Z_CHECK(pkt_pools_in_use(&api.stack->pools) == 0 && stack_loan_bytes(api.stack) == 0);
-    Z_CHECK(api.stack->tcp.rcv_charged_bytes == 0 && api.stack->udp.n_pcbs == 0);
+    Z_CHECK(pkt_pools_in_use(&api.core[0]->stack->pools) == 0 && stack_loan_bytes(api.core[0]->stack) == 0);
+    Z_CHECK(api.core[0]->stack->tcp.rcv_charged_bytes == 0 && api.core[0]->stack->udp.n_pcbs == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

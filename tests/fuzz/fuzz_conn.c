@@ -4,8 +4,8 @@
  * action the connection's invariants hold, every byte that arrives is the one that was sent, and at the end all is given back.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,7 +36,7 @@ struct conn {
     bool edge_known;
     uint32_t rcvbuf_max; /* so far */
     uint32_t slack;      /* what one segment more may hold: a buffer per byte when it comes in pieces */
-    uint64_t n_read; /* bytes that the application took, for their content */
+    uint64_t n_read;     /* bytes that the application took, for their content */
     uint64_t n_written;
     bool oob; /* urgent data was about: the stream has holes by design */
     struct rte_mbuf *held[HELD_MAX];
@@ -130,7 +130,7 @@ static void check_receive(struct conn *c, const struct tcp_conn *tc)
     }
     Z_CHECK(charged == tc->reass.charged_bytes && c->s->tcp.rcv_charged_bytes == tc->rcv_charged_bytes);
     Z_CHECK(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + tc->reass.charged_bytes);
-    c->rcvbuf_max = MAX(c->rcvbuf_max, tc->opt.rcvbuf_bytes);
+    c->rcvbuf_max = MAX(c->rcvbuf_max, tc->rcvbuf_bytes);
     Z_CHECK(tc->rcv_charged_bytes <= 4u * c->rcvbuf_max + c->slack);
 }
 
@@ -204,8 +204,7 @@ static uint32_t near(struct conn *c, uint32_t base, uint32_t other, uint8_t how)
 
 static void peer_segment(struct conn *c)
 {
-    static const uint8_t usual[8] = {TH_ACK,          TH_ACK | TH_PSH, TH_ACK,          TH_ACK | TH_FIN,
-                                     TH_ACK | TH_URG, TH_RST,          TH_ACK | TH_RST, TH_SYN};
+    static const uint8_t usual[8] = {TH_ACK, TH_ACK | TH_PSH, TH_ACK, TH_ACK | TH_FIN, TH_ACK | TH_URG, TH_RST, TH_ACK | TH_RST, TH_SYN};
     struct tcp_conn *tc = tc_of(c);
     uint8_t a = in_u8(&c->in), b = in_u8(&c->in), opts[TCP_OPT_MAX], payload[1500];
     struct world_tcp t = {.h = {.sport = SPORT, .dport = DPORT}, .opts = opts, .payload = payload};
@@ -354,10 +353,10 @@ static void release_held(struct conn *c)
 static void user_setopt(struct conn *c)
 {
     static const int opt[][2] = {
-        {SOL_SOCKET, SO_SNDBUF},      {SOL_SOCKET, SO_RCVBUF},       {SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_OOBINLINE},
-        {SOL_SOCKET, SO_RCVLOWAT},    {IPPROTO_TCP, TCP_NODELAY},    {IPPROTO_TCP, TCP_CORK},      {IPPROTO_TCP, TCP_MAXSEG},
-        {IPPROTO_TCP, TCP_KEEPIDLE},  {IPPROTO_TCP, TCP_KEEPINTVL},  {IPPROTO_TCP, TCP_KEEPCNT},   {IPPROTO_TCP, TCP_USER_TIMEOUT},
-        {IPPROTO_TCP, TCP_LINGER2},   {IPPROTO_TCP, TCP_QUICKACK},   {IPPROTO_TCP, TCP_SYNCNT},    {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+        {SOL_SOCKET, SO_SNDBUF},     {SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_KEEPALIVE}, {SOL_SOCKET, SO_OOBINLINE},
+        {SOL_SOCKET, SO_RCVLOWAT},   {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_MAXSEG},
+        {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
+        {IPPROTO_TCP, TCP_LINGER2},  {IPPROTO_TCP, TCP_QUICKACK},  {IPPROTO_TCP, TCP_SYNCNT},  {IPPROTO_TCP, TCP_DEFER_ACCEPT},
     };
     uint8_t which = in_u8(&c->in);
     int v = which & 0x80 ? (int)in_u32(&c->in) : in_u16(&c->in);
@@ -448,7 +447,10 @@ static void action(struct conn *c)
 static bool open_conn(struct conn *c, struct sock *lsk)
 {
     uint8_t conf = in_u8(&c->in), opts[TCP_OPT_MAX];
-    struct tcp_opts o = {.has_mss = (conf & 1) == 0, .mss = in_u16(&c->in), .has_ws = (conf & 2) != 0, .sack_ok = (conf & 4) != 0,
+    struct tcp_opts o = {.has_mss = (conf & 1) == 0,
+                         .mss = in_u16(&c->in),
+                         .has_ws = (conf & 2) != 0,
+                         .sack_ok = (conf & 4) != 0,
                          .has_ts = (conf & 8) != 0};
     struct world_tcp t = {.h = {.sport = SPORT, .dport = DPORT, .flags = TH_SYN, .wnd = in_u16(&c->in)}, .opts = opts};
     const struct tcp_synent *syn;

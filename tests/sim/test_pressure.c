@@ -272,7 +272,7 @@ static void test_peer_never_reads(void **state)
     assert_true(sim_run_for(r.p.sim, 24 * 3600 * NS_PER_SEC)); /* MUST-37: as long as the peer answers */
     print_message("a day of a closed window took %llu steps\n", (unsigned long long)(r.p.sim->steps - steps));
     assert_true(r.p.sim->steps - steps < 24 * 3600);
-    assert_true(c.b->tcp->rcvq.charged_bytes <= 3 * c.b->tcp->opt.rcvbuf_bytes);
+    assert_true(c.b->tcp->rcvq.charged_bytes <= 3 * c.b->tcp->rcvbuf_bytes);
     assert_int_equal(tcp_peek_error(c.a->tcp), 0);
     got = 0;
     for (unsigned i = 0; i < 1000 && got < sent; i++) {
@@ -432,7 +432,7 @@ static void test_tiny_out_of_order(void **state)
     assert_true(sim_run_for(r.p.sim, NS_PER_SEC));
     assert_int_equal(c.b->tcp->rcv_nxt, base);
     assert_true(c.b->tcp->reass.n > 0 && c.b->tcp->reass.n <= 256);
-    assert_true(worst <= 4 * c.b->tcp->opt.rcvbuf_bytes);
+    assert_true(worst <= 4 * c.b->tcp->rcvbuf_bytes);
     print_message("%u out-of-order segments of one byte: at most %u bytes of memory\n", count, worst);
     r.p.b->end->conf.hook = NULL;
     assert_true(sim_conn_close(&r.p, &c, 1));
@@ -459,7 +459,7 @@ static void test_tiny_in_order(void **state)
     }
     assert_true(sim_run_for(r.p.sim, NS_PER_SEC));
     assert_int_equal(c.b->tcp->rcvq.bytes, i);
-    assert_true(i > 10000 && worst <= 3 * c.b->tcp->opt.rcvbuf_bytes);
+    assert_true(i > 10000 && worst <= 3 * c.b->tcp->rcvbuf_bytes);
     assert_true(r.p.b->s->ctr.v[CTR_TCP_COLLAPSED] > 0);
     print_message("%u segments of one byte in order, unread: at most %u bytes of memory\n", i, worst);
     assert_int_equal(read_all(r.p.b, c.b), i);

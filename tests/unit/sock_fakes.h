@@ -108,6 +108,7 @@ static inline struct z_stack *fake_stack(uint32_t fd_base, uint32_t max_socks)
     struct z_stack *s = calloc(1, sizeof(*s));
 
     s->now_ns = 1000000000;
+    s->conf.n_stacks = 1;
     s->conf.fd_reserve = fd_base;
     s->conf.max_sockets = max_socks;
     assert_int_equal(arena_init(&s->arena, 64u << 20), 0);

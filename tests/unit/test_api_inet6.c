@@ -519,29 +519,29 @@ static void a_connected_socket_learns_of_a_closed_port(void **state)
 /* A configuration of IPv4 alone: the interface says nothing of IPv6 to its link. */
 static void nothing_of_ipv6_is_sent_unasked(void **state)
 {
-    const struct netif *nif = api.stack->netif[0];
+    const struct netif *nif = api.core[0]->stack->netif[0];
 
     (void)state;
-    assert_int_equal(api.stack->conf.ipv6, IPV6_ASKED);
+    assert_int_equal(api.core[0]->stack->conf.ipv6, IPV6_ASKED);
     assert_false(nif->ip6);
     assert_int_equal(nif->n_addrs6, 0);
-    assert_int_equal(api.stack->nd->nif[0].n_dad, 0);
-    assert_int_equal(api.stack->ctr.v[CTR_ND_TX] + api.stack->ctr.v[CTR_MLD_TX], 0);
+    assert_int_equal(api.core[0]->stack->nd->nif[0].n_dad, 0);
+    assert_int_equal(api.core[0]->stack->ctr.v[CTR_ND_TX] + api.core[0]->stack->ctr.v[CTR_MLD_TX], 0);
 }
 
 /* RFC 4861 section 6.3.4: a router may say that the link carries less; IPv4 does not listen to it. */
 static void the_announced_mss_fits_the_link(void **state)
 {
-    struct netif *nif = api.stack->netif[0];
+    struct netif *nif = api.core[0]->stack->netif[0];
     const struct ip_path six = {.nif = nif, .src = INADDR_LOOPBACK_V6}, four = {.nif = nif, .src = inaddr_v4(API_ADDR)};
     const struct tcp_user_opts none = {0};
 
     (void)state;
     nif->mtu6 = 1400;
-    assert_int_equal(tcp_mss_to_announce(api.stack, &six, &none), 1400 - 60);
-    assert_int_equal(tcp_mss_to_announce(api.stack, &four, &none), nif->mtu - 40);
+    assert_int_equal(tcp_mss_to_announce(api.core[0]->stack, &six, &none), 1400 - 60);
+    assert_int_equal(tcp_mss_to_announce(api.core[0]->stack, &four, &none), nif->mtu - 40);
     nif->mtu6 = 0;
-    assert_int_equal(tcp_mss_to_announce(api.stack, &six, &none), nif->mtu - 60);
+    assert_int_equal(tcp_mss_to_announce(api.core[0]->stack, &six, &none), nif->mtu - 60);
 }
 
 int main(void)

@@ -356,7 +356,7 @@ static void body_threads(void)
         CHILD_CHECK(ff_pthread_create(&t[i], NULL, thread_client, (void *)7) == 0);
     ff_run(callback_echo, NULL);
     CHILD_CHECK(run.step == 4);
-    CHILD_CHECK(api.stack->ctr.v[CTR_MAILBOX_CALLS] > 4 * 300);
+    CHILD_CHECK(api.core[0]->stack->ctr.v[CTR_MAILBOX_CALLS] > 4 * 300);
     for (unsigned i = 0; i < 4; i++)
         CHILD_CHECK(ff_pthread_join(t[i], NULL) == 0);
 }
@@ -425,8 +425,8 @@ static void body_crowd(void)
         CHILD_CHECK(pthread_create(&t[i], &attr, thread_crowd, NULL) == 0);
     for (unsigned i = 0; i < CROWD; i++)
         CHILD_CHECK(ff_pthread_join(t[i], NULL) == 0);
-    CHILD_CHECK(api.stack->ctr.v[CTR_MAILBOX_CALLS] == CROWD * 15);
-    CHILD_CHECK(api.stack->ctr.v[CTR_SOCKS] == 0);
+    CHILD_CHECK(api.core[0]->stack->ctr.v[CTR_MAILBOX_CALLS] == CROWD * 15);
+    CHILD_CHECK(api.core[0]->stack->ctr.v[CTR_SOCKS] == 0);
 }
 
 static void test_crowd(void **state)
@@ -667,11 +667,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_release_after_the_end),
-        cmocka_unit_test(test_callback_rules),   cmocka_unit_test(test_listings),  cmocka_unit_test(test_wait_in_run),
-        cmocka_unit_test(test_before_init),      cmocka_unit_test(test_bad_start), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_blocked_thread),   cmocka_unit_test(test_crowd),     cmocka_unit_test(test_stop_ends_waits),
-        cmocka_unit_test(test_poll_thread),      cmocka_unit_test(test_exit),      cmocka_unit_test(test_exit_elsewhere),
-        cmocka_unit_test(test_exit_in_callback), cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_callback_rules),
+        cmocka_unit_test(test_listings),
+        cmocka_unit_test(test_wait_in_run),
+        cmocka_unit_test(test_before_init),
+        cmocka_unit_test(test_bad_start),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_blocked_thread),
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_stop_ends_waits),
+        cmocka_unit_test(test_poll_thread),
+        cmocka_unit_test(test_exit),
+        cmocka_unit_test(test_exit_elsewhere),
+        cmocka_unit_test(test_exit_in_callback),
+        cmocka_unit_test(test_fork),
     };
 
     return cmocka_run_group_tests_name("api_run", tests, NULL, NULL);

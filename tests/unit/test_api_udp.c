@@ -15,7 +15,7 @@ static int start(void **state)
 
 static uint64_t copied(void)
 {
-    const uint64_t *v = api.stack->ctr.v;
+    const uint64_t *v = api.core[0]->stack->ctr.v;
 
     return v[CTR_COPY_API] + v[CTR_COPY_LOAN] + v[CTR_COPY_STACK] + v[CTR_COPY_WRITABLE] + v[CTR_COPY_PORT];
 }
@@ -53,9 +53,9 @@ static void nothing_is_held(void)
 {
     for (int i = 0; i < 8; i++)
         z_poll();
-    assert_int_equal(pkt_pools_in_use(&api.stack->pools), 0);
-    assert_int_equal(api.stack->udp.loan_bytes, 0);
-    assert_int_equal(api.stack->ctr.v[CTR_LOANS], 0);
+    assert_int_equal(pkt_pools_in_use(&api.core[0]->stack->pools), 0);
+    assert_int_equal(api.core[0]->stack->udp.loan_bytes, 0);
+    assert_int_equal(api.core[0]->stack->ctr.v[CTR_LOANS], 0);
 }
 
 /* by reference ------------------------------------------------------------------------------------------------- */
@@ -74,9 +74,9 @@ static void an_echo_copies_nothing(void **state)
         assert_int_equal(z_recvfrom(s, &b, 2000, 0, (void *)&from, &flen), 1000);
         assert_int_equal(flen, clen);
         assert_memory_equal(&from, &ca, clen);
-        assert_true(api.stack->udp.loan_bytes > 0);
+        assert_true(api.core[0]->stack->udp.loan_bytes > 0);
         assert_int_equal(z_sendto(s, b, 1000, 0, (void *)&from, flen), 1000); /* as it is: the loan ends */
-        assert_int_equal(api.stack->udp.loan_bytes, 0);
+        assert_int_equal(api.core[0]->stack->udp.loan_bytes, 0);
         assert_int_equal(z_recvfrom(c, &b, 2000, 0, NULL, NULL), 1000);
         for (size_t i = 0; i < 1000; i++)
             assert_int_equal(((uint8_t *)z_data(b))[i], (uint8_t)(i * 7));
@@ -234,7 +234,7 @@ static void loans_have_a_quota(void **state)
     struct sockaddr_storage sa;
     socklen_t len;
     int s = on_loopback(AF_INET, &sa, &len), c = ff_socket(AF_INET, SOCK_DGRAM, 0);
-    uint64_t before = api.stack->ctr.v[CTR_COPY_LOAN];
+    uint64_t before = api.core[0]->stack->ctr.v[CTR_COPY_LOAN];
     struct z_buf *b[20];
 
     (void)state;
@@ -243,8 +243,8 @@ static void loans_have_a_quota(void **state)
         assert_int_equal(z_recvfrom(s, &b[i], 1000, 0, NULL, NULL), 500);
         assert_int_equal(((uint8_t *)z_data(b[i]))[499], (uint8_t)(499 * 7));
     }
-    assert_true(api.stack->ctr.v[CTR_COPY_LOAN] > before);
-    assert_in_range(api.stack->udp.loan_bytes, 16384 - 4096, 16384 + 4096);
+    assert_true(api.core[0]->stack->ctr.v[CTR_COPY_LOAN] > before);
+    assert_in_range(api.core[0]->stack->udp.loan_bytes, 16384 - 4096, 16384 + 4096);
     for (int i = 0; i < 10; i++)
         z_free(b[i]);
     ff_close(s);
@@ -520,7 +520,7 @@ static void groups_of_ipv6(void **state)
     struct group_req g = {.gr_interface = 1};
 
     (void)state;
-    api.stack->netif[0]->addr6[0].state = ADDR6_PREFERRED; /* the device answers no address test */
+    api.core[0]->stack->netif[0]->addr6[0].state = ADDR6_PREFERRED; /* the device answers no address test */
     assert_int_equal(inet_pton(AF_INET6, "ff02::1234", &to.sin6_addr), 1);
     r.ipv6mr_multiaddr = to.sin6_addr;
     memcpy(&g.gr_group, &to, sizeof(to));
@@ -564,12 +564,12 @@ static void a_waiting_call_stays_with_its_socket(void **state)
     socklen_t len;
     pthread_t t;
     int fd, c = ff_socket(AF_INET, SOCK_DGRAM, 0);
-    uint64_t calls = api.stack->ctr.v[CTR_MAILBOX_CALLS];
+    uint64_t calls = api.core[0]->stack->ctr.v[CTR_MAILBOX_CALLS];
 
     (void)state;
     waiting_fd = on_loopback(AF_INET, &sa, &len);
     assert_int_equal(pthread_create(&t, NULL, wait_for_data, NULL), 0);
-    while (api.stack->ctr.v[CTR_MAILBOX_CALLS] == calls)
+    while (api.core[0]->stack->ctr.v[CTR_MAILBOX_CALLS] == calls)
         z_poll();
     ff_close(waiting_fd);
     fd = on_loopback(AF_INET, &sa, &len);

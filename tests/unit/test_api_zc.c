@@ -21,12 +21,12 @@ static void polls(unsigned n)
 
 static uint32_t in_use(void)
 {
-    return pkt_pools_in_use(&api.stack->pools);
+    return pkt_pools_in_use(&api.core[0]->stack->pools);
 }
 
 static uint64_t ctr(enum ctr c)
 {
-    return api.stack->ctr.v[c];
+    return api.core[0]->stack->ctr.v[c];
 }
 
 /* Every test leaves no buffer and no loan behind. */
@@ -42,7 +42,7 @@ static int teardown(void **state)
     for (unsigned i = 0; i < 1000 && in_use() != (uint32_t)(uintptr_t)*state; i++)
         polls(10);
     assert_int_equal(in_use(), (uint32_t)(uintptr_t)*state);
-    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    assert_int_equal(api.core[0]->stack->tcp.loan_bytes, 0);
     return 0;
 }
 
@@ -269,13 +269,13 @@ static void test_forward(void **state)
     assert_int_equal(z_write(p[0], b, 1400), 1400);
     api_copies = ctr(CTR_COPY_API);
     b = read_one(p[1], 1400);
-    assert_true(api.stack->tcp.loan_bytes >= 1400);
+    assert_true(api.core[0]->stack->tcp.loan_bytes >= 1400);
     z_ref(b);
     z_ref(b);
     assert_int_equal(z_write(p[1], b, 1400), 1400);
     assert_int_equal(z_write(q[0], b, 1400), 1400);
     assert_int_equal(z_write(q[0], b, 1400), 1400);
-    assert_int_equal(api.stack->tcp.loan_bytes, 0); /* the loan ended with the first acceptance */
+    assert_int_equal(api.core[0]->stack->tcp.loan_bytes, 0); /* the loan ended with the first acceptance */
     assert_int_equal(ctr(CTR_COPY_API), api_copies);
     expect_bytes(p[0], 1400, 5);
     expect_bytes(q[1], 1400, 5);
@@ -560,9 +560,9 @@ static void test_free_on_another_thread(void **state)
     b = read_one(p[1], 1000);
     assert_int_equal(pthread_create(&t, NULL, free_elsewhere, b), 0);
     assert_int_equal(pthread_join(t, NULL), 0); /* does not wait for a poll */
-    assert_true(api.stack->tcp.loan_bytes > 0);
+    assert_true(api.core[0]->stack->tcp.loan_bytes > 0);
     polls(1);
-    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    assert_int_equal(api.core[0]->stack->tcp.loan_bytes, 0);
     ff_close(p[0]);
     ff_close(p[1]);
 }
@@ -586,7 +586,7 @@ static void test_empty_loan(void **state)
     assert_int_equal(z_trim(a, 500), 0);
     assert_ptr_equal(ff_mbuf_get(a, b, z_data(b), 500), b);
     assert_int_equal(z_write(p[1], a, 500), 500);
-    assert_int_equal(api.stack->tcp.loan_bytes, 0);
+    assert_int_equal(api.core[0]->stack->tcp.loan_bytes, 0);
     expect_bytes(p[0], 500, 0);
     ff_close(p[0]);
     ff_close(p[1]);
@@ -611,11 +611,11 @@ static void test_refused_write(void **state)
             z_buf_mbuf(piece[i - 1])->next = piece[i];
     }
     assert_int_equal(ff_shutdown(p[1], SHUT_WR), 0);
-    lent = api.stack->tcp.loan_bytes;
+    lent = api.core[0]->stack->tcp.loan_bytes;
     rte = ff_rte_frm_extcl(piece[1]);
     assert_ptr_not_equal(rte, piece[1]);
     assert_errno(z_write(p[1], piece[0], 160), EPIPE);
-    assert_int_equal(api.stack->tcp.loan_bytes, lent);
+    assert_int_equal(api.core[0]->stack->tcp.loan_bytes, lent);
     assert_ptr_equal(ff_rte_frm_extcl(piece[1]), rte);
     assert_memory_equal(rte_pktmbuf_mtod(rte, void *), "ab", 2);
     z_buf_mbuf(piece[78])->next = NULL;
@@ -642,9 +642,9 @@ static void test_reset_all(void **state)
     b = z_wrap(data, sizeof(data), on_release, NULL);
     assert_int_equal(z_write(p[0], b, sizeof(data)), sizeof(data));
     polls(20);
-    tcp_close_all(api.stack);
-    tcp_reset_all(api.stack);
-    assert_int_equal(tcp_snd_queued(sock_get(api.stack, p[0])->tcp), 0);
+    tcp_close_all(api.core[0]->stack);
+    tcp_reset_all(api.core[0]->stack);
+    assert_int_equal(tcp_snd_queued(sock_get(api.core[0]->stack, p[0])->tcp), 0);
     ff_close(p[0]);
     ff_close(p[1]);
     polls(20);
@@ -740,7 +740,7 @@ static void test_no_indirect(void **state)
     api_pair(p);
     assert_int_equal(ff_write(p[0], "abcd", 4), 4);
     polls(5);
-    while (n < 2048 && (all[n] = rte_pktmbuf_alloc(api.stack->pools.ind)) != NULL)
+    while (n < 2048 && (all[n] = rte_pktmbuf_alloc(api.core[0]->stack->pools.ind)) != NULL)
         n++;
     b = read_one(p[1], 2);
     assert_memory_equal(z_data(b), "ab", 2);

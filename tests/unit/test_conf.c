@@ -140,6 +140,51 @@ static void test_port_keys(void **state)
     conf_free(&c);
 }
 
+/* Ports of our own beside those of DPDK: the number of a port is DPDK's unless the port has tap=. */
+static void test_tap(void **state)
+{
+    static const char name[] = "expected an interface name of at most 15 letters, digits, '-', '_' and '.'";
+    static const char addrs[] = "expected addresses like 10.0.0.1/24;2001:db8::1/64";
+    static const char *const bad_names[] = {"", "0123456789abcdef", "a b", "a/b", "a%d", "..", "-x", "a:1"};
+    static const char *const bad_addrs[] = {"10.0.0.1", "10.0.0.1/33", "10.0.0.1/0", "10.0.0/24", "2001:db8::1/129", "fe80::1/0", "/24", "x/1"};
+    char text[512], line[512];
+    struct inaddr v6;
+    struct conf c;
+
+    (void)state;
+    assert_int_equal(parse(&c, "[dpdk]\nlcore_mask=1\nport_list=0,5\n" PORT "addr6=2001:db8::2\ntap=ztap0\n"
+                               "tap_addr=10.0.0.1/24;2001:db8::1/64;\n[port5]\naddr=10.1.0.2\nnetmask=255.255.255.0\n"),
+                     0);
+    assert_int_equal(said.n, 0);
+    assert_string_equal(c.port[0].tap, "ztap0");
+    assert_int_equal(c.port[0].n_tap_addrs, 2);
+    assert_int_equal(inaddr_to_v4(&c.port[0].tap_addr[0].addr), 0x0a000001);
+    assert_int_equal(c.port[0].tap_addr[0].plen, 96 + 24);
+    assert_true(conf_get_ipv6("2001:db8::1", &v6) && inaddr_eq(&c.port[0].tap_addr[1].addr, &v6));
+    assert_int_equal(c.port[0].tap_addr[1].plen, 64);
+    assert_string_equal(c.port[1].tap, "");
+    assert_int_equal(c.port[1].port_id, 5);
+    conf_free(&c);
+    expect_eal(BASE "tap=ztap0\n", "-c 1 --iova-mode=va --in-memory --no-pci"); /* no bus to search */
+    expect_eal(BASE "tap=ztap0\n[dpdk]\nport_list=0,1\n[port1]\naddr=10.1.0.2\nnetmask=255.0.0.0\n", "-c 1 --iova-mode=va --in-memory");
+    for (size_t i = 0; i < ARRAY_LEN(bad_names); i++) {
+        snprintf(text, sizeof(text), BASE "tap=%s\n", bad_names[i]);
+        snprintf(line, sizeof(line), "config.ini:7: [port0] tap: found \"%s\", %s", bad_names[i], name);
+        expect_error(text, line);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad_addrs); i++) {
+        snprintf(text, sizeof(text), BASE "tap=t\ntap_addr=10.0.0.1/24;%s\n", bad_addrs[i]);
+        snprintf(line, sizeof(line), "config.ini:8: [port0] tap_addr: found \"10.0.0.1/24;%s\", %s", bad_addrs[i], addrs);
+        expect_error(text, line);
+    }
+    expect_error(BASE "tap_addr=10.0.0.1/24\n", "config.ini: [port0] tap: missing, expected a name for the interface that tap_addr is of");
+    expect_error(BASE "tap=t\ntap_addr=10.0.0.2/24\n",
+                 "config.ini:8: [port0] tap_addr: found \"10.0.0.2/24\", expected addresses of the kernel's end, other than the port's own");
+    expect_error(BASE "tap=t\ntap_addr=10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.9/8;10.0.0.10/8\n",
+                 "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.\""
+                 "..., expected at most 8 addresses");
+}
+
 static void test_point_to_point_mask(void **state)
 {
     struct conf c;
@@ -673,6 +718,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_port_keys),
+        cmocka_unit_test(test_tap),
         cmocka_unit_test(test_point_to_point_mask),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_missing),

@@ -163,6 +163,7 @@ static void numbers_must_fit(void **state)
     struct z_stack *s = calloc(1, sizeof(*s));
     (void)state;
 
+    s->conf.n_stacks = 1;
     s->conf.fd_reserve = INT32_MAX - 10;
     s->conf.max_sockets = 100;
     assert_int_equal(sock_table_init(s), -EINVAL);

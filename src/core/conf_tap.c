@@ -1,0 +1,91 @@
+/* A port that is a TAP device of its own instead of a DPDK port: tap and tap_addr of [portN]. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conf_iface.h"
+
+#include "base/poison.h"
+
+#define NAME_FORM "an interface name of at most 15 letters, digits, '-', '_' and '.'"
+#define ADDR_FORM "addresses like 10.0.0.1/24;2001:db8::1/64"
+#define V4_PLEN 96u /* more than its mask has, as in struct route */
+
+/* As a kernel would take it, and a shell. */
+static int read_name(struct iface_section *is, const struct ini_entry *e)
+{
+    static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    const char *s = e->value;
+
+    if (s[0] == '\0' || s[0] == '-' || s[strspn(s, ok)] != '\0' || strlen(s) >= sizeof(is->p->tap) || strspn(s, ".") == strlen(s))
+        return conf_bad(&is->b->out, e, NAME_FORM);
+    snprintf(is->p->tap, sizeof(is->p->tap), "%s", s);
+    return 0;
+}
+
+/* "10.0.0.1/24" */
+static bool get_prefix(char *text, struct conf_tap_addr *a)
+{
+    char *slash = strchr(text, '/');
+    uint64_t plen;
+    uint32_t v4;
+
+    if (slash == NULL || !conf_get_u64(slash + 1, &plen))
+        return false;
+    *slash = '\0';
+    if (conf_get_ipv4(text, &v4) && plen >= 1 && plen <= 32) {
+        *a = (struct conf_tap_addr){.addr = inaddr_v4(v4), .plen = (uint8_t)(plen + V4_PLEN)};
+        return true;
+    }
+    a->plen = (uint8_t)plen;
+    return conf_get_ipv6(text, &a->addr) && plen >= 1 && plen <= 128;
+}
+
+static bool is_ours(const struct conf_port *p, const struct inaddr *a)
+{
+    for (unsigned i = 0; i < p->n_addrs; i++)
+        if (inaddr_is_v4(a) && inaddr_to_v4(a) == p->addr[i].addr)
+            return true;
+    for (unsigned i = 0; i < p->n_addrs6; i++)
+        if (inaddr_eq(a, &p->addr6[i].addr))
+            return true;
+    return false;
+}
+
+/* Separated by ';', as vip_addr is. */
+static int read_addrs(struct iface_section *is, const struct ini_entry *e)
+{
+    struct conf_port *p = is->p;
+
+    for (const char *s = e->value; *s != '\0';) {
+        struct conf_tap_addr a;
+        char one[56];
+        size_t n;
+
+        s += strspn(s, "; \t");
+        n = strcspn(s, "; \t");
+        if (n == 0)
+            break;
+        snprintf(one, sizeof(one), "%.*s", n < sizeof(one) ? (int)n : 0, s);
+        if (!get_prefix(one, &a))
+            return conf_bad(&is->b->out, e, ADDR_FORM);
+        if (is_ours(p, &a.addr))
+            return conf_bad(&is->b->out, e, "addresses of the kernel's end, other than the port's own");
+        if (p->n_tap_addrs == CONF_MAX_TAP_ADDRS)
+            return conf_bad(&is->b->out, e, "at most %d addresses", CONF_MAX_TAP_ADDRS);
+        p->tap_addr[p->n_tap_addrs++] = a;
+        s += n;
+    }
+    return 0;
+}
+
+int iface_read_tap(struct iface_section *is)
+{
+    const struct ini_entry *name = iface_find(is, "tap"), *addr = iface_find(is, "tap_addr");
+
+    if (name != NULL && read_name(is, name) != 0)
+        return -1;
+    if (addr != NULL && name == NULL)
+        return conf_missing(&is->b->out, is->name, "tap", "a name for the interface that tap_addr is of");
+    return addr != NULL ? read_addrs(is, addr) : 0;
+}
