@@ -59,9 +59,9 @@ void tcp_listen_unlink(struct tcp_conn *tc)
  */
 struct tcp_conn *tcp_listen_heir(const struct z_stack *s, const struct tcp_conn *lc, const struct tcp_entry *e)
 {
-    struct tcp_conn *c = lc->opt.reuseport ? tcp_listen_find(s, &e->laddr, &e->raddr, e->lport, e->rport) : NULL;
+    struct tcp_conn *c = lc->opt->reuseport ? tcp_listen_find(s, &e->laddr, &e->raddr, e->lport, e->rport) : NULL;
 
-    return c != NULL && c->opt.reuseport && inaddr_eq(&c->ent.laddr, &lc->ent.laddr) ? c : NULL;
+    return c != NULL && c->opt->reuseport && inaddr_eq(&c->ent.laddr, &lc->ent.laddr) ? c : NULL;
 }
 
 static bool taken_over(struct z_stack *s, const struct tcp_conn *lc, struct tcp_conn *tc)
