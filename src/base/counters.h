@@ -201,6 +201,7 @@
     X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
     X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
     X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_CWND_DECAY, "tcp.cwnd_decay", "congestion windows halved because they were not used for five minutes") \
     X(CTR_TCP_CC_NOMEM, "tcp.cc_no_memory", "congestion control replaced by cubic: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_ECN_ECT_TX, "tcp.ecn_ect_tx", "segments sent as ECN-capable")                      \
     X(CTR_TCP_ECN_CE_RX, "tcp.ecn_ce_rx", "segments with text received with a congestion mark")  \

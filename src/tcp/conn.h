@@ -25,6 +25,7 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/cwv.h"
 #include "tcp/optset.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
@@ -200,6 +201,7 @@ struct tcp_conn {
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct cwv cwv;
     struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
 
@@ -435,7 +437,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first); /* a segment was retransmitted, for the first time? */
 
 /* tlp.c */
 void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
@@ -455,8 +457,15 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
-void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);                   /* fast recovery begins */
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* fast recovery begins */
+void tcp_cc_repaired(struct z_stack *s, struct tcp_conn *tc);                       /* a loss was found and repaired in one */
+void tcp_cc_timeout(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_marked(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* ECN-Echo, once per window */
+void tcp_cc_recovered(struct z_stack *s, struct tcp_conn *tc);                        /* the end of tc->ca */
+void tcp_cc_undo(struct z_stack *s, struct tcp_conn *tc);                             /* its beginning was an error */
+void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc);                          /* nothing is in flight, and there is something to send */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc);
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
 bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                /* the next burst is not due yet: the timer is set */

@@ -19,12 +19,14 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
     return pipe;
 }
 
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 {
     tc->total_retrans++;
     undo_retransmitted(&tc->undo, len);
-    if (tc->ca == TCP_CA_RECOVERY)
-        prr_sent(&tc->prr, len);
+    if (tc->ca != TCP_CA_RECOVERY)
+        return;
+    prr_sent(&tc->prr, len);
+    tc->cwv.repeated += first ? len : 0;
 }
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
@@ -85,8 +87,7 @@ static void reduce(struct tcp_conn *tc, uint32_t delivered, bool safe)
 /* snd_una has reached recover. What was lost beyond is a loss of its own. */
 static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tcp_cc_recovered(s, tc);
     rack_recovered(&tc->rack);
     tc->ca = TCP_CA_OPEN;
     tc->dupacks = 0;
@@ -102,9 +103,7 @@ static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
     stack_count(s, tc->undo.timeout ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
     if (tc->undo.timeout)
         rtt_spurious(&tc->rtt);
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
-    tc->cc.ops->on_undo(&tc->cc, s->now_ns);
+    tcp_cc_undo(s, tc);
     undo_end(&tc->undo);
     if (tc->ca == TCP_CA_OPEN)
         return;
@@ -269,7 +268,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
-    tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
+    tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
     if (tc->sack_on && tc->rack.valid)

@@ -225,7 +225,7 @@ static void extremes(void **state)
         else if (x % 107 == 0)
             c.ops->on_ecn(&c, c.cwnd, now);
         else if (x % 109 == 0)
-            c.ops->on_idle(&c, 10 * SMSS, now);
+            c.ops->on_idle(&c, 0, now);
         else
             c.ops->on_ack(&c, &a);
         assert_in_range(c.cwnd, SMSS, CC_CWND_MAX);
