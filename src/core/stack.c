@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/bigtab.h"
+#include "base/siphash.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
@@ -15,6 +16,7 @@
 #include "ip/ip_state.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
+#include "link/acd.h"
 #include "link/eth.h"
 #include "link/resolve.h"
 #include "sock/event.h"
@@ -24,6 +26,12 @@
 #include "base/poison.h"
 
 #define BURST_MAX 64u
+/*
+ * Frames of one turn and port. Less is sent than received: some devices hand a frame to the peer while it is being sent (af_packet, tap),
+ * and what it answers must find room in the receive ring, turn after turn. A ring that overflows costs the peer a timeout.
+ */
+#define TURN_RX 128u
+#define TURN_TX 64u
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
 static void secrets(struct z_stack *s)
@@ -44,6 +52,12 @@ static void secrets(struct z_stack *s)
         s->hash_key[i] = (uint8_t)rng_next(&s->rng);
         s->secret_key[i] = (uint8_t)rng_next(&s->rng);
     }
+}
+
+static void derive_flow_key(struct z_stack *s)
+{
+    for (uint64_t i = 0; i < ARRAY_LEN(s->flow_key.k); i++)
+        s->flow_key.k[i] = siphash24(s->hash_key, &i, sizeof(i));
 }
 
 static int init_modules(struct z_stack *s, const char *name)
@@ -79,6 +93,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     s->index = conf->index;
     s->now_ns = now_ns;
     secrets(s);
+    derive_flow_key(s);
     wheel_init(&s->wheel, now_ns);
     *err = init_modules(s, name);
     if (*err != 0) {
@@ -105,6 +120,8 @@ void stack_destroy(struct z_stack *s)
     tcp_state_fini(s);
     udp_state_fini(s);
     stack_drop_unsent(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        acd_stop(s, s->netif[i]);
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (s->netif[i]->parent == NULL)
             port_close(s->netif[i]->port);
@@ -216,10 +233,10 @@ static void fresh_meta(struct rte_mbuf *m)
         pkt_meta(m)->flags = 0;
 }
 
-static unsigned receive(struct z_stack *s, struct netif *nif)
+static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
-    uint16_t n = port_rx(nif->port, m, (uint16_t)MIN(s->conf.burst, BURST_MAX));
+    uint16_t n = port_rx(nif->port, m, burst);
 
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
@@ -230,14 +247,26 @@ static unsigned receive(struct z_stack *s, struct netif *nif)
     return n;
 }
 
+static unsigned receive(struct z_stack *s, struct netif *nif)
+{
+    uint16_t burst = (uint16_t)MIN(s->conf.burst, BURST_MAX);
+    unsigned n = 0, got;
+
+    do {
+        got = receive_burst(s, nif, burst);
+        n += got;
+    } while (got == burst && n < TURN_RX);
+    return n;
+}
+
 static unsigned transmit(struct netif *nif)
 {
     struct txq *q = &nif->txq;
     unsigned sent = 0;
 
-    while (txq_count(q) > 0) {
+    while (txq_count(q) > 0 && sent < TURN_TX) {
         uint32_t at = q->head & (TXQ_SLOTS - 1);
-        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), BURST_MAX);
+        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), TURN_TX - sent);
         uint16_t n = port_tx(nif->port, &q->slot[at], run);
 
         q->head += n;
@@ -287,6 +316,9 @@ static void timers(struct z_stack *s)
             break;
         case TIMER_NEIGH:
             neigh_timer(s, n);
+            break;
+        case TIMER_ACD:
+            acd_timer(s, n);
             break;
         case TIMER_ND:
             nd_timer(s, n);

@@ -47,10 +47,15 @@ struct ip_path {
 
 struct ip_out {
     struct inaddr src, dst;
-    uint8_t proto, ttl, tos; /* of IPv6: the first next header, hop limit, traffic class */
+    uint8_t proto, tos; /* of IPv6: the first next header, traffic class */
     bool df;
+    bool more;     /* the next packet is of the same datagram, of which this is a fragment */
+    int16_t ttl;   /* of IPv6: hop limit; IP_TTL_DEFAULT */
     uint32_t flow; /* IPv6: flow label (RFC 6437) */
 };
+
+/* What is usual where the packet leaves: the key ttl, and for IPv6 what a router of the link has said (RFC 4861 6.3.4). */
+#define IP_TTL_DEFAULT (-1)
 
 /* Bytes of the fixed IP header in front of a packet to this address. */
 static inline uint32_t ip_hdr_bytes(const struct inaddr *dst)
@@ -63,7 +68,7 @@ int ip_init(struct z_stack *s);
 void ip_fini(struct z_stack *s);
 
 /*
- * Adds an address with its connected route and announces it (gratuitous ARP). broadcast 0: computed from the mask.
+ * Adds an address with its connected route, and announces or tests it first (src/link/acd.h). broadcast 0: computed from the mask.
  * -EINVAL (not a unicast address, mask with gaps), -EEXIST (an address of this stack), -ENOSPC.
  */
 int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);

@@ -181,7 +181,7 @@ int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)
         return -ENOTCONN;
     if (how != SHUT_WR && !tc->rd_shut) {
         tc->rd_shut = true;
-        sock_on_readable(s, tc->sk);
+        sock_on_closed(s, tc->sk);
     }
     if (how != SHUT_RD)
         queue_fin(s, tc);
@@ -210,7 +210,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
         tcp_drop_conn(s, tc, 0);
         return;
     case TCPS_TIME_WAIT:
-        tcp_release(s, tc); /* its record stays */
+        tcp_mark_dirty(s, tc); /* goes at the end of the turn, after an ACK of the peer's FIN that is due; its record stays */
         return;
     default:
         break;

@@ -69,7 +69,7 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
     u->laddr = INADDR_ANY_V4;
     u->raddr = INADDR_ANY_V4;
     for (unsigned v6 = 0; v6 < 2; v6++) {
-        u->ip.ttl[v6] = s->conf.ttl;
+        u->ip.ttl[v6] = IP_TTL_DEFAULT;
         u->ip.mc_ttl[v6] = 1; /* RFC 1112 section 6.1 */
         u->ip.pmtu[v6] = IP_PMTUDISC_WANT;
         u->ip.mc_loop[v6] = u->ip.mc_all[v6] = true;
@@ -248,8 +248,7 @@ int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how)
         return -EINVAL;
     u->rcv_shut |= how != SHUT_WR;
     u->snd_shut |= how != SHUT_RD;
-    sock_on_readable(s, u->sk);
-    sock_on_writable(s, u->sk);
+    sock_on_closed(s, u->sk);
     return u->connected ? 0 : -ENOTCONN;
 }
 
