@@ -180,7 +180,7 @@ static uint32_t requests_each(const struct bench_conf *c, uint32_t size, uint32_
 /*
  * What callgrind counts (--toggle-collect=counted): scripts/instructions.sh. Not inlined, so that the name is there.
  */
-__attribute__((noinline, noclone)) static void counted(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+__attribute__((noinline)) static void counted(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
 {
     run(p, fds, conns, each);
 }

@@ -12,8 +12,9 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
     uint32_t round = 2u * MAX(tc->smss, 1u), flight = tcp_in_flight(tc);
     struct rtt_conf rc;
     uint64_t sample;
+    bool sent_once = sa->rtt_valid && !sa->acked_retrans; /* behind a hole that was filled late even that tells nothing */
 
-    if (sa->rtt_valid && !sa->acked_retrans) { /* behind a hole that was filled late even a segment sent once tells nothing */
+    if (sent_once) {
         sample = s->now_ns - sa->rtt_sent_ns;
     } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
         /* RFC 7323 4.1: of retransmitted data too, but when an ACK was lost the echo is as old as the silence that
@@ -28,7 +29,10 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
         return;
     }
     tcp_rtt_conf(s, &rc);
-    rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1);
+    if (unlikely(tc->rtt.wary) && sent_once && seq_gt(g->h.ack, tc->recover)) /* beyond what had been sent at the timeout */
+        rtt_sample_wary(&tc->rtt, &rc, sample, s->now_ns);
+    else
+        rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1, s->now_ns);
 }
 
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
@@ -184,7 +188,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
     struct sent_ack sa = {
-        .rtx_latest_ns = s->now_ns - tc->rtt.min_ns,
+        .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt),
         .echo_latest_ns = UINT64_MAX,
         .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una,
     };

@@ -25,6 +25,7 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/cwv.h"
 #include "tcp/optset.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
@@ -81,6 +82,7 @@ struct tcp_mtup {
     bool high_failed, done;
     bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint32_t lost_total;             /* when repairing: sent.lost_total when only the probe was lost */
     uint64_t next_ns;                /* no probe before this */
 };
 
@@ -122,10 +124,11 @@ struct tcp_conn {
     bool port_held;      /* counted in port_use */
     bool passive;        /* came from a listener */
     bool connect_done;   /* connect() has reported success */
+    bool soft_told;      /* soft_error is of a kind that the next send() reports */
     uint32_t id;
     uint32_t flow;  /* IPv6 flow label; 0: not computed yet */
     int so_error;   /* pending errno (positive) */
-    int soft_error; /* last ICMP error that did not end the connection: reported when the connection times out */
+    int soft_error; /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
 
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
@@ -200,6 +203,7 @@ struct tcp_conn {
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct cwv cwv;
     struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
 
@@ -349,7 +353,9 @@ void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in
 bool tcp_accept_queue_full(const struct tcp_listener *l);
 void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
 void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */
-void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                      /* resets what was not accepted */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc); /* LISTEN to CLOSED: what was not accepted moves, or is reset */
+struct tcp_conn *tcp_listen_heir(const struct z_stack *s, const struct tcp_conn *lc,
+                                 const struct tcp_entry *e); /* who takes over e from lc, which listens no more; NULL: nobody */
 
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
@@ -441,7 +447,7 @@ void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
 int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq); /* 0, or -errno of sent_split */
 uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc);
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first); /* a segment was retransmitted, for the first time? */
 
 /* tlp.c */
 void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
@@ -461,8 +467,15 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
-void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);                   /* fast recovery begins */
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* fast recovery begins */
+void tcp_cc_repaired(struct z_stack *s, struct tcp_conn *tc);                       /* a loss was found and repaired in one */
+void tcp_cc_timeout(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_marked(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* ECN-Echo, once per window */
+void tcp_cc_recovered(struct z_stack *s, struct tcp_conn *tc);                        /* the end of tc->ca */
+void tcp_cc_undo(struct z_stack *s, struct tcp_conn *tc);                             /* its beginning was an error */
+void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc);                          /* nothing is in flight, and there is something to send */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc);
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
 bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                 /* the next burst is not due yet: the timer is set */

@@ -13,7 +13,7 @@
 #define TIMEOUTS_BEFORE_BLACK_HOLE 3u /* without any answer, before the size is blamed */
 #define MAX_PROBES 3u                 /* of one size (RFC 8899 5.1.2) */
 #define SEARCH_STEP 8u                /* a smaller gain is not searched for */
-#define SEGMENTS_BEHIND 3u            /* so that the loss of a probe is seen without a timeout (RFC 4821 7.3) */
+#define SEGMENTS_BEHIND 3u            /* so that the loss of a probe is seen without a timeout (RFC 4821 7.4) */
 #define RAISE_NS (600 * NS_PER_SEC)   /* PMTU_RAISE_TIMER */
 #define MTU_BASE_V4 1064u             /* an MSS of 1024 (RFC 4821 7.2) */
 #define MTU_BASE_V6 1280u
@@ -160,22 +160,27 @@ void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc)
     tcp_mss_update(s, tc);
 }
 
-/* Nothing is lost but the probe, or what of it is being sent again in smaller segments. */
+/* Nothing is lost but the probe. */
 static bool probe_alone(const struct tcp_conn *tc, const struct tcp_mtup *p)
 {
     return seq_leq(p->probe_start, tc->snd_una) && seq_lt(tc->snd_una, p->probe_end) && tc->sent.lost_bytes <= p->probe_end - tc->snd_una;
 }
 
-/* RFC 4821 7.5: the loss of a probe, and of nothing else, says nothing about congestion. */
+/*
+ * RFC 4821 7.6: the loss of a probe, and of nothing else, says nothing about congestion. What is sent again in its place are segments
+ * like any other, and the loss of one of them does.
+ */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_mtup *p = tc->mtup;
 
     if (p == NULL || (p->probe == 0 && !p->repairing))
         return false;
-    p->repairing = probe_alone(tc, p);
-    if (p->probe == 0)
+    if (p->probe == 0) {
+        p->repairing = tc->sent.lost_total == p->lost_total;
         return p->repairing;
+    }
+    p->repairing = probe_alone(tc, p);
     if (p->repairing && ++p->tries >= MAX_PROBES) {
         p->high = (uint16_t)(p->probe - 1);
         p->high_failed = true;
@@ -187,6 +192,7 @@ bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
         return false;
     stack_count(s, CTR_TCP_MTU_PROBE_LOST);
     tcp_mark_first_lost(s, tc);
+    p->lost_total = tc->sent.lost_total;
     tc->rtx_first = true;
     return true;
 }

@@ -65,8 +65,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         return ret;
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, r, tcp_pipe(tc));
+    tcp_sent_again(tc, MAX(len, 1u), (r->flags & SENT_RETRANS) == 0);
     sent_retransmitted(&tc->sent, r, s->now_ns);
-    tcp_sent_again(tc, MAX(len, 1u));
     if (r == sent_first(&tc->sent) && tc->ca == TCP_CA_RECOVERY) /* it has the time of a first transmission to be acknowledged */
         tcp_rexmt_arm(s, tc);
     stack_count(s, CTR_TCP_RETRANS);
@@ -266,13 +266,6 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
     return retransmit(s, tc, r) == 0;
 }
 
-/* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
-static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
-{
-    if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
-        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc), s->now_ns);
-}
-
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
 {
     struct rtt_conf rc;
@@ -313,12 +306,15 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     }
     if (unlikely(!ip_path_valid(s, &tc->path)))
         tcp_path_refresh(s, tc); /* its MTU may have changed */
+    if (tcp_in_flight(tc) == 0)
+        tcp_cc_restart(s, tc);
+    if (tc->cwv.unvalidated)
+        tcp_pace_unvalidated(s, tc);
     if (unlikely(tc->paced) && tcp_pace_wait(s, tc)) {
         tc->cwnd_limited = was_limited;
         arm_timers(s, tc);
         return;
     }
-    restart_after_idle(s, tc);
     ret = tc->undo.frto == FRTO_SECOND_ACK ? 0 : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
     if (ret == 0)
         ret = output_new(s, tc);
@@ -329,8 +325,11 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     if (unlikely(tc->rate != NULL))
         note_app_limited(tc);
     arm_timers(s, tc);
-    if (tc->snd_nxt != nxt)
-        tcp_tlp_schedule(s, tc);
+    if (tc->snd_nxt == nxt)
+        return;
+    if (!tc->cwv.in_round)
+        cwv_sent(&tc->cwv, tc->snd_una, tc->snd_nxt, tc->cc.cwnd);
+    tcp_tlp_schedule(s, tc);
 }
 
 /* SYN-SENT: a SYN that found no buffer, or the one that waited for data to carry (RFC 7413). */

@@ -24,20 +24,22 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
     return pipe;
 }
 
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 {
     tc->total_retrans++;
     tc->rtx_high = tc->snd_nxt;
     undo_retransmitted(&tc->undo, len);
-    if (tc->ca == TCP_CA_RECOVERY)
-        prr_sent(&tc->prr, len);
+    if (tc->ca != TCP_CA_RECOVERY)
+        return;
+    prr_sent(&tc->prr, len);
+    tc->cwv.repeated += first ? len : 0;
 }
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
     uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
-    return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
+    return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
 
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
@@ -89,7 +91,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
         tcp_mark_first_lost(s, tc);
-    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, false);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
     tc->ca = TCP_CA_RECOVERY;
@@ -108,8 +110,7 @@ static void reduce(struct tcp_conn *tc, uint32_t delivered, bool safe)
 /* snd_una has reached recover. What was lost beyond is a loss of its own. */
 static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tcp_cc_recovered(s, tc);
     rack_recovered(&tc->rack);
     tc->ca = TCP_CA_OPEN;
     tc->dupacks = 0;
@@ -119,13 +120,13 @@ static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
         enter_recovery(s, tc, just);
 }
 
-/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight. */
+/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight; the timeout becomes longer if it was too short. */
 static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
 {
-    stack_count(s, tc->ca == TCP_CA_LOSS ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
-    tc->cc.ops->on_undo(&tc->cc, s->now_ns);
+    stack_count(s, tc->undo.timeout ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    if (tc->undo.timeout)
+        rtt_spurious(&tc->rtt);
+    tcp_cc_undo(s, tc);
     undo_end(&tc->undo);
     if (tc->ca == TCP_CA_OPEN)
         return;
@@ -265,15 +266,26 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     tcp_tlp_schedule(s, tc);
 }
 
-/* RFC 8985 6.2: the reordering timer. One segment goes at once, others as the acknowledgement of that one allows. */
+/*
+ * RFC 8985 6.2: the reordering timer. What has arrived since the losses were suspected, and was replaced by nothing because the
+ * application had no more, may be replaced now, as it would have been had recovery begun then; one segment in any case. Others go
+ * as the acknowledgements of those allow.
+ */
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint32_t pipe = tcp_pipe(tc), unused = tc->cc.cwnd > pipe ? tc->cc.cwnd - pipe : 0;
+    uint32_t due = MIN(tc->sent.sacked_bytes, unused);
+
     if (tcp_in_flight(tc) == 0 || rack_detect(s, tc) == 0)
         return;
     if (tc->ca == TCP_CA_OPEN)
-        enter_recovery(s, tc, 0);
-    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery)
-        tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss;
+        enter_recovery(s, tc, due);
+    else
+        due = 0; /* is counted */
+    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery) {
+        pipe = tcp_pipe(tc);
+        tc->cc.cwnd = MAX(prr_on_ack(&tc->prr, due, pipe, tc->cc.ssthresh, tc->cc.smss, false), pipe + tc->cc.smss);
+    }
     tcp_mark_dirty(s, tc);
 }
 
@@ -286,11 +298,13 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
         stack_count(s, CTR_TCP_RENEGED);
         sent_renege(&tc->sent);
     }
-    if (!again)
-        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    if (!again) {
+        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, true);
+        rtt_timeout(&tc->rtt);
+    }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
-    tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
+    tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
     if (tc->sack_on && tc->rack.valid)

@@ -28,8 +28,7 @@ static void loss_repaired(struct z_stack *s, struct tcp_conn *tc)
     if (tc->ca != TCP_CA_OPEN || tc->in_cwr) /* RFC 3168 6.1.2: for a mark in the same window it was */
         return;
     undo_end(&tc->undo); /* what is reported from now on is about an earlier reduction */
-    tcp_cc_lost(s, tc, MAX(tcp_in_flight(tc), tc->cc.cwnd));
-    tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tcp_cc_repaired(s, tc);
 }
 
 /*
