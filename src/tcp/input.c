@@ -109,7 +109,8 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 /*
  * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4.1). A connection attempt
  * ends with the error's errno; an established connection stays, and when it times out it reports the error (SHLD-25, MUST-56;
- * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before: an application that heard of it would close.
+ * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before, for an application that heard of it would close; unless it has
+ * asked by IP_RECVERR: then the next one does, as on Linux.
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
@@ -133,6 +134,12 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
     }
     if (e->kind == ICMP_KIND_TOO_BIG) {
         tcp_too_big(s, tc, e);
+        return;
+    }
+    if (tc->opt->recverr[!inaddr_is_v4(&e->raddr)] && tcp_synchronized(tc)) {
+        tc->so_error = e->err;
+        sock_on_readable(s, tc->sk);
+        sock_on_writable(s, tc->sk);
         return;
     }
     tc->soft_error = e->err;
