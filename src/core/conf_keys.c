@@ -217,6 +217,7 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "port_first", stack.port_first, 1, 65535),
     NUM(Z, "port_last", stack.port_last, 1, 65535),
     SIZE(Z, "udp_rcvbuf", stack.udp_rcvbuf_bytes, 4 * KIB, GIB),
+    NUM(Z, "udp_errors", stack.udp_errors, 0, 65536),
     NUM(Z, "burst", stack.burst, 1, 512),
     MSEC(Z, "exit_drain_ms", stack.exit_drain_ns, 0, 600000),
     BOOL(Z, "wait_in_run", stack.wait_in_run),

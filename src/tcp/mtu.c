@@ -64,7 +64,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 /* The report was found to be about data in flight. */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e)
 {
-    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->info, e->len);
 
     if (mtu != 0 && mtu < tc->path.mtu)
         tcp_path_refresh(s, tc);
