@@ -21,6 +21,7 @@ struct bench_conf {
     uint32_t reps;     /* measured repetitions */
     uint32_t requests; /* per repetition; 0: by size */
     uint16_t mtu;
+    bool tso; /* frames of 64 KB go over whole; else each segment is a frame */
     bool count;          /* rr once, for callgrind to count: no repetitions, no clock */
     const char *only;    /* rr, bulk, open, memory; NULL: all */
     const char *variant; /* of rr; NULL: all */

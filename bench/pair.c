@@ -179,9 +179,9 @@ static uint64_t stamp_cost(void)
     return best;
 }
 
-void pair_start(struct pair *p, uint16_t mtu)
+void pair_start(struct pair *p, uint16_t mtu, bool tso)
 {
-    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu};
+    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = tso};
     struct port *port[2];
 
     start_eal();

@@ -186,10 +186,7 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
 {
     struct rte_mbuf *mi;
 
-    /* drivers overwrite ol_flags on receive; an attach to a pinned buffer without the flag would count references in a
-     * neighbour's payload */
-    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
-        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
+    pkt_mark_pinned(m);
     if (unlikely(frame_refs(m) >= PKT_FRAME_REFS_MAX)) {
         stack_count(s, CTR_REF_LIMIT);
         return NULL;
@@ -199,13 +196,6 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
         stack_count(s, CTR_NO_MBUF);
         return NULL;
     }
-    rte_pktmbuf_attach(mi, m);
-    memset(pkt_meta(mi), 0, sizeof(struct pkt_meta)); /* the attach copied m's */
-    mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-    mi->data_off = (uint16_t)off;
-    mi->data_len = (uint16_t)len;
-    mi->pkt_len = len;
-    mi->nb_segs = 1;
-    mi->next = NULL;
+    pkt_attach(mi, m, off, len);
     return mi;
 }

@@ -168,18 +168,35 @@ bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc)
     return true;
 }
 
-/*
- * Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. What a late
- * timer has cost is made up for; a pause of the application is not.
- */
+/* Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. */
+static uint64_t burst_ns(const struct tcp_conn *tc, uint64_t rate)
+{
+    uint64_t burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
+
+    return MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+}
+
+uint32_t tcp_pace_room(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint64_t rate = tcp_pacing_rate(tc), burst, ends;
+
+    if (rate == 0)
+        return UINT32_MAX;
+    burst = burst_ns(tc, rate);
+    ends = s->now_ns + burst;
+    if (s->now_ns <= tc->pace_next_ns + burst) /* else a pause of the application, which begins a burst */
+        burst = ends - MIN(ends, tc->pace_next_ns);
+    return (uint32_t)MIN(burst * rate / NS_PER_SEC, (uint64_t)PACE_BURST_BYTES);
+}
+
+/* What a late timer has cost is made up for; a pause of the application is not. */
 bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
 {
     uint64_t rate = tcp_pacing_rate(tc), burst, took;
 
     if (rate == 0)
         return false;
-    burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
-    burst = MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+    burst = burst_ns(tc, rate);
     if (s->now_ns > tc->pace_next_ns + burst)
         tc->pace_next_ns = s->now_ns;
     took = (uint64_t)len * NS_PER_SEC / rate;

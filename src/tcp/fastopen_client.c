@@ -85,7 +85,7 @@ uint32_t tcp_fastopen_syn(struct z_stack *s, struct tcp_conn *tc, struct tcp_opt
     memcpy(o->tfo, d->cookie, d->len);
     room = tc->smss - MIN(tcp_opts_len(o), (uint32_t)tc->smss);
     bytes = MIN(sndq_bytes(&tc->sndq), room);
-    return tcp_seg_fit(tc, tc->iss + 1, bytes);
+    return tcp_seg_fit(tc, tc->iss + 1, bytes, false);
 }
 
 /* The SYN,ACK: a cookie for the next time; whether it took our data; whether it came only after a SYN without the option. */

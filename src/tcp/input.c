@@ -86,6 +86,8 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         return;
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
+    if (unlikely(pkt_merged_of(m) != 0))
+        s->ctr.v[CTR_TCP_SEG_RX] += (MAX(m->pkt_len, 1u) - 1) / pkt_merged_of(m); /* and one that is counted as any other */
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
     if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;

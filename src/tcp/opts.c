@@ -6,8 +6,9 @@
 
 #define MSS_DEFAULT_V4 536u /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6 1220u
-#define MSS_MIN 64u    /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
-#define WSCALE_MAX 14u /* RFC 7323 2.3 */
+#define MSS_MIN 64u        /* a peer that announces less makes us send mostly headers: Linux' lower bound is 48 */
+#define WSCALE_MAX 14u     /* RFC 7323 2.3 */
+#define FRAME_SEGS_MAX 64u /* segments that a port cuts one frame into: 64 KB of usual ones */
 
 /* What the MTU leaves when the fixed headers are taken off (RFC 6691). */
 static uint32_t mss_of_mtu(const struct inaddr *peer, uint32_t mtu)
@@ -54,12 +55,27 @@ uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_
     return MIN(mss, (uint32_t)tc->peer_mss);
 }
 
+/*
+ * Frames of several segments are for ports that cut them. Without DF each segment would need an identification of its own (RFC 6864 section
+ * 4.2), and it is the network layer that gives them: then there are none.
+ */
+void tcp_frame_update(struct tcp_conn *tc)
+{
+    const struct port_caps *caps = tc->path.nif != NULL ? &tc->path.nif->port->caps : NULL;
+
+    tc->max_frame_bytes = 0;
+    if (caps == NULL || !caps->tx_tso || tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && tcp_path_mtu(tc) <= IP_PMTU_MIN_V4))
+        return;
+    tc->max_frame_bytes = MIN(caps->tso_max_bytes, FRAME_SEGS_MAX * tcp_eff_mss(tc));
+}
+
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->smss = (uint16_t)tcp_mss_for(s, tc, tcp_path_mtu(tc));
     tc->cc.smss = tcp_eff_mss(tc);
     if (tc->cc.cwnd != 0 && tc->cc.cwnd < tc->cc.smss)
         tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
+    tcp_frame_update(tc);
 }
 
 void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a)

@@ -48,13 +48,12 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
 
     if (room == 0)
         return -EAGAIN;
-    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room));
+    fit = tcp_seg_fit(tc, r->start, MIN(MIN(len, tcp_eff_mss(tc)), room), false);
     if (fit < len) {
         uint32_t start = r->start;
 
-        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records);
-        if (ret != 0)
-            return -ENOBUFS;
+        /* no room for another record: all of it counts as sent again, and what was not is found to be missing later */
+        (void)sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records);
         r = sent_find(&tc->sent, start);
         len = fit;
         fin = false;
@@ -111,8 +110,36 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
 
-/* The next new segment: its length, *fin. False: nothing may go now. */
-static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin)
+/*
+ * The length of a frame that the port cuts into segments: as many whole ones as there is room for, and with the last of the queue a
+ * partial one where it might go by itself. One segment goes alone when it is special: the urgent pointer counts from each segment's own
+ * number, and CWR is for one packet (RFC 3168 6.1.2).
+ */
+static uint32_t several(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mss, uint32_t avail, uint32_t wnd, uint32_t cwnd)
+{
+    uint32_t room = MIN(MIN(wnd, cwnd), tc->max_frame_bytes), n, tail;
+
+    if (tc->snd_urgent || (tc->ecn_cwr && tc->ecn_ect))
+        return mss;
+    if (unlikely(tc->paced))
+        room = MIN(room, MAX(tcp_pace_room(s, tc), mss));
+    n = MIN(avail, room);
+    tail = n % mss;
+    if (tail == 0 || (n == avail && partial_ok(tc, tail, true, tc->fin_queued && wnd > n)))
+        return n;
+    return n - tail;
+}
+
+/* What one frame can gather: whole segments of it, or as much as there is of one. */
+static uint32_t gather(const struct tcp_conn *tc, uint32_t n, uint32_t mss)
+{
+    uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n, n > mss);
+
+    return fit < n && fit > mss ? fit - fit % mss : fit;
+}
+
+/* The next new frame: its length, *fin. False: nothing may go now. */
+static bool next_new(const struct z_stack *s, struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin)
 {
     uint32_t avail = tc->fin_sent ? 0 : tc->sndq.end_seq - tc->snd_nxt;
     uint32_t flight = tcp_in_flight(tc), wnd = tc->snd_wnd > flight ? tc->snd_wnd - flight : 0;
@@ -126,8 +153,11 @@ static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin
     }
     full = n == mss;
     if (n > 0) {
-        uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n);
+        uint32_t fit;
 
+        if (full && avail > mss && tc->max_frame_bytes > mss)
+            n = several(s, tc, mss, avail, wnd, cwnd);
+        fit = gather(tc, n, mss);
         full = full || fit < n; /* as much as a frame can gather counts as full */
         n = fit;
     }
@@ -137,7 +167,8 @@ static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin
     return n == 0 ? *fin : full || partial_ok(tc, n, last, *fin);
 }
 
-static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool fin)
+/* seg_bytes: of the segments that it is cut into where it is longer. */
+static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, bool fin)
 {
     bool last = tc->snd_nxt + len == tc->sndq.end_seq;
     uint8_t flags = (uint8_t)(TH_ACK | (last && len > 0 ? TH_PSH : 0) | (fin ? TH_FIN : 0)); /* MUST-61 */
@@ -148,16 +179,18 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
         stack_count(s, ret == -ENOMEM ? CTR_TCP_NOMEM : CTR_TCP_SENT_LIMIT);
         return tcp_in_flight(tc) > 0 ? -EAGAIN : -ENOBUFS;
     }
-    ret = tcp_send_segment(s, tc, start, len, flags);
+    ret = tcp_send_frame(s, tc, start, len, seg_bytes, flags);
     if (ret != 0)
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
+    if (len > seg_bytes)
+        sent_last(&tc->sent)->seg_bytes = (uint16_t)seg_bytes;
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
     if (unlikely(tc->ca == TCP_CA_RECOVERY))
         prr_sent(&tc->prr, len);
-    if (len > 0 && len < tcp_eff_mss(tc))
+    if (len < seg_bytes ? len > 0 : len > seg_bytes && len % seg_bytes != 0)
         tc->snd_sml = end;
     if (fin)
         tc->fin_sent = true;
@@ -172,7 +205,7 @@ static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 
     switch (tcp_mtup_next(s, tc, &len)) {
     case TCP_MTUP_PROBE:
-        ret = send_new(s, tc, len, false);
+        ret = send_new(s, tc, len, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
         return ret;
@@ -191,14 +224,22 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
 
     if (unlikely(tc->mtup != NULL))
         ret = output_probe(s, tc);
-    while (ret == 0 && next_new(tc, mss, &len, &fin)) {
-        ret = send_new(s, tc, len, fin);
+    while (ret == 0 && next_new(s, tc, mss, &len, &fin)) {
+        ret = send_new(s, tc, len, mss, fin);
         if (unlikely(tc->paced) && ret == 0 && tcp_pace_spent(s, tc, len))
             ret = -EAGAIN;
     }
     if (full && tcp_snd_space(tc) > 0)
         sock_on_writable(s, tc->sk);
     return ret;
+}
+
+/* Where the last segment of a frame of several begins; a FIN is part of it. */
+static uint32_t last_segment(const struct tcp_conn *tc, const struct sent_rec *r, uint32_t mss)
+{
+    uint32_t seg = MIN(sent_seg_bytes(r), mss);
+
+    return r->start + (seq_min(r->end, tc->sndq.end_seq) - r->start - 1) / seg * seg;
 }
 
 /* RFC 8985 7.3: new data if the peer's window takes some, cwnd or not; else the last segment again. */
@@ -210,11 +251,11 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
 
     *retrans = len == 0;
     if (len > 0) {
-        len = tcp_seg_fit(tc, tc->snd_nxt, len);
-        return send_new(s, tc, len, len == avail && tc->fin_queued && wnd > len) == 0;
+        len = tcp_seg_fit(tc, tc->snd_nxt, len, false);
+        return send_new(s, tc, len, mss, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
-        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records) != 0)
+        if (sent_split(&tc->sent, &s->arena, last_segment(tc, r, mss), s->conf.sent_records) != 0)
             return false;
         r = sent_last(&tc->sent);
     }

@@ -29,7 +29,7 @@ void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
-    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX((uint32_t)tc->smss, 1u)); /* a frame may carry several segments */
+    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
     return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
@@ -56,6 +56,17 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
     return lost;
 }
 
+/* The first segment is lost; at the limit of records all of the frame that it was in. Returns newly lost bytes. */
+uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+    uint32_t mss = tcp_eff_mss(tc);
+
+    if (r != NULL && r->end - r->start > mss)
+        (void)sent_split(&tc->sent, &s->arena, r->start + mss, s->conf.sent_records);
+    return sent_mark_first_lost(&tc->sent);
+}
+
 /* just: bytes that the present acknowledgement delivered; they are part of what this recovery will deliver (RFC 9937 6.1). */
 static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
@@ -65,7 +76,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         return;
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
-        sent_mark_first_lost(&tc->sent);
+        tcp_mark_first_lost(s, tc);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
@@ -183,12 +194,12 @@ static bool third_duplicate(const struct tcp_conn *tc)
 }
 
 /* Partial ACK without SACK: the next segment is lost as well (RFC 6582 3.2 step 3). */
-static uint32_t partial_ack(struct tcp_conn *tc, uint32_t acked)
+static uint32_t partial_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
 {
     uint32_t segs = (acked + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
 
     tc->dupacks = tc->dupacks > segs ? (uint8_t)(tc->dupacks - segs) : 0;
-    return sent_mark_first_lost(&tc->sent);
+    return tcp_mark_first_lost(s, tc);
 }
 
 /* RFC 9937 section 6.2, DeliveredData. Without SACK a duplicate tells of one segment, an advance of what no duplicate told. */
@@ -223,7 +234,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     } else if (f->acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
         end_recovery(s, tc, delivered);
     } else if (tc->ca == TCP_CA_RECOVERY && !tc->sack_on && f->acked > 0) {
-        lost += partial_ack(tc, f->acked);
+        lost += partial_ack(s, tc, f->acked);
     }
     reduce(tc, delivered, f->acked > 0 && lost == 0);
     tcp_tlp_schedule(s, tc);

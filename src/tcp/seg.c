@@ -13,8 +13,9 @@
 
 /* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
 #define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
-/* A driver that is not told of a limit gets at most this many segments in a frame. */
+/* A driver that is not told of a limit gets at most this many mbufs in a frame; and in one that it cuts into segments. */
 #define SEG_CHAIN_MAX 16u
+#define CUT_CHAIN_MAX 64u
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -26,17 +27,18 @@ static bool txq_ready(const struct tcp_conn *tc)
     return tc->path.local || txq_room(&tc->path.nif->txq) > 0;
 }
 
-static unsigned max_chain(const struct tcp_conn *tc)
+static unsigned max_chain(const struct tcp_conn *tc, bool cut)
 {
-    unsigned port = tc->path.nif != NULL ? tc->path.nif->port->caps.tx_max_segs : 0;
+    const struct port_caps *caps = tc->path.nif != NULL ? &tc->path.nif->port->caps : NULL;
+    unsigned port = caps == NULL ? 0 : cut ? caps->tso_max_segs : caps->tx_max_segs, most = cut ? CUT_CHAIN_MAX : SEG_CHAIN_MAX;
 
-    return port == 0 || port > SEG_CHAIN_MAX ? SEG_CHAIN_MAX : port;
+    return port == 0 || port > most ? most : port;
 }
 
 /* How many payload pieces the bytes [seq, seq + len) take; *fit: how many of the bytes fit into a frame. */
-static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
 {
-    unsigned pieces = MAX(max_chain(tc), 2u) - 1;
+    unsigned pieces = MAX(max_chain(tc, cut), 2u) - 1;
     const struct sndq_desc *d;
     uint32_t index, end = seq + len;
 
@@ -51,9 +53,9 @@ static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
     return d != NULL ? d->seq - seq : len;
 }
 
-uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
 {
-    return len == 0 ? 0 : fit_chain(tc, seq, len);
+    return len == 0 ? 0 : fit_chain(tc, seq, len, cut);
 }
 
 /* The buffer itself as the frame, headers in its headroom. NULL: the conditions do not hold. */
@@ -191,7 +193,20 @@ static void ack_sent(struct tcp_conn *tc)
     }
 }
 
+/* The port cuts it; the headers of each segment are made from this one's. */
+static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes)
+{
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    m->tso_segsz = (uint16_t)seg_bytes;
+    s->ctr.v[CTR_TCP_SEG_TX] += (len - 1) / seg_bytes; /* and one that is counted as any other */
+}
+
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags)
+{
+    return tcp_send_frame(s, tc, seq, len, len, flags);
+}
+
+int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t seg_bytes, uint8_t flags)
 {
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
     struct tcp_opts o;
@@ -219,6 +234,8 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     if (unlikely(tc->ecn_echo_ok))
         ecn = tcp_ecn_mark(s, tc, &h, len);
     tcp_push_header(m, &h, &o);
+    if (len > seg_bytes)
+        ask_to_cut(s, m, len, seg_bytes);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;

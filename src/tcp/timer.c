@@ -66,8 +66,8 @@ void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rexmt_arm(s, tc);
     age = s->now_ns - first->sent_at_ns;
-    if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent &&
-        tc->deadline_ns[TT_REXMT] > s->now_ns + age)
+    if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tcp_in_flight(tc) < RTO_RESTART_THRESH * tc->smss &&
+        tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->deadline_ns[TT_REXMT] > s->now_ns + age)
         tcp_timer_set(s, tc, TT_REXMT, tc->deadline_ns[TT_REXMT] - s->now_ns - age);
 }
 
@@ -195,7 +195,7 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     if (tc->snd_wnd > 0 && tcp_in_flight(tc) == 0 && avail > 0) {
-        uint32_t len = tcp_seg_fit(tc, tc->snd_nxt, MIN(MIN(avail, tc->snd_wnd), tcp_eff_mss(tc)));
+        uint32_t len = tcp_seg_fit(tc, tc->snd_nxt, MIN(MIN(avail, tc->snd_wnd), tcp_eff_mss(tc)), false);
 
         if (sent_reserve(&tc->sent, &s->arena, s->conf.sent_records) == 0 &&
             tcp_send_segment(s, tc, tc->snd_nxt, len, TH_ACK | TH_PSH) == 0) {

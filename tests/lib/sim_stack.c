@@ -104,7 +104,9 @@ static struct port_caps caps_of(const struct sim_stack_conf *c)
     caps.tx_chains = !c->no_chains;
     caps.tx_external = !c->no_external;
     caps.tx_indirect = !c->no_indirect;
-    caps.tx_ip_cksum = caps.tx_tcp_cksum = caps.tx_udp_cksum = caps.rx_cksum = c->offload;
+    caps.tx_tso = caps.tx_chains && (c->tso || getenv("SIM_TSO") != NULL);
+    caps.rx_lro = c->lro || getenv("SIM_LRO") != NULL;
+    caps.tx_ip_cksum = caps.tx_tcp_cksum = caps.tx_udp_cksum = caps.rx_cksum = c->offload || caps.tx_tso || caps.rx_lro;
     return caps;
 }
 

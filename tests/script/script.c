@@ -243,6 +243,8 @@ static bool answer_arp(void)
 
 void script_turn(void)
 {
+    if (S.gathering)
+        return;
     for (unsigned i = 0; i < TURNS_MAX; i++) {
         stack_input(S.s, S.now_ns);
         if (S.holding)
@@ -274,7 +276,9 @@ bool v6(void)
 
 static void vary_port(struct port_mem_conf *pc)
 {
-    if (variant("offload"))
+    if (variant("tso") || S.merges)
+        pc->caps.tx_tso = pc->caps.rx_lro = true;
+    if (variant("offload") || pc->caps.tx_tso)
         pc->caps.tx_ip_cksum = pc->caps.tx_tcp_cksum = pc->caps.tx_udp_cksum = pc->caps.rx_cksum = true;
     if (variant("linear"))
         pc->caps.tx_chains = pc->caps.tx_external = pc->caps.tx_indirect = false;
@@ -392,9 +396,15 @@ void script_begin(void)
     S.holding = true;
 }
 
+void script_burst(void)
+{
+    script_start();
+    S.gathering = true;
+}
+
 void script_end(void)
 {
-    S.holding = false;
+    S.holding = S.gathering = false;
     script_turn();
 }
 
@@ -447,6 +457,11 @@ uint64_t now_ms(void)
 struct stack_conf *conf(void)
 {
     return &S.conf;
+}
+
+void merging_port(void)
+{
+    S.merges = true;
 }
 
 struct z_stack *stack(void)
@@ -511,6 +526,7 @@ int script_setup(void **state)
     (void)state;
     S.n_log = 0;
     S.failed = false;
+    S.merges = false;
     reset();
     stack_conf_init(&S.conf);
     S.conf.seed = 1;
