@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/bigtab.h"
+#include "base/siphash.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
@@ -52,6 +53,12 @@ static void secrets(struct z_stack *s)
     }
 }
 
+static void derive_flow_key(struct z_stack *s)
+{
+    for (uint64_t i = 0; i < ARRAY_LEN(s->flow_key.k); i++)
+        s->flow_key.k[i] = siphash24(s->hash_key, &i, sizeof(i));
+}
+
 static int init_modules(struct z_stack *s, const char *name)
 {
     int ret = arena_init(&s->arena, s->conf.conn_memory_bytes);
@@ -85,6 +92,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     s->index = conf->index;
     s->now_ns = now_ns;
     secrets(s);
+    derive_flow_key(s);
     wheel_init(&s->wheel, now_ns);
     *err = init_modules(s, name);
     if (*err != 0) {

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/counters.h"
+#include "base/flowhash.h"
 #include "base/rng.h"
 #include "base/trace.h"
 #include "base/wheel.h"
@@ -42,7 +43,8 @@ struct z_stack {
     struct wheel wheel;
     struct rng rng;
     uint16_t index;                       /* of this process's stacks */
-    uint8_t hash_key[16], secret_key[16]; /* connection table; initial sequence numbers and ports */
+    uint8_t hash_key[16], secret_key[16]; /* tables; initial sequence numbers and ports */
+    struct flow_key flow_key;             /* connection table */
 
     uint16_t n_netifs;
     struct netif *netif[STACK_MAX_NETIFS];
