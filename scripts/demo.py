@@ -17,6 +17,10 @@ VARIANTS = {
     "kernel": "the same server on the kernel's sockets and epoll",
 }
 PROGRAMS = {"zero-copy": "http", "copying": "http_copy", "kernel": "http_kernel"}
+DEVICES = {
+    "tap": "Z-stack has a TAP device of its own, the kernel's server a veth pair, both with checksum and segmentation offload.",
+    "af_packet": "All variants use the same veth pair, with segmentation and checksum offload off.",
+}
 COLUMNS = ["body", "connections", "variant", "requests/s", "p50", "p99", "CPU server", "CPU machine", "copied"]
 
 
@@ -32,12 +36,14 @@ class Server:
         self.log = os.path.join(plan.output, f"{variant}-{size}.log")
         program = os.path.join(plan.examples, PROGRAMS[variant])
         kernel = variant == "kernel"
+        tap = plan.device == "tap" and not kernel
+        self.address = labs.TAP_SERVER_IP if tap else labs.SERVER_IP
         lab.kernel_server(kernel)
         argv = [program, str(size), str(PORT)] if kernel else [program, "--conf", plan.config, "--", str(size), str(PORT)]
         with open(self.log, "w", encoding="utf-8") as out:
-            self.process = lab.popen("stack", *argv, core=plan.server_core, stdout=out, stderr=out)
+            self.process = lab.popen("kernel" if tap else "stack", *argv, core=plan.server_core, stdout=out, stderr=out)
         try:
-            labs.wait_port(lab, self.process, PORT)
+            labs.wait_port(lab, self.process, PORT, address=self.address)
         except labs.LabError as e:
             raise labs.LabError(f"{e}; its output:\n{self.output()}") from None
 
@@ -67,7 +73,7 @@ class Server:
         return sum(int(value) for _, value in counters)
 
     def check_body(self):
-        body = self.lab.call("kernel", "curl", "-s", "-S", "--max-time", "10", f"http://{labs.SERVER_IP}:{PORT}/")
+        body = self.lab.call("kernel", "curl", "-s", "-S", "--max-time", "10", f"http://{self.address}:{PORT}/")
         expected = "".join(chr(ord("a") + i % 26) for i in range(self.size))
         if body != expected:
             raise labs.LabError(f"curl: the body is not what the server was told to send ({len(body)} of {self.size} bytes)")
@@ -87,7 +93,7 @@ def machine_seconds():
 def run_wrk(lab, plan, server, connections):
     cpu, machine, copied, start = server.cpu_seconds(), machine_seconds(), server.copied_bytes(), time.monotonic()
     out = lab.call("kernel", "wrk", "-t1", f"-c{connections}", f"-d{plan.seconds}s", "--latency",
-                   f"http://{labs.SERVER_IP}:{PORT}/", core=plan.client_core, timeout=plan.seconds + 30)
+                   f"http://{server.address}:{PORT}/", core=plan.client_core, timeout=plan.seconds + 30)
     elapsed = time.monotonic() - start
     rate = re.search(r"Requests/sec:\s*([\d.]+)", out)
     p50, p99 = re.search(r"^\s+50%\s+(\S+)", out, re.M), re.search(r"^\s+99%\s+(\S+)", out, re.M)
@@ -121,6 +127,16 @@ def save(plan, rows):
         f.write(table(rows) + "\n")
 
 
+def choose_device():
+    device = os.environ.get("DEMO_DEVICE", "tap")
+    if device not in DEVICES:
+        raise labs.LabError(f"DEMO_DEVICE is {' or '.join(DEVICES)}, not {device!r}")
+    if device == "tap" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        print("demo: no /dev/net/tun here (modprobe tun): af_packet over a veth pair instead")
+        device = "af_packet"
+    return device
+
+
 class Plan:
     def __init__(self, examples, output):
         self.examples, self.output = examples, output
@@ -132,6 +148,7 @@ class Plan:
         self.server_core, self.client_core = cores[0], cores[1 % len(cores)]
         if len(cores) == 1:
             print("demo: only one core: server and client share it, so the numbers mean little")
+        self.device = choose_device()
         self.config = ""
 
     def runs(self):
@@ -161,15 +178,15 @@ def report(plan, rows):
     print("\n" + table(rows) + "\n")
     for variant in plan.variants:
         print(f"{variant}: {VARIANTS[variant]}")
-    print("CPU in percent of one core. All variants use the same veth pair with segmentation and checksum offload off,\n"
-          f"the server on core {plan.server_core}, wrk on core {plan.client_core}; the kernel's part of the device work is "
-          "in the machine's CPU.\n"
+    print(f"{DEVICES[plan.device]}\n"
+          f"The server is on core {plan.server_core}, wrk on core {plan.client_core}. CPU in percent of one core; the kernel's part of the "
+          "device work is in the\nmachine's CPU.\n"
           f"Also in {plan.output}/results.csv and results.md.")
 
 
 def main():
-    plan = Plan(sys.argv[1], sys.argv[2])
     try:
+        plan = Plan(sys.argv[1], sys.argv[2])
         os.makedirs(plan.output, exist_ok=True)
         huge = hugepages.Reserve(512)
         with huge:
@@ -183,8 +200,8 @@ def inside(plan, huge):
     rows = []
     status = 0
     try:
-        lab = labs.Lab()
-        plan.config = labs.write_config(os.path.join(plan.output, "config.ini"), huge=huge, core=plan.server_core)
+        lab = labs.Lab(offload=plan.device == "tap")
+        plan.config = labs.write_config(os.path.join(plan.output, "config.ini"), huge=huge, core=plan.server_core, device=plan.device)
         run_all(lab, plan, rows)
     except labs.LabError as e:
         print(f"demo: {e}", file=sys.stderr)

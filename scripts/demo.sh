@@ -1,6 +1,6 @@
 #!/bin/sh
-# make demo: the HTTP example on Z-stack, with copying calls, and on the kernel, driven by curl and wrk over a veth pair.
-# DEMO_SECONDS (per run), DEMO_SIZES, DEMO_CONNECTIONS and DEMO_VARIANTS change what is run.
+# make demo: the HTTP example on Z-stack, with copying calls, and on the kernel, driven by curl and wrk.
+# DEMO_SECONDS (per run), DEMO_SIZES, DEMO_CONNECTIONS and DEMO_VARIANTS change what is run; DEMO_DEVICE=af_packet the device.
 set -eu
 cd "$(dirname "$0")/.."
 
