@@ -258,7 +258,7 @@ static int set_up(struct tap_port *t, const struct port_tap_conf *c, const struc
         return -1;
     }
     if (!tap_rx_init(t, c->rx_pool)) {
-        snprintf(say->err, say->n, "tap=%s: needs receive buffers of 1100 bytes or more: raise rx_buffer_size", say->name);
+        snprintf(say->err, say->n, "tap=%s: needs receive buffers of %u bytes or more: raise rx_buffer_size", say->name, TAP_RX_ROOM_MIN);
         return -1;
     }
     return open_device(t, say) != 0 || attach(t, c, say) != 0 || set_link(t, c, say) != 0 ? -1 : 0;
