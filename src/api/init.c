@@ -182,6 +182,9 @@ static struct port *open_tap(const struct z_stack *s, const struct conf_port *cp
         .n_addrs = cp->n_tap_addrs,
         .addr = addr,
         .no_tx_cksum = api.conf.tx_csum_skip,
+        .no_rx_cksum = api.conf.rx_csum_skip,
+        .no_tso = !api.conf.tso,
+        .no_lro = !api.conf.lro,
         .rx_pool = s->pools.rx,
         .linear_pool = s->pools.app[1],
     };
