@@ -135,6 +135,7 @@ static void digest_conn(uint64_t *h, const struct tcp_conn *tc)
         tc->deadline_ns[3],
         tc->deadline_ns[4],
         tc->in_dirty,
+        tc->pace_next_ns,
         (uint64_t)tc->so_error,
     };
 
