@@ -212,7 +212,6 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
     tcp_mtup_free(s, tc);
-    tcp_fastopen_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
     t->id_tab[tc->id & t->id_mask] = NULL;

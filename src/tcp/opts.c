@@ -96,7 +96,7 @@ void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agr
     tc->sack_on = a->sack_on;
     if (tc->ts_on) {
         tc->ts_recent = a->ts_recent;
-        tc->ts_recent_at_ns = s->now_ns;
+        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
     }
     if (!tc->ws_on)
         tc->rcv_wscale = 0;

@@ -11,6 +11,8 @@
 struct arena;
 struct cc_ops;
 
+#define TFO_KEY_BYTES 16u
+
 /* An accepted connection has its listener's. Sizes in bytes, times in ns. */
 struct tcp_user_opts {
     bool nodelay, keepalive, oobinline, reuseaddr, reuseport, quickack;
@@ -23,6 +25,8 @@ struct tcp_user_opts {
     uint8_t tclass;                    /* of IPv6 packets */
     uint8_t defer_accept;              /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
     int16_t hops;                      /* of IPv6 packets; -1: IP_TTL_DEFAULT */
+    uint8_t tfo_keys;                  /* TCP_FASTOPEN_KEY: how many; 0: the stack's */
+    uint8_t tfo_key[2][TFO_KEY_BYTES]; /* cookies are made with the first; those of the second are still good */
     uint16_t maxseg;
     uint16_t fastopen_qlen; /* TCP_FASTOPEN: of a listener */
     uint32_t linger_s;

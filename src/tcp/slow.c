@@ -11,7 +11,7 @@
 
 static bool ts_recent_outdated(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+    return (uint64_t)((uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT) - tc->ts_recent_at) << TCP_TS_AGE_SHIFT > PAWS_IDLE_NS;
 }
 
 /* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
@@ -230,7 +230,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
         (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
         tc->ts_recent = g->o.ts_val;
-        tc->ts_recent_at_ns = s->now_ns;
+        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
     }
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);

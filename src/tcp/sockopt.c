@@ -176,11 +176,10 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
 
     if (val == NULL)
         return -EFAULT;
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
-        return tcp_fastopen_set_keys(s, tc, val, len);
     if (tcp_optset_own(&s->tcp.optsets, &tc->opt) != 0)
         return -ENOMEM;
-    ret = set_option(s, tc, level, name, val, len);
+    ret = level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY ? tcp_fastopen_set_keys(tc->opt, val, len)
+                                                           : set_option(s, tc, level, name, val, len);
     tcp_optset_share(&s->tcp.optsets, &tc->opt);
     return ret;
 }
@@ -320,7 +319,7 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
         return put(val, len, &l, sizeof(l));
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
-        return tcp_fastopen_get_keys(tc, val, len);
+        return tcp_fastopen_get_keys(tc->opt, val, len);
     if (level == IPPROTO_TCP && name == TCP_INFO) {
         struct tcp_info i;
 

@@ -367,8 +367,8 @@ static void print_conns(const struct world *w)
                 tc->dead, tc->closed_by_user, tcp_in_flight(tc), sndq_bytes(&tc->sndq), tc->fin_queued, tc->fin_sent, tc->snd_wnd,
                 tc->sent.lost_bytes);
         for (int t = 0; t < TT_COUNT; t++)
-            if (tc->deadline_ns[t] != 0)
-                fprintf(stderr, "  timer %d in %g s\n", t, ((double)tc->deadline_ns[t] - (double)w->s->now_ns) / 1e9);
+            if (tcp_timer_on(tc, (enum tcp_timer_id)t))
+                fprintf(stderr, "  timer %d in %g s\n", t, ((double)tcp_deadline_ns(w->s, tc, (enum tcp_timer_id)t) - (double)w->s->now_ns) / 1e9);
     }
 }
 
