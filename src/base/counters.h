@@ -14,6 +14,8 @@
     X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
     X(CTR_RX_LRO, "port.rx_lro", "frames received that the port had merged of several segments")     \
     X(CTR_TX_TSO, "port.tx_tso", "frames handed to the port to be cut into segments")        \
+    X(CTR_TX_GSO_SEGS, "port.tx_gso_segments", "segments cut out of frames for a port that does not do it")       \
+    X(CTR_RX_GRO, "port.rx_gro", "received segments that were joined to the one before")         \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
     X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
@@ -106,6 +108,8 @@
     X(DROP_ICMP_BCAST, "drop.icmp_bcast", "echo request to a broadcast address")                 \
     X(DROP_ICMP_DONE, "drop.icmp_done", "ICMP messages consumed")                                \
     X(CTR_ICMP_ECHO, "icmp.echo_reply_tx", "echo replies sent")                                  \
+    X(CTR_ICMP_SOCK_RX, "icmp.sock_rx", "messages queued to ICMP sockets")                       \
+    X(CTR_ICMP_SOCK_TX, "icmp.sock_tx", "messages sent by ICMP sockets")                         \
     X(CTR_ICMP_ERR_TX, "icmp.error_tx", "ICMP errors sent")                                      \
     X(CTR_ICMP_ERR_LIMIT, "icmp.error_limited", "ICMP errors not sent: rate limit (icmp_error_rate)") \
     X(CTR_ICMP_ERR_RX, "icmp.error_rx", "ICMP errors received for a connection or socket of ours")
@@ -150,6 +154,7 @@
     X(DROP_UDP_CKSUM, "drop.udp_cksum", "bad UDP checksum")                                      \
     X(DROP_UDP_NO_PORT, "drop.udp_no_port", "no socket on the port")                             \
     X(DROP_UDP_RCVBUF, "drop.udp_rcvbuf", "receive buffer full (SO_RCVBUF)")                     \
+    X(CTR_UDP_ERRORS_LOST, "udp.errors_lost", "reports for MSG_ERRQUEUE that had no room (udp_errors)") \
     X(CTR_UDP_RX, "udp.rx_datagrams", "datagrams delivered")                                     \
     X(CTR_UDP_TX, "udp.tx_datagrams", "datagrams sent")
 

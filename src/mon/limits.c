@@ -33,6 +33,7 @@ const struct mon_limit mon_limit_table[] = {
     {CTR_LOAN_LIMIT, "loan_limit, or rx_buffers: the application keeps received buffers"},
     {CTR_LOAN_QUOTA, "loan_quota: one connection's reader keeps received buffers"},
     {DROP_UDP_RCVBUF, "udp_rcvbuf, or read faster"},
+    {CTR_UDP_ERRORS_LOST, "udp_errors, or read MSG_ERRQUEUE faster"},
     {DROP_TCP_BACKLOG, "somaxconn and the backlog of listen, or accept faster"},
     {DROP_TCP_ACCEPTQ, "somaxconn and the backlog of listen, or accept faster"},
     {CTR_TCP_SYN_CACHE_FULL, "syn_cache_limit, or the backlog of ff_listen and somaxconn; or somebody floods"},

@@ -338,21 +338,42 @@ bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc)
     return true;
 }
 
+/* Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. */
+static uint64_t burst_ns(const struct tcp_conn *tc, uint64_t rate)
+{
+    uint64_t burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
+
+    return MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+}
+
+uint32_t tcp_pace_room(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint64_t rate = tcp_pacing_rate(tc), burst, ends;
+
+    if (rate == 0)
+        return UINT32_MAX;
+    burst = burst_ns(tc, rate);
+    ends = s->now_ns + burst;
+    if (s->now_ns <= tc->pace_next_ns + burst) /* else a pause of the application, which begins a burst */
+        burst = ends - MIN(ends, tc->pace_next_ns);
+    return (uint32_t)MIN(burst * rate / NS_PER_SEC, (uint64_t)PACE_BURST_BYTES) + tcp_eff_mss(tc) / 2;
+}
+
 /*
- * Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. What a late
- * timer has cost is made up for; a pause of the application is not.
+ * What a late timer has cost is made up for; a pause of the application is not. A frame of many segments takes as long as they would one
+ * by one, to the nanosecond.
  */
 bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
 {
-    uint64_t rate = tcp_pacing_rate(tc), burst, took;
+    uint64_t rate = tcp_pacing_rate(tc), burst, half;
+    uint32_t mss = MAX(tcp_eff_mss(tc), 1u);
 
     if (rate == 0)
         return false;
-    burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
-    burst = MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+    burst = burst_ns(tc, rate);
     if (s->now_ns > tc->pace_next_ns + burst)
         tc->pace_next_ns = s->now_ns;
-    took = (uint64_t)len * NS_PER_SEC / rate;
-    tc->pace_next_ns += took;
-    return tc->pace_next_ns + took / 2 >= s->now_ns + burst; /* the next one would for the most part be too early */
+    tc->pace_next_ns += len / mss * (mss * NS_PER_SEC / rate) + len % mss * NS_PER_SEC / rate;
+    half = mss * NS_PER_SEC / rate / 2;
+    return tc->pace_next_ns + half >= s->now_ns + burst; /* the next segment would for the most part be too early */
 }

@@ -28,7 +28,7 @@ static bool longer_in_flight(struct tcp_conn *tc, uint32_t len)
     const struct sent_rec *r;
 
     for (uint32_t seq = tc->snd_una; seq_lt(seq, tc->snd_nxt) && (r = sent_find(&tc->sent, seq)) != NULL; seq = r->end)
-        if (r->end - r->start > len)
+        if (sent_seg_bytes(r) > len)
             return true;
     return false;
 }
@@ -49,6 +49,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 
     if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
         return false;
+    tcp_frame_update(tc); /* another interface, perhaps */
     if (tc->path.mtu == before)
         return true;
     if (tc->mtup != NULL) {
@@ -63,7 +64,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 /* The report was found to be about data in flight. */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e)
 {
-    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->info, e->len);
 
     if (mtu != 0 && mtu < tc->path.mtu)
         tcp_path_refresh(s, tc);
@@ -190,7 +191,7 @@ bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
     if (!p->repairing)
         return false;
     stack_count(s, CTR_TCP_MTU_PROBE_LOST);
-    sent_mark_first_lost(&tc->sent);
+    tcp_mark_first_lost(s, tc);
     p->lost_total = tc->sent.lost_total;
     tc->rtx_first = true;
     return true;
@@ -223,7 +224,7 @@ void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc)
         return;
     mtu = step_down(tc);
     if (s->conf.mtu_probing == TCP_MTU_PROBING_OFF || tc->path.local || mtu == 0 || r == NULL ||
-        r->end - r->start + (tc->smss - tcp_eff_mss(tc)) <= tcp_mss_for(s, tc, mtu))
+        sent_seg_bytes(r) + (tc->smss - tcp_eff_mss(tc)) <= tcp_mss_for(s, tc, mtu))
         return;
     if (!start(s, tc, mtu))
         return;

@@ -8,6 +8,11 @@
 #include "base/poison.h"
 
 #define DUP_THRESH 3u
+/*
+ * Records beyond sent_records for what was sent and must be cut, because a part of it goes again, or the path became narrower: a map that
+ * is full would never get anything through.
+ */
+#define CUT_RECORDS 16u
 
 /* Without SACK each duplicate ACK means that one more segment left the network. */
 uint32_t tcp_pipe(const struct tcp_conn *tc)
@@ -22,6 +27,7 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
 void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 {
     tc->total_retrans++;
+    tc->rtx_high = tc->snd_nxt;
     undo_retransmitted(&tc->undo, len);
     if (tc->ca != TCP_CA_RECOVERY)
         return;
@@ -31,7 +37,7 @@ void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
-    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX((uint32_t)tc->smss, 1u)); /* a frame may carry several segments */
+    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
     return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
@@ -58,6 +64,23 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
     return lost;
 }
 
+/* What was sent is cut at seq, where something is known of a part of it. */
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq)
+{
+    return sent_split(&tc->sent, &s->arena, seq, s->conf.sent_records + CUT_RECORDS);
+}
+
+/* The first segment is lost; where there is no room for its record, all of the frame that it was in. Returns newly lost bytes. */
+uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+    uint32_t mss = tcp_eff_mss(tc);
+
+    if (r != NULL && r->end - r->start > mss)
+        (void)tcp_cut(s, tc, r->start + mss);
+    return sent_mark_first_lost(&tc->sent);
+}
+
 /* just: bytes that the present acknowledgement delivered; they are part of what this recovery will deliver (RFC 9937 6.1). */
 static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
@@ -67,7 +90,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         return;
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
-        sent_mark_first_lost(&tc->sent);
+        tcp_mark_first_lost(s, tc);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, false);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
@@ -184,12 +207,12 @@ static bool third_duplicate(const struct tcp_conn *tc)
 }
 
 /* Partial ACK without SACK: the next segment is lost as well (RFC 6582 3.2 step 3). */
-static uint32_t partial_ack(struct tcp_conn *tc, uint32_t acked)
+static uint32_t partial_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
 {
     uint32_t segs = (acked + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
 
     tc->dupacks = tc->dupacks > segs ? (uint8_t)(tc->dupacks - segs) : 0;
-    return sent_mark_first_lost(&tc->sent);
+    return tcp_mark_first_lost(s, tc);
 }
 
 /* RFC 9937 section 6.2, DeliveredData. Without SACK a duplicate tells of one segment, an advance of what no duplicate told. */
@@ -237,7 +260,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     } else if (f->acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
         end_recovery(s, tc, delivered);
     } else if (tc->ca == TCP_CA_RECOVERY && !tc->sack_on && f->acked > 0) {
-        lost += partial_ack(tc, f->acked);
+        lost += partial_ack(s, tc, f->acked);
     }
     reduce(tc, delivered, f->acked > 0 && lost == 0);
     tcp_tlp_schedule(s, tc);

@@ -11,7 +11,7 @@
 /* 0 when data may be queued now, or why not. */
 static int send_state(struct tcp_conn *tc)
 {
-    if (tc->so_error != 0 && tc->state == TCPS_CLOSED)
+    if (unlikely(tc->so_error != 0))
         return -tcp_take_error(tc);
     switch (tc->state) {
     case TCPS_SYN_SENT:
