@@ -165,12 +165,11 @@ struct tcp_conn {
     /* acknowledgements owed */
     bool ack_now;               /* send one with the next output of this connection */
     bool ack_delayed;           /* the delay timer runs */
+    uint8_t answered_flags;     /* of the last segment without text, outside the window, that was answered */
+    uint32_t answered_ms;       /* when; 0: none was */
+    uint32_t answered_seq;      /* its number, */
+    uint32_t answered_adv;      /* and rcv_adv then */
     uint64_t ack_tat_ns;        /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
-    uint32_t answered_ms;       /* when a segment without text, outside the window, was last answered; 0: none was */
-    uint32_t answered_seq;      /* SEG.SEQ, */
-    uint32_t answered_ack;      /* SEG.ACK, */
-    uint32_t answered_adv;      /* rcv_adv then, */
-    uint8_t answered_flags;     /* and its flags */
     bool ecn_echo_ok;           /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
     bool ecn_ect;               /* our data is marked ECT(0) */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */

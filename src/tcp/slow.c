@@ -132,12 +132,11 @@ static bool answered_just_now(const struct z_stack *s, struct tcp_conn *tc, cons
 {
     uint32_t now = (uint32_t)(s->now_ns / NS_PER_MS) + 1;
 
-    if (tc->answered_ms != 0 && now - tc->answered_ms < ANSWER_AGAIN_MS && tc->answered_seq == g->h.seq && tc->answered_ack == g->h.ack &&
+    if (tc->answered_ms != 0 && now - tc->answered_ms < ANSWER_AGAIN_MS && tc->answered_seq == g->h.seq &&
         tc->answered_flags == g->h.flags && tc->answered_adv == tc->rcv_adv)
         return true;
     tc->answered_ms = now;
     tc->answered_seq = g->h.seq;
-    tc->answered_ack = g->h.ack;
     tc->answered_flags = g->h.flags;
     tc->answered_adv = tc->rcv_adv;
     return false;
