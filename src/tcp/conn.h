@@ -139,6 +139,7 @@ struct tcp_conn {
     uint32_t irs, rcv_nxt;
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
+    uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
     uint32_t rcv_up;            /* first octet after urgent data; valid when rcv_urgent */
     uint32_t fin_seq;           /* of a FIN that stands behind a hole */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */

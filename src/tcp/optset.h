@@ -23,6 +23,7 @@ struct tcp_user_opts {
     bool recverr[2];                   /* IP_RECVERR, IPV6_RECVERR */
     uint8_t tos, ttl;                  /* of IPv4 packets, and */
     uint8_t tclass;                    /* of IPv6 packets */
+    uint8_t pmtudisc;                  /* IP_MTU_DISCOVER */
     uint8_t defer_accept;              /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
     int16_t hops;                      /* of IPv6 packets; -1: IP_TTL_DEFAULT */
     uint8_t tfo_keys;                  /* TCP_FASTOPEN_KEY: how many; 0: the stack's */
@@ -40,6 +41,14 @@ struct tcp_user_opts {
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
+
+#define TCP_PMTUDISC_OFF 0x31u /* of the values of IP_MTU_DISCOVER, as bits: DONT, INTERFACE, OMIT */
+
+/* Do IPv4 packets leave without DF? Then nobody reports that one is too large: the path MTU is not searched for. */
+static inline bool tcp_may_fragment(const struct tcp_user_opts *o)
+{
+    return (TCP_PMTUDISC_OFF >> o->pmtudisc & 1) != 0;
+}
 
 #define TCP_OPTSET_BUCKETS 64u
 

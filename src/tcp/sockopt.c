@@ -266,7 +266,9 @@ static uint8_t linux_state(uint8_t st)
 static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct tcp_info *i)
 {
     uint32_t mss = MAX((uint32_t)tc->cc.smss, 1u);
+    struct rtt_conf rc;
 
+    tcp_rtt_conf(s, &rc);
     memset(i, 0, sizeof(*i));
     i->tcpi_state = linux_state(tc->state);
     i->tcpi_ca_state = tc->ca == TCP_CA_OPEN ? 0 : tc->ca == TCP_CA_RECOVERY ? 3 : 4;
@@ -277,7 +279,7 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
         (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
     i->tcpi_snd_wscale = (uint8_t)(tc->snd_wscale & 0xf);
     i->tcpi_rcv_wscale = (uint8_t)(tc->rcv_wscale & 0xf);
-    i->tcpi_rto = (uint32_t)(tc->rtt.rto_ns / NS_PER_US);
+    i->tcpi_rto = (uint32_t)(rtt_rto(&tc->rtt, &rc) / NS_PER_US);
     i->tcpi_snd_mss = tcp_eff_mss(tc);
     i->tcpi_rcv_mss = tc->rcv_mss;
     i->tcpi_unacked = (tcp_in_flight(tc) + mss - 1) / mss;
