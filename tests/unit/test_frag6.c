@@ -177,6 +177,51 @@ static void fragments_wait_together6(void **state)
     assert_int_equal(frames, 3);
 }
 
+/* In order, out of order, repeated, contained, overlapping: an echo is answered, or not. */
+static void pieces_of_ipv6(void **state)
+{
+    static const struct {
+        struct piece p[5];
+        bool answered;
+    } t[] = {
+        {{{.off = 0, .len = 1000, .mf = true}, {.off = 1000, .len = 1000, .mf = true}, {.off = 2000, .len = 1000}}, true},
+        {{{.off = 2000, .len = 1000}, {.off = 0, .len = 1000, .mf = true}, {.off = 1000, .len = 1000, .mf = true}}, true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 0, .len = 1000, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 512, .len = 256, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 512, .len = 1000, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         false},
+    };
+    uint8_t b[2048];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
+        uint32_t n = echo6(3000);
+
+        for (unsigned k = 0; k < 5 && t[i].p[k].len; k++) {
+            struct piece p = t[i].p[k];
+
+            p.id = (uint16_t)(100 + i);
+            inject6(p);
+        }
+        if (t[i].answered)
+            expect_echo6(n);
+        else
+            assert_int_equal(take6(b), 0);
+    }
+    net_advance(60 * NS_PER_SEC);
+}
+
 /* The error that came back for a fragment. */
 static void expect_error6(uint8_t type, uint8_t code, uint32_t pointer)
 {
@@ -251,6 +296,7 @@ int main(void)
         TEST6(headers_in_external_memory),
         TEST6(a_split_header_in_external_memory),
         TEST6(fragments_wait_together6),
+        TEST6(pieces_of_ipv6),
         TEST6(bad_fragments6),
         TEST6(time_runs_out6),
         TEST6(atomic_fragments),
