@@ -18,6 +18,8 @@ static void set_defaults(struct conf *c, const char *name)
     stack_conf_init(&c->stack);
     c->promiscuous = true;
     c->numa_on = true;
+    c->tso = true;
+    c->lro = true;
     snprintf(c->proc_type, sizeof(c->proc_type), "auto");
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }

@@ -77,6 +77,16 @@ static int set_ecn_freebsd(struct conf_build *b, const struct ini_entry *e)
     return 0;
 }
 
+/* FreeBSD: 0 forbids it; 1, its default, leaves it to the device ([dpdk] tso) */
+static int set_tso_freebsd(struct conf_build *b, const struct ini_entry *e)
+{
+    if (strcmp(e->value, "0") != 0 && strcmp(e->value, "1") != 0)
+        return conf_bad(&b->out, e, "0 or 1");
+    if (e->value[0] == '0')
+        b->c->tso = false;
+    return 0;
+}
+
 static int set_functions_default(struct conf_build *b, const struct ini_entry *e)
 {
     if (strcmp(e->value, "freebsd") == 0)
@@ -127,6 +137,9 @@ const struct conf_key conf_keys_zstack[] = {
     SIZE(Z, "rcv_limit", stack.rcv_limit_bytes, 64 * KIB, TIB),
     SIZE(Z, "copy_break", stack.copy_break_bytes, 0, 2048),
     SPECIAL(Z, "mtu", set_mtu),
+    BOOL(Z, "rx_csum_offload_skip", rx_csum_skip),
+    BOOL(Z, "lro", lro),
+    BOOL(Z, "gro", stack.gro),
     NUM(Z, "neigh_limit", stack.neigh_limit, 4, 1048576),
     NUM(Z, "neigh_queue_limit", stack.neigh_queue_limit, 1, 1024),
     MSEC(Z, "arp_reachable_ms", stack.arp_reachable_ns, 100, 86400000),
@@ -285,7 +298,7 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(CTL, TCP "path_mtu_discovery"),
     NO_EFFECT(CTL, TCP "mssdflt"),
     NO_EFFECT(CTL, TCP "minmss"),
-    NO_EFFECT(CTL, TCP "tso"),
+    SPECIAL(CTL, TCP "tso", set_tso_freebsd),
     NO_EFFECT(CTL, TCP "syncookies"),
     NO_EFFECT(CTL, TCP "rfc3042"),
     NO_EFFECT(CTL, TCP "rfc3390"),

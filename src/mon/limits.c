@@ -36,7 +36,7 @@ const struct mon_limit mon_limit_table[] = {
     {CTR_UDP_ERRORS_LOST, "udp_errors, or read MSG_ERRQUEUE faster"},
     {DROP_TCP_BACKLOG, "somaxconn and the backlog of listen, or accept faster"},
     {DROP_TCP_ACCEPTQ, "somaxconn and the backlog of listen, or accept faster"},
-    {CTR_TCP_SYN_CACHE_FULL, "syn_cache_limit, or somaxconn; or somebody floods"},
+    {CTR_TCP_SYN_CACHE_FULL, "syn_cache_limit, or the backlog of ff_listen and somaxconn; or somebody floods"},
     {CTR_TCP_TFO_LIMIT, "nothing here: the queue length of TCP_FASTOPEN"},
     {DROP_TCP_CONN_LIMIT, "max_connections"},
     {DROP_TCP_RCVBUF, "rcv_limit, or rx_buffers"},
