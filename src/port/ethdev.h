@@ -15,7 +15,7 @@ struct port_ethdev_conf {
     bool promiscuous;
     bool no_rx_cksum, no_tx_cksum; /* do not use these offloads though offered */
     bool vlan_strip;               /* the device takes VLAN tags off, where it can */
-    bool rx_interrupt;             /* for port_wait, where the device can */
+    bool rx_interrupt;             /* ends sleeps, where the device can */
     uint64_t link_wait_ns;         /* wait at most this long for the link; 0: 1 s. A link that stays down is no error */
     struct rte_mempool *rx_pool;
     struct rte_mempool *linear_pool; /* may be set later in struct port */
