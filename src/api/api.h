@@ -46,20 +46,20 @@ enum api_state {
 /* A stack, who polls it, and what reaches it from other threads. */
 struct api_core {
     struct z_stack *stack;
-    const char *owner;         /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
-    uint16_t lender;           /* pkt_meta.loan_stack of its loans */
-    bool in_turn;              /* the protocol is running: it may not be entered again */
-    uint32_t again;            /* calls since the last turn that would have blocked */
-    uint64_t progress;         /* not 0: calls had results since the loop looked last */
-    uint64_t timers;           /* CTR_TIMERS when it looked */
+    const char *owner; /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
+    uint16_t lender;   /* pkt_meta.loan_stack of its loans */
+    bool in_turn;      /* the protocol is running: it may not be entered again */
+    uint32_t again;    /* calls since the last turn that would have blocked */
+    uint64_t progress; /* not 0: calls had results since the loop looked last */
+    uint64_t timers;   /* CTR_TIMERS when it looked */
     struct idle idle;
     struct sleeper sleeper;
     const struct mail_slot *awaits; /* the result of this thread's call to another core */
-    bool looping;              /* atomic: ff_run or a background thread polls */
-    bool ended;                /* atomic: the stack is drained */
-    uint64_t hints_at_ns;      /* api_hints is due */
-    struct mon_limits limits;  /* what it has said */
-    struct rte_ring *returned; /* zc_return.c: loans that other threads freed */
+    bool looping;                   /* atomic: ff_run or a background thread polls */
+    bool ended;                     /* atomic: the stack is drained */
+    uint64_t hints_at_ns;           /* api_hints is due */
+    struct mon_limits limits;       /* what it has said */
+    struct rte_ring *returned;      /* zc_return.c: loans that other threads freed */
     struct mailbox box;
 };
 
@@ -182,8 +182,8 @@ void api_core_own(struct api_core *c);                    /* the calling thread 
 
 /*
  * idle.c. The end of a turn that moved so much: sleeps when there is nothing to do, until the time that is given at the latest. What else
- * ends a sleep: a deadline of the stack or of a call in the mailbox, packets, calls and buffers from other threads, and *stop (may be NULL),
- * which is set before api_wake. unseen: something that does not wake us may be waited for, too.
+ * ends a sleep: a deadline of the stack or of a call in the mailbox, packets, calls and buffers from other threads, and *stop (may be
+ * NULL), which is set before api_wake. unseen: something that does not wake us may be waited for, too.
  */
 void api_idle(struct api_core *c, unsigned moved, uint64_t until_ns, bool unseen, const bool *stop);
 

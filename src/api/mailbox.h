@@ -27,9 +27,9 @@ struct mailbox {
     struct mail_slot slot[MAIL_SLOTS];
 };
 
-unsigned mailbox_run(struct api_core *c); /* owner: calls whose turn it is; how many finished */
+unsigned mailbox_run(struct api_core *c);         /* owner: calls whose turn it is; how many finished */
 bool mailbox_has_news(const struct mailbox *box); /* owner: was something posted since mailbox_run? */
 bool mailbox_is_done(const struct mail_slot *m);  /* the caller: is there a result? */
-void mailbox_close(struct api_core *c);   /* owner: all calls end with EBADF */
+void mailbox_close(struct api_core *c);           /* owner: all calls end with EBADF */
 
 #endif

@@ -28,11 +28,11 @@ struct idle_conf {
 void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us);
 
 struct idle {
-    bool worked;  /* since the last look */
-    bool slept;   /* since the last work */
-    bool false_alarm; /* a port ended the last sleep, and nothing has come of it yet */
-    bool napping; /* the mode */
-    bool trial;   /* of the mode, against the rate in the other one */
+    bool worked;                    /* since the last look */
+    bool slept;                     /* since the last work */
+    bool false_alarm;               /* a port ended the last sleep, and nothing has come of it yet */
+    bool napping;                   /* the mode */
+    bool trial;                     /* of the mode, against the rate in the other one */
     uint64_t look_ns, look_packets; /* at the last look; the time of a sleep after it is over */
     uint64_t quiet_ns;              /* of the first look after the last work: the silence began */
     uint64_t woken_ns;              /* end of the last sleep that work followed */

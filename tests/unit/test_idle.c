@@ -12,9 +12,9 @@
 #define MS NS_PER_MS
 #define S NS_PER_SEC
 
-#define TURN_NS 200u        /* a turn that finds nothing */
-#define WAKE_NS (20 * US)   /* from the event to the first instruction */
-#define LATE_NS (55 * US)   /* a nap ends so much after its time */
+#define TURN_NS 200u           /* a turn that finds nothing */
+#define WAKE_NS (20 * US)      /* from the event to the first instruction */
+#define LATE_NS (55 * US)      /* a nap ends so much after its time */
 #define SLEEP_CPU_NS (17 * US) /* what a sleep costs */
 #define QUEUE 65536u
 
@@ -26,9 +26,9 @@ struct world {
     bool unseen;
     uint64_t now_ns, work_ns, packets;
     /* load */
-    bool lockstep;                  /* clients send when they have their answer, else whenever it is time */
+    bool lockstep;                 /* clients send when they have their answer, else whenever it is time */
     uint64_t gap_ns, rtt_ns, rand; /* mean of random gaps when rand is not 0 */
-    uint64_t queue[QUEUE];          /* when they arrive, in order */
+    uint64_t queue[QUEUE];         /* when they arrive, in order */
     unsigned head, tail;
     /* results */
     uint64_t cpu_ns, answered, latency_max_ns, latency_sum_ns, sleeps, longest_sleep_ns;
@@ -358,14 +358,10 @@ static void test_deadlines(void **state)
         enum idle_what becomes;
         uint64_t becomes_ns;
     } t[] = {
-        {IDLE_WAIT, S, NS_NEVER, IDLE_WAIT, S},
-        {IDLE_WAIT, S, 10 * S + 3 * MS, IDLE_WAIT, 3 * MS},
-        {IDLE_NAP, MS, 10 * S + 3 * MS, IDLE_NAP, MS},
-        {IDLE_NAP, MS, 10 * S + 30 * US, IDLE_NAP, 30 * US},
-        {IDLE_NAP, MS, 10 * S + 1, IDLE_PAUSE, 0},
-        {IDLE_NAP, MS, 10 * S, IDLE_SPIN, 0},
-        {IDLE_WAIT, MS, 9 * S, IDLE_SPIN, 0},
-        {IDLE_PAUSE, 0, 10 * S, IDLE_PAUSE, 0},
+        {IDLE_WAIT, S, NS_NEVER, IDLE_WAIT, S},        {IDLE_WAIT, S, 10 * S + 3 * MS, IDLE_WAIT, 3 * MS},
+        {IDLE_NAP, MS, 10 * S + 3 * MS, IDLE_NAP, MS}, {IDLE_NAP, MS, 10 * S + 30 * US, IDLE_NAP, 30 * US},
+        {IDLE_NAP, MS, 10 * S + 1, IDLE_PAUSE, 0},     {IDLE_NAP, MS, 10 * S, IDLE_SPIN, 0},
+        {IDLE_WAIT, MS, 9 * S, IDLE_SPIN, 0},          {IDLE_PAUSE, 0, 10 * S, IDLE_PAUSE, 0},
         {IDLE_SPIN, 0, NS_NEVER, IDLE_SPIN, 0},
     };
 
@@ -381,9 +377,9 @@ static void test_deadlines(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quiet),      cmocka_unit_test(test_first_packet),  cmocka_unit_test(test_a_tenth),
-        cmocka_unit_test(test_lockstep),   cmocka_unit_test(test_high_load),     cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_saving),     cmocka_unit_test(test_idle_sleep),    cmocka_unit_test(test_false_alarm),
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet), cmocka_unit_test(test_a_tenth),
+        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),    cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),   cmocka_unit_test(test_false_alarm),
         cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),
     };
 

@@ -220,7 +220,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_sleeper, close_sleeper)
     static const struct CMUnitTest tests[] = {
-        TEST(test_time), TEST(test_ports),  TEST(test_port_is_ready),          TEST(test_deaf_and_gone),
+        TEST(test_time), TEST(test_ports),  TEST(test_port_is_ready),         TEST(test_deaf_and_gone),
         TEST(test_wake), TEST(test_signal), TEST(test_nothing_is_slept_over),
     };
 
