@@ -19,6 +19,8 @@ static void set_defaults(struct conf *c, const char *name)
     c->promiscuous = true;
     c->numa_on = true;
     c->polling = POLLING_BALANCED;
+    c->tso = true;
+    c->lro = true;
     snprintf(c->proc_type, sizeof(c->proc_type), "auto");
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }

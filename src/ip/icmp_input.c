@@ -6,6 +6,7 @@
 #include "ip/ip.h"
 #include "ip/ip_state.h"
 #include "tcp/tcp.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "wire/cksum.h"
 #include "wire/icmp.h"
@@ -43,43 +44,62 @@ static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
     }
 }
 
-/* false when the quoted packet is not one that a transport of ours can have sent */
-static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, struct icmp_meaning what, uint16_t mtu)
+/* The whole of what a message says, for the transport of the packet that it quotes. False when none of ours can have sent that. */
+static bool icmp_notify(struct z_stack *s, struct icmp_err *e, const uint8_t *quote, uint32_t len)
 {
-    struct icmp_err e = {.kind = what.kind, .err = what.err, .mtu = what.kind == ICMP_KIND_TOO_BIG ? mtu : 0};
     struct icmp_quote q;
 
     if (!icmp_parse_quote(quote, len, &q))
         return false;
-    e.laddr = inaddr_v4(q.src);
-    e.raddr = inaddr_v4(q.dst);
-    e.lport = q.sport;
-    e.rport = q.dport;
-    e.seq = q.seq;
-    e.len = q.total_len;
-    if (!ip_is_local(s, &e.laddr))
+    e->laddr = inaddr_v4(q.src);
+    e->raddr = inaddr_v4(q.dst);
+    e->lport = q.proto != IPPROTO_ICMP_ || q.icmp_type == ICMP_ECHO ? q.sport : 0;
+    e->rport = q.dport;
+    e->seq = q.seq;
+    e->len = q.total_len;
+    e->proto = q.proto;
+    e->l4_off = e->quote_off + q.l4_off;
+    if (!ip_is_local(s, &e->laddr))
         return false;
-    if (q.proto == IPPROTO_TCP_)
-        tcp_icmp_error(s, &e);
-    else if (q.proto == IPPROTO_UDP_)
-        udp_icmp_error(s, &e);
-    else
+    switch (q.proto) {
+    case IPPROTO_TCP_:
+        tcp_icmp_error(s, e);
+        return true;
+    case IPPROTO_UDP_:
+        udp_icmp_error(s, e);
+        return true;
+    case IPPROTO_ICMP_:
+        icmp_sock_error(s, e);
+        return true;
+    default:
         return false;
-    return true;
+    }
 }
 
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
 {
-    (void)icmp_notify(s, pkt_data(m), m->data_len, (struct icmp_meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, 0);
+    struct icmp_err e = {
+        .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP_UNREACH, .code = ICMP_UNREACH_HOST, .m = m};
+
+    (void)icmp_notify(s, &e, pkt_data(m), m->data_len);
 }
 
-static void icmp_error_input(struct z_stack *s, struct rte_mbuf *m, const struct icmp_hdr *h)
+static uint32_t icmp_info(enum icmp_kind kind, const struct icmp_hdr *h)
+{
+    return kind == ICMP_KIND_TOO_BIG ? h->seq : kind == ICMP_KIND_PARAM_PROBLEM ? h->id >> 8 : 0;
+}
+
+static void icmp_error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp_hdr *h)
 {
     uint32_t n = MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX);
+    struct icmp_meaning what = icmp_meaning(h->type, h->code);
+    struct icmp_err e = {.kind = what.kind, .err = what.err, .type = h->type, .code = h->code, .in = in, .quote_off = ICMP_HLEN};
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!icmp_notify(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, icmp_meaning(h->type, h->code), h->seq)) {
+    e.m = m;
+    e.info = icmp_info(e.kind, h);
+    if (!icmp_notify(s, &e, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
@@ -91,6 +111,13 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
     struct icmp_hdr h;
 
+    /* a raw socket has all that came, whatever it is worth; then nothing can be pulled together any more */
+    if (unlikely(s->udp.raw)) {
+        m = pkt_pullup(s, m, MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX));
+        if (!m)
+            return;
+        icmp_sock_raw_input(s, in, m);
+    }
     if (!icmp_parse(pkt_data(m), m->data_len, &h)) {
         pkt_drop(s, m, DROP_ICMP_SHORT);
         return;
@@ -107,10 +134,13 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         else
             icmp_echo_reply(s, in, m);
         break;
+    case ICMP_ECHO_REPLY:
+        icmp_sock_input(s, in, m, h.id);
+        break;
     case ICMP_UNREACH:
     case ICMP_TIME_EXCEEDED:
     case ICMP_PARAM_PROBLEM:
-        icmp_error_input(s, m, &h);
+        icmp_error_input(s, in, m, &h);
         break;
     case ICMP_SOURCE_QUENCH: /* MUST be ignored (RFC 9293 MUST-55, RFC 6633) */
         pkt_drop(s, m, DROP_ICMP_DONE);

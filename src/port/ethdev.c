@@ -16,6 +16,7 @@
 #define RING_DESC 1024u
 #define USUAL_ROOM 2048u
 #define STASH 32
+#define HEADER_BYTES 40u /* of IPv4 and TCP */
 #define LINK_POLL_NS (10 * NS_PER_MS)
 #define STUCK_NAP_NS NS_PER_MS
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
@@ -52,6 +53,9 @@ static void rx_flags(struct ethdev_port *e, struct rte_mbuf **m, uint16_t n)
             f &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
             memset(pkt_meta(m[i]), 0, sizeof(struct pkt_meta));
         }
+        /* drivers that merge do not all say of what; then of segments as the link carries them */
+        if (unlikely((f & RTE_MBUF_F_RX_LRO) != 0) && (m[i]->tso_segsz == 0 || m[i]->tso_segsz > e->p.mtu))
+            m[i]->tso_segsz = (uint16_t)(e->p.mtu - HEADER_BYTES);
         m[i]->ol_flags = f;
     }
 }
@@ -160,6 +164,19 @@ static uint32_t pool_room(const struct port_ethdev_conf *c)
     return rte_pktmbuf_data_room_size(c->rx_pool) - RTE_PKTMBUF_HEADROOM;
 }
 
+/* Merged frames are longer than receive buffers. */
+static void choose_lro(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct quirk *q,
+                       struct rte_eth_conf *conf)
+{
+    uint64_t scatter = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+
+    if (c->no_lro || (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) == 0 || (scatter == 0 && !q->rx_chains) ||
+        (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) == 0)
+        return;
+    conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO | scatter;
+    conf->rxmode.max_lro_pkt_size = info->max_lro_pkt_size;
+}
+
 /* MBUF_FAST_FREE is never asked for: frames hold segments of several pools and shared buffers. */
 static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
                             const struct quirk *q, struct rte_eth_conf *conf)
@@ -172,7 +189,34 @@ static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_e
         conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum || q->no_tx_cksum ? 0 : TX_CKSUM);
     conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (!c->no_tso && (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0)
+        conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO;
+    choose_lro(c, info, q, conf);
     conf->intr_conf.rxq = c->rx_interrupt;
+}
+
+/* What the device does with frames of many segments; a frame takes no more than a good part of the ring. */
+static void set_large_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, uint16_t n_tx)
+{
+    uint16_t most = info->tx_desc_lim.nb_seg_max;
+
+    p->caps.tx_tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && p->caps.tx_chains;
+    p->caps.rx_lro = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
+    p->caps.tso_max_bytes = PKT_BUF_MAX;
+    p->caps.tso_max_segs = most != 0 ? MIN(most, n_tx / 4u) : n_tx / 4u;
+}
+
+/* The device carries what it does not offer: flags of mbufs arrive at the other end, and come from there. */
+static void force_caps(struct port *p, const struct port_ethdev_conf *c, const struct quirk *q)
+{
+    if (!c->no_tx_cksum && !q->no_tx_cksum) {
+        p->caps.tx_tcp_cksum = p->caps.tx_udp_cksum = true;
+        p->caps.tx_tso = !c->no_tso && p->caps.tx_chains;
+    }
+    if (!c->no_rx_cksum) {
+        p->caps.rx_cksum = true;
+        p->caps.rx_lro = !c->no_lro;
+    }
 }
 
 static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, const struct quirk *q)
@@ -195,16 +239,32 @@ static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const 
         p->caps.tx_max_segs = MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
 }
 
-static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf)
+/* Some drivers refuse to merge with these buffers: then they do not. */
+static int configure(uint16_t id, struct rte_eth_conf *conf)
 {
-    uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC, n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
+    int ret = rte_eth_dev_configure(id, 1, 1, conf);
+
+    if (ret < 0 && (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
+        conf->rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_TCP_LRO;
+        conf->rxmode.max_lro_pkt_size = 0;
+        ret = rte_eth_dev_configure(id, 1, 1, conf);
+    }
+    return ret;
+}
+
+/* *n_tx: descriptors of the transmit ring. */
+static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf,
+                        uint16_t *n_tx)
+{
+    uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC;
     int socket = rte_eth_dev_socket_id(c->port_id), ret;
     struct rte_eth_rxconf rxconf = info->default_rxconf;
     struct rte_eth_txconf txconf = info->default_txconf;
 
+    *n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
     while (n_rx > c->rx_pool->size / 2 && n_rx > 32)
         n_rx /= 2;
-    ret = rte_eth_dev_adjust_nb_rx_tx_desc(c->port_id, &n_rx, &n_tx);
+    ret = rte_eth_dev_adjust_nb_rx_tx_desc(c->port_id, &n_rx, n_tx);
     if (ret != 0)
         return ret;
     rxconf.offloads = conf->rxmode.offloads;
@@ -212,7 +272,7 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
     ret = rte_eth_rx_queue_setup(c->port_id, 0, n_rx, (unsigned)socket, &rxconf, c->rx_pool);
     if (ret != 0)
         return ret;
-    return rte_eth_tx_queue_setup(c->port_id, 0, n_tx, (unsigned)socket, &txconf);
+    return rte_eth_tx_queue_setup(c->port_id, 0, *n_tx, (unsigned)socket, &txconf);
 }
 
 /* A device whose kernel interface has the MTU was checked against that; the others are told, where they want to be. */
@@ -233,15 +293,15 @@ static void wait_for_link(struct port *p, uint64_t wait_ns)
 }
 
 static int bring_up(const struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info,
-                    const struct port_limits *l, const struct quirk *q, const struct rte_eth_conf *conf, const char **step)
+                    const struct port_limits *l, const struct quirk *q, struct rte_eth_conf *conf, uint16_t *n_tx, const char **step)
 {
     int ret;
 
     *step = "configured";
-    ret = rte_eth_dev_configure(c->port_id, 1, 1, conf);
+    ret = configure(c->port_id, conf);
     if (ret == 0) {
         *step = "given queues";
-        ret = setup_queues(c, info, conf);
+        ret = setup_queues(c, info, conf, n_tx);
     }
     if (ret == 0) {
         *step = "given this MTU";
@@ -267,18 +327,24 @@ static bool has_event(uint16_t id, const struct rte_eth_conf *conf, const struct
 static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
                  const struct quirk *q, const char **step)
 {
-    struct rte_eth_conf conf = {0};
+    struct rte_eth_conf wanted = {0}, conf;
+    uint16_t n_tx = 0;
     int ret;
 
-    choose_offloads(c, info, l, q, &conf);
-    ret = bring_up(e, c, info, l, q, &conf, step);
-    if (ret < 0 && conf.intr_conf.rxq != 0) { /* some devices or drivers have no interrupts, and say so in one way or another */
+    choose_offloads(c, info, l, q, &wanted);
+    conf = wanted;
+    ret = bring_up(e, c, info, l, q, &conf, &n_tx, step);
+    if (ret < 0 && wanted.intr_conf.rxq != 0) { /* some devices or drivers have no interrupts, and say so in one way or another */
+        conf = wanted;
         conf.intr_conf.rxq = 0;
-        ret = bring_up(e, c, info, l, q, &conf, step);
+        ret = bring_up(e, c, info, l, q, &conf, &n_tx, step);
     }
     if (ret != 0)
         return ret;
     set_caps(&e->p, info, &conf, q);
+    set_large_caps(&e->p, info, &conf, n_tx);
+    if (c->force_offload)
+        force_caps(&e->p, c, q);
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
     e->foreign_meta = q->owned_only;
@@ -297,7 +363,8 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
 
     if (!rte_eth_dev_is_valid_port(id)) {
         if (count == 0)
-            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=; or give [port%u] a tap=", id, id);
+            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=; or give [port%u] a tap=", id,
+                     id);
         else
             snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id, count == 1 ? "is" : "are",
                      count);

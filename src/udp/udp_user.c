@@ -36,6 +36,8 @@ void udp_state_fini(struct z_stack *s)
     for (uint32_t i = 0; s->udp.bucket && s->udp.id_tab && i < s->udp.n_buckets; i++)
         while (s->udp.bucket[i])
             udp_close(s, s->udp.bucket[i]);
+    while (s->udp.raw)
+        udp_close(s, s->udp.raw);
     arena_free(&s->arena, s->udp.bucket, s->udp.n_buckets * sizeof(struct udp_pcb *));
     bigtab_free(s->udp.id_tab, (size_t)s->udp.id_mask + 1, sizeof(struct udp_pcb *));
     s->udp.bucket = NULL;
@@ -74,6 +76,8 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
         u->ip.pmtu[v6] = IP_PMTUDISC_WANT;
         u->ip.mc_loop[v6] = u->ip.mc_all[v6] = true;
     }
+    u->proto = IPPROTO_UDP;
+    u->errs_tail = &u->errs;
     u->rcvbuf_bytes = s->conf.udp_rcvbuf_bytes;
     u->sndbuf_bytes = UDP_SNDBUF_BYTES;
     s->udp.n_pcbs++;
@@ -114,6 +118,15 @@ static void udp_unhash(struct z_stack *s, struct udp_pcb *u)
     u->lport = 0;
 }
 
+static void udp_forget_raw(struct z_stack *s, struct udp_pcb *u)
+{
+    struct udp_pcb **p = &s->udp.raw;
+
+    while (*p != u)
+        p = &(*p)->next;
+    *p = u->next;
+}
+
 void udp_close(struct z_stack *s, struct udp_pcb *u)
 {
     struct udp_pcb **p = &s->udp.tx_blocked;
@@ -122,8 +135,11 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
         p = &(*p)->blocked_next;
     if (u->blocked)
         *p = u->blocked_next;
+    if (u->raw)
+        udp_forget_raw(s, u);
     udp_unhash(s, u);
     udp_groups_free(s, u);
+    udp_errs_free(s, u);
     udp_queue_free(s, u);
     s->udp.id_tab[u->id & s->udp.id_mask] = NULL;
     s->udp.n_pcbs--;
@@ -134,7 +150,7 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
 static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, const struct inaddr *a, uint16_t port)
 {
     for (const struct udp_pcb *o = *udp_bucket(s, port); o; o = o->next) {
-        if (o->lport != port || !bind_overlaps(a, u->ip.v6only, &o->laddr, o->ip.v6only))
+        if (o->lport != port || o->proto != u->proto || !bind_overlaps(a, u->ip.v6only, &o->laddr, o->ip.v6only))
             continue;
         if (!(u->reuseaddr && o->reuseaddr) && !(u->reuseport && o->reuseport))
             return false;
@@ -142,18 +158,18 @@ static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, c
     return true;
 }
 
-/* Any socket on this port? An ephemeral port is shared with nobody. */
-static bool udp_port_is_used(const struct z_stack *s, uint16_t port)
+/* Any socket of this protocol on this port? An ephemeral port is shared with nobody. */
+static bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port)
 {
     const struct udp_pcb *o = *udp_bucket(s, port);
 
-    while (o && o->lport != port)
+    while (o && (o->lport != port || o->proto != proto))
         o = o->next;
     return o;
 }
 
 /* From an unpredictable place in the range, the next free one (RFC 6056 section 3.3.2, with a keyed hash for random()). */
-int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u)
+static int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u)
 {
     uint32_t n = (uint32_t)(s->conf.port_last - s->conf.port_first) + 1, start;
     uint64_t in[2] = {0x7564702d706f7274ull, s->udp.port_hint++};
@@ -162,12 +178,25 @@ int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u)
     for (uint32_t i = 0; i < n; i++) {
         uint16_t port = (uint16_t)(s->conf.port_first + (start + i) % n);
 
-        if (!udp_port_is_used(s, port)) {
+        if (!udp_port_is_used(s, u->proto, port)) {
             udp_hash(s, u, port);
             return 0;
         }
     }
     return -EADDRINUSE;
+}
+
+int udp_autobind(struct z_stack *s, struct udp_pcb *u)
+{
+    return u->lport || u->raw ? 0 : udp_bind_ephemeral(s, u);
+}
+
+/* May a socket be bound to this address? Those that only send echo requests to none of a group, as on Linux. */
+static bool udp_may_bind(const struct z_stack *s, const struct udp_pcb *u, const struct inaddr *a)
+{
+    if (inaddr_is_any(a) || ip_is_local(s, a))
+        return true;
+    return ip_is_group(s, a) && (u->proto == IPPROTO_UDP || u->raw);
 }
 
 int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port)
@@ -179,14 +208,16 @@ int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint1
         return -EINVAL;
     if (!u->inet6 && !inaddr_is_v4(a))
         return -EAFNOSUPPORT;
-    if (u->ip.v6only && inaddr_is_v4(a))
-        return -EINVAL;
-    if (!inaddr_is_any(a) && !ip_is_local(s, a) && !ip_is_group(s, a))
+    if (udp_is_v6only(u) && inaddr_is_v4(a))
+        return u->raw ? -EADDRNOTAVAIL : -EINVAL;
+    if (!udp_may_bind(s, u, a))
         return -EADDRNOTAVAIL;
-    if (port && !udp_port_is_free(s, u, a, port))
+    if (port && !u->raw && !udp_port_is_free(s, u, a, port))
         return -EADDRINUSE;
     u->laddr = *a;
-    if (port)
+    if (u->raw) /* its port is the protocol, and nobody's */
+        port = 0;
+    else if (port)
         udp_hash(s, u, port);
     else
         err = udp_bind_ephemeral(s, u);
@@ -217,16 +248,16 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
     struct inaddr dst = udp_destination(a), old = u->laddr;
     int err;
 
-    if (inaddr_is_v4(&dst) ? u->ip.v6only : !u->inet6)
-        return u->inet6 ? -ENETUNREACH : -EAFNOSUPPORT;
+    if (inaddr_is_v4(&dst) ? udp_is_v6only(u) : !u->inet6)
+        return u->inet6 && u->proto == IPPROTO_UDP ? -ENETUNREACH : -EAFNOSUPPORT;
     if (!u->addr_bound)
         u->laddr = udp_any(u);
     u->path.gen = 0;
     if (inaddr_is_v6_multicast(&dst) && inaddr_has_zone(&dst) && inaddr_zone(&dst) == 0)
         inaddr_set_zone(&dst, u->ip.mc_ifindex[1]); /* without IPV6_MULTICAST_IF there is no path, as on Linux */
     err = udp_path(s, u, &dst);
-    if (!err && u->lport == 0)
-        err = udp_bind_ephemeral(s, u);
+    if (!err)
+        err = udp_autobind(s, u);
     if (err) {
         u->laddr = old;
         u->path.gen = 0;
@@ -255,7 +286,7 @@ int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how)
 void udp_getname(const struct udp_pcb *u, struct inaddr *a, uint16_t *port)
 {
     *a = u->laddr;
-    *port = u->lport;
+    *port = u->raw ? u->proto : u->lport; /* raw(7) does not say so, but Linux does */
 }
 
 int udp_getpeer(const struct udp_pcb *u, struct inaddr *a, uint16_t *port)
@@ -279,7 +310,7 @@ unsigned udp_poll(const struct udp_pcb *u)
         ev |= SOCK_HUP;
     if (u->snd_shut || udp_snd_space(u))
         ev |= SOCK_OUT;
-    if (u->err)
+    if (u->err || u->errs)
         ev |= SOCK_ERR;
     return ev;
 }
@@ -298,4 +329,14 @@ int udp_take_error(struct udp_pcb *u)
 
     u->err = 0;
     return err;
+}
+
+uint8_t udp_proto(const struct udp_pcb *u)
+{
+    return u->proto;
+}
+
+bool udp_is_raw(const struct udp_pcb *u)
+{
+    return u->raw;
 }
