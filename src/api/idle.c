@@ -52,8 +52,7 @@ static void doze(struct api_core *c, const struct idle_step *step, struct port *
     idle_slept(&c->idle, now_ns, end == SLEPT_EVENT);
 }
 
-/* Something has happened, or may have as a consequence: another turn must see to it. Timers are among it: what they did was not looked at.
- */
+/* Something has happened, or may have as a consequence: another turn must see to it. So with timers: nobody has looked what they did. */
 static bool was_busy(struct api_core *c, unsigned moved)
 {
     uint64_t timers = c->stack->ctr.v[CTR_TIMERS], progress = c->progress;

@@ -243,7 +243,6 @@ static unsigned serve_all(struct mailbox *box, struct z_stack *s)
 {
     unsigned done = 0;
 
-    box->next_ns = NS_NEVER;
     for (unsigned w = 0; w < MAIL_WORDS; w++) {
         uint64_t posted = __atomic_load_n(&box->posted[w], __ATOMIC_ACQUIRE);
 
@@ -256,9 +255,9 @@ static unsigned serve_all(struct mailbox *box, struct z_stack *s)
 unsigned mailbox_run(struct api_core *c)
 {
     struct mailbox *box = &c->box;
-
     uint64_t any = 0;
 
+    box->next_ns = NS_NEVER;
     for (unsigned w = 0; w < MAIL_WORDS; w++)
         any |= __atomic_load_n(&box->posted[w], __ATOMIC_RELAXED); /* whose call it misses is seen at the next poll */
     if (likely(any == 0))
