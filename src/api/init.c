@@ -165,7 +165,7 @@ static struct port *open_ethdev(const struct z_stack *s, const struct conf_port 
         .no_lro = !api.conf.lro,
         .force_offload = cp->force_offload,
         .vlan_strip = api.conf.vlan_strip,
-        .rx_interrupt = api.conf.idle_sleep_us != 0,
+        .rx_interrupt = api.idle.sleeps,
         .rx_pool = s->pools.rx,
         .linear_pool = s->pools.app[1],
     };
@@ -243,7 +243,7 @@ static struct api_core *make_core(const struct stack_conf *conf)
         add_port(s, &api.conf.port[i]);
     r = api_core_init(c, s);
     if (r != 0)
-        die("no memory for the queue of returned buffers: %s", strerror(-r));
+        die("no memory for the queue of returned buffers, or no descriptor to be woken by: %s", strerror(-r));
     api.core[api.n_cores++] = c;
     api_core_own(c);
     return c;
@@ -291,7 +291,7 @@ static void start_thread(void)
     if (r != 0)
         die("poll_thread: cannot start the thread: %s", strerror(r));
     while (api_get_state() == API_NEW)
-        port_wait(NULL, NS_PER_MS);
+        port_nap(NS_PER_MS);
 }
 
 int ff_init(int argc, char *const argv[])
@@ -303,6 +303,7 @@ int ff_init(int argc, char *const argv[])
     if (__atomic_exchange_n(&called, true, __ATOMIC_RELAXED))
         return (int)api_ret(-EALREADY);
     read_conf(argc, argv);
+    idle_conf_init(&api.idle, api.conf.polling, api.conf.idle_sleep_us);
     if (api.conf.poll_thread)
         start_thread();
     else

@@ -23,7 +23,13 @@
     X(CTR_TX_LINK_DOWN, "port.tx_link_down", "frames lost because the interface of a tap port was down or gone") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
-    X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")
+    X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")                       \
+    X(CTR_TIMERS, "loop.timers", "timers that ran")                                              \
+    X(CTR_NAPS, "loop.naps", "sleeps that no receive event ends")                                \
+    X(CTR_WAITS, "loop.waits", "sleeps that a receive event can end")                            \
+    X(CTR_WOKEN_EVENT, "loop.woken_event", "sleeps that a receive event ended")                  \
+    X(CTR_WOKEN_CALL, "loop.woken_call", "sleeps that another thread or a signal handler ended") \
+    X(CTR_ASLEEP_NS, "loop.asleep_ns", "nanoseconds asleep")
 
 #define COUNTERS_PKT(X)                                                                          \
     X(DROP_TXQ_FULL, "drop.txq_full", "transmit queue full: the port is slower than its senders") \

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/idle.h"
 #include "core/stack_conf.h"
 #include "link/netif.h"
 
@@ -71,6 +72,7 @@ struct conf {
     /* [zstack], [freebsd.*] */
     struct stack_conf stack;
     bool poll_thread;
+    enum idle_polling polling;
     uint32_t log_level;
     char log_prefix[256];
 };
