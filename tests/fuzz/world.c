@@ -154,6 +154,7 @@ static void start(struct world *w)
     w->port = (struct port){.ops = &world_ops, .mtu = 1500};
     w->port.caps = port_mem_caps();
     w->port.caps.max_mtu = 1500;
+    w->port.linear_pool = w->s->pools.app[0]; /* a reply may have more pieces than a frame */
     memcpy(w->port.mac, us_mac, 6);
     w->nif = stack_add_netif(w->s, &w->port, "fuzz0");
     Z_CHECK(w->nif != NULL && stack_add_addr(w->s, w->nif, WORLD_US, 0xffffff00u, 0) == 0);
