@@ -8,9 +8,12 @@
 #include <sys/socket.h>
 
 #include "bench.h"
+#include "port/port.h"
 
 #define SERVER 0x0a000002u
 #define TURNS_MAX 100000000u
+#define PER_PORT 16384u
+#define PORTS 1000u
 
 const char *const way_names[WAYS] = {
     [WAY_REF] = "zero-copy", [WAY_FRESH] = "zero-copy, fresh", [WAY_ECHO] = "zero-copy, echo", [WAY_COPY] = "copying"};
@@ -39,9 +42,9 @@ static int new_socket(void)
     return fd;
 }
 
-int app_listen(struct side *e)
+int app_listen(struct side *e, uint16_t port)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(BENCH_PORT)};
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd, on = 1;
 
     pair_enter(e);
@@ -52,9 +55,9 @@ int app_listen(struct side *e)
     return fd;
 }
 
-int app_connect(struct side *e)
+int app_connect(struct side *e, uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(BENCH_PORT), .sin_addr.s_addr = htonl(SERVER)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(SERVER)};
     int fd = new_socket();
 
     if (ff_connect(fd, (const struct linux_sockaddr *)(void *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
@@ -93,16 +96,17 @@ static void no_app(struct side *e)
     (void)e;
 }
 
-void app_open(struct pair *p, uint32_t n, int *fds)
+/* As many as a client's ports have room for at one port of the server's. */
+static void open_some(struct pair *p, uint32_t n, uint16_t port, int *fds)
 {
-    struct opening o = {.listener = app_listen(&p->side[1])};
+    struct opening o = {.listener = app_listen(&p->side[1], port)};
 
     p->side[0].app = no_app;
     p->side[1].app = accept_app;
     p->side[1].arg = &o;
     for (uint32_t i = 0; i < n; i++) {
         pair_enter(&p->side[0]);
-        fds[i] = app_connect(&p->side[0]);
+        fds[i] = app_connect(&p->side[0], port);
         app_watch(&p->side[0], fds[i], EVFILT_READ, EV_ADD);
         if (i % 16 == 15) /* no more than a burst per turn, or SYNs are lost for want of room */
             pair_turn(p);
@@ -119,6 +123,22 @@ void app_open(struct pair *p, uint32_t n, int *fds)
     ff_close(o.listener);
 }
 
+void app_open(struct pair *p, uint32_t n, int *fds)
+{
+    for (uint32_t done = 0; done < n; done += MIN(n - done, PER_PORT))
+        open_some(p, MIN(n - done, PER_PORT), (uint16_t)(BENCH_PORT + p->ports++ % PORTS), fds + done);
+}
+
+void app_wait(struct pair *p, uint64_t ns)
+{
+    uint64_t end = port_clock_ns() + ns;
+
+    for (int i = 0; i < 2; i++)
+        p->side[i].app = no_app;
+    while (port_clock_ns() < end)
+        pair_turn(p);
+}
+
 void app_close(struct pair *p)
 {
     for (int i = 0; i < 2; i++) {
@@ -126,7 +146,7 @@ void app_close(struct pair *p)
 
         e->app = no_app;
         pair_enter(e);
-        for (uint32_t c = 0; c < CONNS_MAX + 64; c++) {
+        for (uint32_t c = 0; c < p->conns_max + 64; c++) {
             if (e->conn[c].open)
                 ff_close(BENCH_FD_FIRST + (int)c);
             e->conn[c].open = false;

@@ -23,7 +23,7 @@ struct bench_conf {
     uint16_t mtu;
     bool tso, gro;       /* the port takes frames of 64 KB as they are, and delivers them; else: received segments are merged in software */
     bool count;          /* rr once, for callgrind to count: no repetitions, no clock */
-    const char *only;    /* rr, cold, size, bulk, open, memory; NULL: all */
+    const char *only;    /* rr, cold, size, bulk, open, many; NULL: all */
     const char *variant; /* of rr; NULL: all */
 };
 
@@ -44,17 +44,21 @@ void bench_cold(struct pair *p, const struct bench_conf *c, struct report *r); /
 void bench_size(struct pair *p, const struct bench_conf *c, struct report *r); /* rr: what size costs */
 void bench_bulk(struct pair *p, const struct bench_conf *c, struct report *r);
 void bench_open(struct pair *p, const struct bench_conf *c, struct report *r);
-void bench_memory(struct pair *p, const struct bench_conf *c, struct report *r);
+void bench_many(struct pair *p, const struct bench_conf *c, struct report *r);
+
+/* rr.c: reps (and 2 to warm up) samples of cycles per endpoint and request on these connections, zero-copy. */
+void rr_samples(struct pair *p, uint32_t size, const int *fds, uint32_t conns, uint32_t reps, struct samples *s);
 
 /* app.c: what the applications of all benchmarks share. */
 __attribute__((noreturn)) void die(const char *what);
-int app_listen(struct side *e);
-int app_connect(struct side *e);
+int app_listen(struct side *e, uint16_t port);
+int app_connect(struct side *e, uint16_t port);
 void app_watch(struct side *e, int fd, short filter, unsigned short flags);
 int app_accept(struct side *e, int listener); /* -1: none waits */
 
 /* n connections from side 0 to side 1, established and registered for EVFILT_READ; fds: those of side 0. */
 void app_open(struct pair *p, uint32_t n, int *fds);
-void app_close(struct pair *p); /* all of both sides */
+void app_close(struct pair *p);             /* all of both sides */
+void app_wait(struct pair *p, uint64_t ns); /* turns, with applications that do nothing */
 
 #endif

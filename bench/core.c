@@ -1,6 +1,6 @@
 /*
  * Cycles of the stack alone. Usage:
- *     core [--only rr|cold|size|bulk|open|memory] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N]
+ *     core [--only rr|cold|size|bulk|open|many] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N]
  *          [--tso 0|1] [--gro 0|1] [--csv FILE] [--count]
  */
 #include <stdio.h>
@@ -17,7 +17,7 @@ static bool chosen(const struct bench_conf *c, const char *name)
 __attribute__((noreturn)) static void usage(const char *what)
 {
     fprintf(stderr,
-            "core: %s\nusage: core [--only rr|cold|size|bulk|open|memory] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
+            "core: %s\nusage: core [--only rr|cold|size|bulk|open|many] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
             " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--csv FILE] [--count]\n",
             what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
     exit(2);
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     struct report rep;
 
     report_open(&rep, csv);
-    pair_start(&p, c.mtu, c.tso, c.gro);
+    pair_start(&p, c.mtu, c.tso, c.gro, chosen(&c, "many") ? CONNS_MAX : CONNS_USUAL);
     if (chosen(&c, "rr"))
         bench_rr(&p, &c, &rep);
     if (chosen(&c, "cold"))
@@ -93,8 +93,8 @@ int main(int argc, char **argv)
         bench_bulk(&p, &c, &rep);
     if (chosen(&c, "open"))
         bench_open(&p, &c, &rep);
-    if (chosen(&c, "memory"))
-        bench_memory(&p, &c, &rep);
+    if (chosen(&c, "many"))
+        bench_many(&p, &c, &rep);
     if (rep.csv != NULL)
         fclose(rep.csv);
     return 0;

@@ -1,14 +1,12 @@
-/* Connections that live for one request: open, 64 bytes each way, close. And the memory of connections that only wait. */
+/* Connections that live for one request: open, 64 bytes each way, close. */
 #include <string.h>
 
 #include "bench.h"
-#include "tcp/conn.h"
 
 #define EVENTS 256
 #define BYTES 64u
 #define AT_ONCE 64u
 #define CONNECTIONS 256u
-#define IDLE_CONNECTIONS 10000u
 
 static struct opening {
     int listener;
@@ -61,7 +59,7 @@ static void client(struct side *e)
     int n;
 
     while (job.to_open > 0 && job.open < AT_ONCE) {
-        int fd = app_connect(e);
+        int fd = app_connect(e, BENCH_PORT);
 
         app_watch(e, fd, EVFILT_WRITE, EV_ADD | EV_ONESHOT);
         app_watch(e, fd, EVFILT_READ, EV_ADD);
@@ -107,7 +105,7 @@ void bench_open(struct pair *p, const struct bench_conf *c, struct report *rep)
     struct samples s = {0};
     struct spread d;
 
-    job.listener = app_listen(&p->side[1]);
+    job.listener = app_listen(&p->side[1], BENCH_PORT);
     app_watch(&p->side[1], job.listener, EVFILT_READ, EV_ADD);
     for (int i = 0; i < 2; i++) {
         pair_enter(&p->side[i]);
@@ -135,27 +133,4 @@ void bench_open(struct pair *p, const struct bench_conf *c, struct report *rep)
         pair_enter(&p->side[i]);
         z_free(job.message[i]);
     }
-}
-
-void bench_memory(struct pair *p, const struct bench_conf *c, struct report *rep)
-{
-    static int fds[IDLE_CONNECTIONS];
-    static const char *const who[2] = {"connecting side", "accepting side"};
-    size_t before[2];
-
-    (void)c;
-    for (int i = 0; i < 2; i++)
-        before[i] = p->side[i].s->arena.used_bytes;
-    app_open(p, IDLE_CONNECTIONS, fds);
-    printf("\nmemory per idle connection with its descriptor and one registration:");
-    for (int i = 0; i < 2; i++) {
-        struct samples s = {0};
-
-        samples_add(&s, (double)(p->side[i].s->arena.used_bytes - before[i]) / IDLE_CONNECTIONS);
-        printf(" %s %.0f bytes%s", who[i], s.v[0], i == 0 ? "," : "\n");
-        report_row(rep, "memory", who[i], 0, IDLE_CONNECTIONS, "bytes per connection", &s);
-    }
-    printf("  (connection block %zu bytes of %zu, descriptor %zu, timer within the block; tables of limits are extra)\n",
-           sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)), arena_class_bytes(sizeof(struct sock)));
-    app_close(p);
 }

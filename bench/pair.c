@@ -124,7 +124,7 @@ static void start_eal(void)
     printf("core %s, TSC %.2f GHz, %s\n", core, cycles_per_second() / 1e9, huge ? "hugepages" : "4 KB pages (--no-huge)");
 }
 
-static struct z_stack *new_stack(int which, bool gro)
+static struct z_stack *new_stack(int which, bool gro, uint32_t conns)
 {
     struct stack_conf conf;
     char name[16];
@@ -139,6 +139,8 @@ static struct z_stack *new_stack(int which, bool gro)
     conf.pools.app[1] = 4096; /* 24 MB of messages, and those under way */
     conf.pools.app[2] = 512;
     conf.gro = gro;
+    conf.max_connections = MAX(conf.max_connections, conns + 64);
+    conf.max_sockets = MAX(conf.max_sockets, conns + 64);
     conf.fd_reserve = BENCH_FD_FIRST;
     conf.msl_ns = NS_PER_MS; /* connections come and go */
     conf.seed = 1 + (uint64_t)which;
@@ -153,13 +155,13 @@ static struct z_stack *new_stack(int which, bool gro)
     return s;
 }
 
-static void start_side(struct side *e, int which)
+static void start_side(struct side *e, int which, uint32_t conns)
 {
     struct netif *nif = stack_add_netif(e->s, e->port, "mem0");
 
     if (nif == NULL || stack_add_addr(e->s, nif, ADDR_CLIENT + (uint32_t)which, 0xffffff00u, 0) != 0)
         die("interface");
-    e->conn = calloc(CONNS_MAX + 64, sizeof(*e->conn));
+    e->conn = calloc(conns + 64, sizeof(*e->conn));
     pair_enter(e);
     e->kq = ff_kqueue();
     if (e->kq < 0 || e->conn == NULL)
@@ -181,17 +183,18 @@ static uint64_t stamp_cost(void)
     return best;
 }
 
-void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro)
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns)
 {
     struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = tso};
     struct port *port[2];
 
+    p->conns_max = conns;
     start_eal();
     api.core[0] = &p->side[0].core;
     api.n_cores = 1; /* descriptors of the two sides are told apart by who uses them */
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++) {
-        p->side[i].s = new_stack(i, gro);
+        p->side[i].s = new_stack(i, gro, conns);
         if (api_core_init(&p->side[i].core, p->side[i].s) != 0)
             die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
@@ -202,7 +205,7 @@ void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro)
     for (int i = 0; i < 2; i++) {
         p->side[i].port = port[i];
         time_port(port[i], &timed[i]);
-        start_side(&p->side[i], i);
+        start_side(&p->side[i], i, conns);
     }
     p->stamp_cycles = stamp_cost();
 }

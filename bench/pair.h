@@ -8,7 +8,8 @@
 #include "api/api.h"
 #include "core/stack.h"
 
-#define CONNS_MAX 20000u
+#define CONNS_MAX 1000000u
+#define CONNS_USUAL 20000u
 
 /* Where a turn's cycles go. The port's are not in the others. */
 enum phase { PHASE_INPUT, PHASE_APP, PHASE_OUTPUT, PHASE_PORT, PHASES };
@@ -35,10 +36,15 @@ struct pair {
     struct side side[2];   /* client, server */
     bool split;            /* time every phase: costs a few cycles itself, which are subtracted */
     uint64_t stamp_cycles; /* of one time stamp */
+    uint32_t conns_max;    /* open at a time */
+    uint32_t ports;        /* of the server's that were listened at, in turn */
 };
 
-/* Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, tso: of both ports. Ends the process on failure. */
-void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro);
+/*
+ * Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, tso: of both ports. conns: open at a time. Ends the process on
+ * failure.
+ */
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns);
 
 /* The calls of src/api that follow are made by this side's application. */
 void pair_enter(struct side *e);

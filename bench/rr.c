@@ -11,6 +11,7 @@
 #define READ_BYTES 65280
 #define SECONDS_PER_ROW 3 /* on a busy machine; but at least */
 #define REPS_MIN 7u
+#define REQUESTS 4000u                 /* of rr_samples, per repetition */
 #define COLD_BYTES (24u * 1024 * 1024) /* more than caches hold */
 
 static const char *const phase_names[PHASES] = {"input", "application", "output", "port"};
@@ -351,7 +352,7 @@ static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, 
 void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
 {
     static const uint32_t sizes[] = {64, 1024, 8192, 65280}, counts[] = {1, 100};
-    static int fds[CONNS_MAX];
+    int *fds = calloc(p->conns_max, sizeof(*fds));
 
     if (!c->count)
         printf("\nrequest/response, cycles per endpoint: median, quartiles, minimum; parts (medians); segments sent; bytes copied\n"
@@ -373,6 +374,24 @@ void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
         if (c->conns != 0)
             break;
     }
+    free(fds);
+}
+
+void rr_samples(struct pair *p, uint32_t size, const int *fds, uint32_t conns, uint32_t reps, struct samples *s)
+{
+    uint32_t each = MAX(REQUESTS / conns, 1u);
+
+    take_memory(p, size, 1);
+    rr.way = WAY_REF;
+    p->side[0].app = client;
+    p->side[1].app = server;
+    for (uint32_t i = 0; i < reps + 2; i++) {
+        double cycles = (double)total(p, fds, conns, each) / (2.0 * conns * each);
+
+        if (i >= 2)
+            samples_add(s, cycles);
+    }
+    give_memory(p);
 }
 
 /* Cold memory: each message is another one, until 24 MB have passed. The copying calls read and write memory of the application's. */

@@ -2,7 +2,7 @@
 # make bench: cycles of the stack alone (bench/core), server and client in two processes (bench/link.py), and beside the kernel under wrk
 # (bench/kernel.py), in less than 20 minutes. Tables, CSV and figures are in bench/results/. A short form for one question, whose results are
 # in bench/results/question/:
-#     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|bulk|open|memory] [REPS=31] [MTU=9000]
+#     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|cold|size|bulk|open|many] [REPS=31] [MTU=9000]
 #     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
 #     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
 #     make bench BENCH=demo

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/bigtab.h"
 #include "base/check.h"
 #include "base/units.h"
 
@@ -27,13 +27,10 @@ size_t arena_class_bytes(size_t size)
 
 int arena_init(struct arena *a, size_t limit_bytes)
 {
-    void *p;
-
     memset(a, 0, sizeof(*a));
-    p = mmap(NULL, limit_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    a->base = bigtab_alloc(1, limit_bytes);
+    if (a->base == NULL)
         return -ENOMEM;
-    a->base = p;
     a->limit_bytes = limit_bytes;
     return 0;
 }
@@ -42,7 +39,7 @@ void arena_fini(struct arena *a)
 {
     if (a->base != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(a->base, a->top_bytes);
-        munmap(a->base, a->limit_bytes);
+        bigtab_free(a->base, 1, a->limit_bytes);
     }
     memset(a, 0, sizeof(*a));
 }

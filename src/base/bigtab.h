@@ -1,4 +1,7 @@
-/* Zeroed tables too large for the arena: plain mmap, touched on demand, made once at start. */
+/*
+ * Zeroed memory too large for the arena, and the arena itself: plain mmap, touched on demand, made once at start. In pages of 2 MB where
+ * the system has them to give (transparent hugepages): with very many connections each busy one is in another page.
+ */
 #ifndef BASE_BIGTAB_H
 #define BASE_BIGTAB_H
 
@@ -9,7 +12,10 @@ static inline void *bigtab_alloc(size_t n, size_t size)
 {
     void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    (void)madvise(p, n * size, MADV_HUGEPAGE); /* a kernel without them refuses, and nothing is lost */
+    return p;
 }
 
 static inline void bigtab_free(void *p, size_t n, size_t size)
