@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/rng.h"
 #include "bench.h"
 #include "sock/knote.h"
 #include "tcp/conn.h"
@@ -54,6 +55,7 @@ void bench_many(struct pair *p, const struct bench_conf *c, struct report *rep)
     struct samples few = {0}, many = {0}, ratio = {0};
     size_t used[2];
     uint64_t resident;
+    struct rng r;
 
     if (fds == NULL)
         die("memory");
@@ -69,8 +71,9 @@ void bench_many(struct pair *p, const struct bench_conf *c, struct report *rep)
     app_wait(p, 3 * NS_PER_SEC); /* what only those need who send is given back */
     if (n > hot)
         print_memory(p, resident, used, n - hot, rep);
-    for (uint32_t i = 0; i < hot; i++)
-        busy[i] = fds[(uint64_t)i * n / hot];
+    rng_seed(&r, 1);
+    for (uint32_t i = 0; i < hot; i++) /* without repetition: one of each stretch */
+        busy[i] = fds[(uint64_t)i * n / hot + rng_below(&r, n / hot)];
     rr_samples(p, BYTES, busy, hot, c->reps, &many);
     print("busy ones all over the memory", &many, n, rep);
     samples_add(&ratio, samples_spread(&many).median / samples_spread(&few).median);
