@@ -19,6 +19,11 @@
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
     X(CTR_TX_REFUSED, "port.tx_refused", "frames that the driver declared impossible to send, dropped") \
     X(CTR_TX_LINK_DOWN, "port.tx_link_down", "frames lost because the interface of a tap port was down or gone") \
+    X(CTR_STEER_OUT, "steer.given", "received frames given to the stack of another core that they belong to") \
+    X(CTR_STEER_IN, "steer.got", "received frames that came through the queue of this core")    \
+    X(CTR_STEER_ALL, "steer.for_all", "references to a frame that is for every core: ARP, neighbour discovery, groups") \
+    X(CTR_STEER_HANDED, "steer.handed_over", "packets passed on to another core that has a socket for them, or the whole of their fragments") \
+    X(DROP_STEER_FULL, "drop.steer_full", "received frames lost because the queue of another core was full (steer_queue)") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")

@@ -16,6 +16,7 @@ const struct mon_limit mon_limit_table[] = {
     {DROP_NO_MBUF, "tx_headers"},
     {CTR_PKT_RESERVE, "tx_headers"},
     {DROP_TXQ_FULL, "nothing here: the port takes frames more slowly than they are made"},
+    {DROP_STEER_FULL, "steer_queue: another core does not keep up"},
     {DROP_NEIGH_FULL, "neigh_limit"},
     {DROP_FRAG_EVICTED, "frag_memory or frag_limit"},
     {DROP_FRAG_MANY, "frag_pieces"},

@@ -182,14 +182,28 @@ static uint32_t frame_refs(const struct rte_mbuf *m)
     return rte_mbuf_refcnt_read(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect((struct rte_mbuf *)(uintptr_t)m) : m);
 }
 
+/*
+ * Drivers overwrite ol_flags on receive; an attach to a pinned buffer without the flag would count references in a neighbour's
+ * payload.
+ */
+static void mark_pinned(struct rte_mbuf *m)
+{
+    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
+        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
+}
+
+/* mi, fresh, becomes a reference to m's bytes. */
+static void attach(struct rte_mbuf *mi, struct rte_mbuf *m)
+{
+    rte_pktmbuf_attach(mi, m);
+    memset(pkt_meta(mi), 0, sizeof(struct pkt_meta)); /* the attach copied m's */
+}
+
 struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
     struct rte_mbuf *mi;
 
-    /* drivers overwrite ol_flags on receive; an attach to a pinned buffer without the flag would count references in a
-     * neighbour's payload */
-    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
-        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
+    mark_pinned(m);
     if (unlikely(frame_refs(m) >= PKT_FRAME_REFS_MAX)) {
         stack_count(s, CTR_REF_LIMIT);
         return NULL;
@@ -199,8 +213,7 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
         stack_count(s, CTR_NO_MBUF);
         return NULL;
     }
-    rte_pktmbuf_attach(mi, m);
-    memset(pkt_meta(mi), 0, sizeof(struct pkt_meta)); /* the attach copied m's */
+    attach(mi, m);
     mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     mi->data_off = (uint16_t)off;
     mi->data_len = (uint16_t)len;
@@ -208,4 +221,25 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
     mi->nb_segs = 1;
     mi->next = NULL;
     return mi;
+}
+
+struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m)
+{
+    struct rte_mbuf *head = NULL, **link = &head;
+
+    for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
+        struct rte_mbuf *mi = rte_pktmbuf_alloc(pool);
+
+        if (mi == NULL) {
+            rte_pktmbuf_free(head);
+            return NULL;
+        }
+        mark_pinned(seg);
+        attach(mi, seg);
+        *link = mi;
+        link = &mi->next;
+    }
+    head->nb_segs = m->nb_segs;
+    head->pkt_len = m->pkt_len;
+    return head;
 }

@@ -157,9 +157,15 @@ struct rte_mbuf *pkt_alloc_app(struct z_stack *s, uint32_t len);
 
 /*
  * An indirect mbuf over len bytes at off of m's buffer: a frame's or the application's reference to immutable bytes.
- * The one function that shares an mbuf. NULL when no mbuf is free or the buffer is in PKT_FRAME_REFS_MAX frames.
+ * The one function that shares a part of an mbuf. NULL when no mbuf is free or the buffer is in PKT_FRAME_REFS_MAX frames.
  */
 struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t len);
+
+/*
+ * A received frame once more, as indirect mbufs of pool (no data room needed) over its bytes, for a second reader. NULL: too few mbufs.
+ * Any thread.
+ */
+struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m);
 
 /* Prepends n header bytes in the headroom of the first segment; the caller knows that there is room. */
 static inline uint8_t *pkt_push(struct rte_mbuf *m, uint32_t n)

@@ -1,0 +1,196 @@
+/* What the stacks behind the same devices share: the hash, the table, who listens where, and messages. */
+#include "port/steer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_memzone.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "port/steer_priv.h"
+#include "wire/bytes.h"
+
+#define MESSAGES 1024u
+
+_Static_assert(sizeof(struct steer_msg) % 4 == 0, "an element of a ring");
+
+/* The key of Microsoft's specification, for which it gives examples. */
+static const uint8_t usual_key[TOEPLITZ_KEY_BYTES] = {
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+    0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+static void set_key(struct steer *g, bool symmetric)
+{
+    memcpy(g->key, usual_key, sizeof(g->key));
+    /* what repeats every 16 bits does not tell the two addresses, nor the two ports, apart */
+    for (unsigned i = 2; symmetric && i < sizeof(g->key); i++)
+        g->key[i] = g->key[i - 2];
+    toeplitz_init(&g->hash, g->key);
+}
+
+static bool make_rings(struct steer *g, const char *name)
+{
+    for (unsigned i = 0; i < g->n; i++) {
+        char ring[RTE_RING_NAMESIZE];
+
+        snprintf(ring, sizeof(ring), "%s_told%u", name, i);
+        g->told[i] = rte_ring_create_elem(ring, sizeof(struct steer_msg), MESSAGES, SOCKET_ID_ANY, RING_F_SC_DEQ);
+        if (g->told[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+struct steer *steer_create(const char *name, unsigned n, bool symmetric)
+{
+    const struct rte_memzone *zone = rte_memzone_reserve(name, sizeof(struct steer), SOCKET_ID_ANY, 0);
+    struct steer *g;
+
+    Z_CHECK(n > 0 && n <= STEER_MAX);
+    if (zone == NULL)
+        return NULL;
+    g = zone->addr;
+    memset(g, 0, sizeof(*g));
+    g->zone = zone;
+    g->n = (uint16_t)n;
+    g->alive = UINT64_MAX >> (64 - n);
+    set_key(g, symmetric);
+    for (unsigned i = 0; i < STEER_RETA; i++)
+        g->reta[i] = (uint8_t)(i % n);
+    if (make_rings(g, name))
+        return g;
+    steer_free(g);
+    return NULL;
+}
+
+void steer_free(struct steer *g)
+{
+    if (g == NULL)
+        return;
+    for (unsigned i = 0; i < g->n; i++)
+        rte_ring_free(g->told[i]);
+    rte_memzone_free(g->zone);
+}
+
+unsigned steer_count(const struct steer *g)
+{
+    return g->n;
+}
+
+const uint8_t *steer_key(const struct steer *g)
+{
+    return g->key;
+}
+
+unsigned steer_reta(const struct steer *g, unsigned i)
+{
+    return __atomic_load_n(&g->reta[i & (STEER_RETA - 1)], __ATOMIC_RELAXED);
+}
+
+unsigned steer_of_hash(const struct steer *g, uint32_t hash)
+{
+    return steer_reta(g, hash);
+}
+
+unsigned steer_of_flow(const struct steer *g, const struct flow *f)
+{
+    return steer_of_hash(g, toeplitz_hash(&g->hash, f->key, f->len));
+}
+
+/* Of packets that are received: the other's address comes first. */
+static uint32_t hash_of(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+{
+    struct inaddr from = *raddr, to = *laddr;
+    unsigned skip = inaddr_is_v4(raddr) ? 12 : 0, len = 16 - skip;
+    uint8_t key[FLOW_KEY_MAX];
+
+    if (skip == 0) { /* zones are not on the wire; in an IPv4 address their place is part of it */
+        inaddr_clear_zone(&from);
+        inaddr_clear_zone(&to);
+    }
+    memcpy(key, from.b + skip, len);
+    memcpy(key + len, to.b + skip, len);
+    put16(key + 2 * len, rport);
+    put16(key + 2 * len + 2, lport);
+    return toeplitz_hash(&g->hash, key, 2 * len + 4);
+}
+
+unsigned steer_home(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+{
+    return steer_of_hash(g, hash_of(g, laddr, raddr, lport, rport));
+}
+
+bool steer_is_alive(const struct steer *g, unsigned member)
+{
+    return (__atomic_load_n(&g->alive, __ATOMIC_ACQUIRE) >> member & 1) != 0;
+}
+
+void steer_leave(struct steer *g, unsigned member)
+{
+    uint64_t left = __atomic_and_fetch(&g->alive, ~(1ull << member), __ATOMIC_ACQ_REL);
+    unsigned next = 0;
+
+    for (unsigned i = 0; i < STEER_RETA && left != 0; i++) {
+        if (steer_reta(g, i) != member)
+            continue;
+        do
+            next = (next + 1) % g->n;
+        while ((left >> next & 1) == 0);
+        __atomic_store_n(&g->reta[i], (uint8_t)next, __ATOMIC_RELAXED);
+    }
+    for (unsigned proto = 0; proto < STEER_PROTOS; proto++)
+        for (unsigned port = 0; port <= UINT16_MAX; port++)
+            if ((g->listens[proto][port] >> member & 1) != 0)
+                steer_listen(g, member, (enum steer_proto)proto, (uint16_t)port, false);
+}
+
+bool steer_speaks(const struct steer *g, unsigned member)
+{
+    uint64_t alive = __atomic_load_n(&g->alive, __ATOMIC_RELAXED);
+
+    return alive != 0 && (unsigned)__builtin_ctzll(alive) == member;
+}
+
+void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint16_t port, bool on)
+{
+    if (on)
+        __atomic_fetch_or(&g->listens[proto][port], 1ull << member, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_and(&g->listens[proto][port], ~(1ull << member), __ATOMIC_RELEASE);
+}
+
+int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,
+               uint16_t lport, uint16_t rport)
+{
+    uint64_t set = __atomic_load_n(&g->listens[proto][lport], __ATOMIC_ACQUIRE) & __atomic_load_n(&g->alive, __ATOMIC_RELAXED);
+    uint32_t hash, first;
+    unsigned home;
+
+    if (likely(set == 0))
+        return -1;
+    hash = hash_of(g, laddr, raddr, lport, rport);
+    home = steer_of_hash(g, hash);
+    set &= ~(1ull << home);
+    first = hash / STEER_RETA % g->n; /* bits that the table has not used */
+    for (unsigned i = me == home ? 0 : (me + g->n - first) % g->n + 1; i < g->n; i++) {
+        unsigned x = (first + i) % g->n;
+
+        if ((set >> x & 1) != 0)
+            return (int)x;
+    }
+    return -1;
+}
+
+bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg)
+{
+    return steer_is_alive(g, to) && rte_ring_mp_enqueue_elem(g->told[to], (void *)(uintptr_t)msg, sizeof(*msg)) == 0;
+}
+
+bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg)
+{
+    return unlikely(!rte_ring_empty(g->told[me])) && rte_ring_sc_dequeue_elem(g->told[me], msg, sizeof(*msg)) == 0;
+}

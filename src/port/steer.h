@@ -1,0 +1,88 @@
+/*
+ * Several stacks behind the same devices: each flow belongs to one of them, by the Toeplitz hash of its addresses and ports through an
+ * indirection table, in hardware where the device can, else here.
+ *
+ *     device queue --> steer port of stack 0 --+--> its own frames
+ *                                              +--> queue of stack 1 --> steer port of stack 1
+ *
+ * A device has a queue pair for each stack, or fewer: then those who share one poll it in turns, whoever comes first, and give away what
+ * is not theirs. What is of no single flow (flow.h) goes to all stacks by reference.
+ *
+ * struct steer is what the stacks share, apart from the frames themselves. It is written when stacks come and go and when sockets listen;
+ * received packets only read it. All of it may be used from any thread.
+ */
+#ifndef PORT_STEER_H
+#define PORT_STEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/inaddr.h"
+#include "base/toeplitz.h"
+#include "port/port.h"
+
+#define STEER_MAX 64u   /* stacks */
+#define STEER_RETA 128u /* entries of the indirection table */
+
+enum steer_proto { STEER_TCP, STEER_UDP, STEER_PROTOS };
+
+/* What one stack tells another. Sent through a queue that the receiver reads every turn; lost when that is full. */
+enum steer_msg_kind {
+    STEER_CLAIM,   /* the flow is the sender's, though its hash says that it is yours: forward its packets */
+    STEER_RELEASE, /* no more */
+    STEER_SYN,     /* a listener has closed: this request of its SYN cache is for yours */
+};
+
+struct steer_msg {
+    uint16_t kind, from;
+    uint16_t lport, rport;
+    struct inaddr laddr, raddr;
+    uint8_t body[88]; /* of STEER_SYN */
+};
+
+struct steer;
+
+/* For n stacks. name: unique among DPDK's memory zones. symmetric: both directions of a flow have the same hash. NULL: no memory. */
+struct steer *steer_create(const char *name, unsigned n, bool symmetric);
+void steer_free(struct steer *g);
+
+unsigned steer_count(const struct steer *g);
+
+/* The key that devices are to be given, TOEPLITZ_KEY_BYTES; and the stack for a hash. */
+const uint8_t *steer_key(const struct steer *g);
+unsigned steer_of_hash(const struct steer *g, uint32_t hash);
+
+/* The stack that packets from raddr and rport to laddr and lport are received by. */
+unsigned steer_home(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+
+/* Entry i of the indirection table, for devices. */
+unsigned steer_reta(const struct steer *g, unsigned i);
+
+/* A stack ends: its entries of the table go to the others. Devices are not told here. */
+void steer_leave(struct steer *g, unsigned member);
+
+/* One of the stacks speaks for the host: it answers for its addresses and tests them. */
+bool steer_speaks(const struct steer *g, unsigned member);
+
+/* Which stacks have a socket for packets to this port that come from anybody. */
+void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint16_t port, bool on);
+
+/*
+ * A packet of this flow has no socket at stack me: who is to be asked next? The flow's home asks first, then each of those with a socket
+ * on the port once, in an order that depends on the flow. -1: nobody is left.
+ */
+int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,
+               uint16_t lport, uint16_t rport);
+
+/* false: lost, the other's queue is full or it has ended. */
+bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg);
+bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg); /* false: there is nothing more */
+
+/* A device whose queue pairs are n_q ports of their own (closed with the last steer port), for all stacks of g. NULL: no memory. */
+struct steer_dev;
+struct steer_dev *steer_dev_create(struct steer *g, const char *name, struct port *const q[], unsigned n_q, uint32_t queue_frames);
+
+/* The device as stack member sees it. ind_pool: mbufs for references. Its port_ops.hand_over gives a frame to another stack. */
+struct port *steer_port_open(struct steer_dev *d, unsigned member, struct rte_mempool *ind_pool);
+
+#endif
