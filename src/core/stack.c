@@ -26,6 +26,14 @@
 #define BURST_MAX 64u
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
+/* What the network sees of it must be the same whichever stack answers: sequence numbers, cookies, interface identifiers. */
+static void shared_secrets(struct z_stack *s)
+{
+    memcpy(s->secret_key, steer_secret(s->steer), sizeof(s->secret_key));
+    if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0)
+        memcpy(s->conf.ip6_secret, steer_secret(s->steer) + sizeof(s->secret_key), sizeof(s->conf.ip6_secret));
+}
+
 static void secrets(struct z_stack *s)
 {
     uint64_t seed = s->conf.seed;
@@ -36,14 +44,16 @@ static void secrets(struct z_stack *s)
     if (s->conf.seed == 0) {
         port_entropy(s->hash_key, sizeof(s->hash_key));
         port_entropy(s->secret_key, sizeof(s->secret_key));
-        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret))
+        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret) && s->steer == NULL)
             port_entropy(s->conf.ip6_secret, sizeof(s->conf.ip6_secret));
-        return;
+    } else {
+        for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
+            s->hash_key[i] = (uint8_t)rng_next(&s->rng);
+            s->secret_key[i] = (uint8_t)rng_next(&s->rng);
+        }
     }
-    for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
-        s->hash_key[i] = (uint8_t)rng_next(&s->rng);
-        s->secret_key[i] = (uint8_t)rng_next(&s->rng);
-    }
+    if (s->steer != NULL)
+        shared_secrets(s);
 }
 
 static int init_modules(struct z_stack *s, const char *name)
@@ -77,6 +87,8 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     }
     s->conf = *conf;
     s->index = conf->index;
+    s->member = conf->member;
+    s->steer = conf->steer;
     s->now_ns = now_ns;
     secrets(s);
     wheel_init(&s->wheel, now_ns);
@@ -263,6 +275,8 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     unsigned n;
 
     s->now_ns = now_ns;
+    if (unlikely(s->steer != NULL))
+        tcp_forward_hear(s); /* before the frames that are spoken of */
     n = ip_loopback_poll(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
         n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;

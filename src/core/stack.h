@@ -13,6 +13,7 @@
 #include "core/stack_conf.h"
 #include "link/netif.h"
 #include "pkt/pkt.h"
+#include "port/steer.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 
@@ -42,6 +43,8 @@ struct z_stack {
     struct wheel wheel;
     struct rng rng;
     uint16_t index;                       /* of this process's stacks */
+    uint16_t member;                      /* of those that share steer */
+    struct steer *steer;                  /* what the stacks behind the same devices share; NULL: alone */
     uint8_t hash_key[16], secret_key[16]; /* connection table; initial sequence numbers and ports */
 
     uint16_t n_netifs;
@@ -110,6 +113,12 @@ uint64_t stack_next_deadline(const struct z_stack *s);
 static inline uint64_t stack_loan_bytes(const struct z_stack *s)
 {
     return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
+
+/* Of several stacks of a host one speaks for it: answers for its addresses, tests and defends them. */
+static inline bool stack_speaks(const struct z_stack *s)
+{
+    return likely(s->steer == NULL) || steer_speaks(s->steer, s->member);
 }
 
 static inline void stack_count(struct z_stack *s, enum ctr c)

@@ -8,12 +8,16 @@
 #include "pkt/pkt.h"
 
 struct cc_ops;
+struct steer;
 
 /* Interfaces that speak IPv6: none, all, those that were given an address or a route of IPv6. */
 enum ipv6_use { IPV6_OFF, IPV6_ON, IPV6_ASKED };
 
 struct stack_conf {
     uint16_t index, n_stacks; /* of this process: this one, and how many */
+    struct steer *steer;      /* src/port/steer.h: what the stacks behind the same devices share; NULL: alone */
+    uint16_t member;          /* which of them this is */
+    uint32_t forward_limit;   /* flows of other stacks that arrive here */
 
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */

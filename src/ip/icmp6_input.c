@@ -6,6 +6,7 @@
 #include "ip/ip.h"
 #include "ip/ip6.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
 #include "tcp/tcp.h"
@@ -49,48 +50,64 @@ static struct meaning meaning_of(uint8_t type, uint8_t code)
     }
 }
 
-/* false when the quoted packet is not one that a transport of ours can have sent through nif */
-static bool notify(struct z_stack *s, const struct netif *nif, const uint8_t *quote, uint32_t len, struct meaning what, uint32_t mtu)
+/* false when the quoted packet is not one that a transport of ours can have sent through nif. *proto: whose it is. */
+static bool quoted(struct z_stack *s, const struct netif *nif, const uint8_t *quote, uint32_t len, struct meaning what, struct icmp_err *e,
+                   uint8_t *proto)
 {
-    struct icmp_err e = {.kind = what.kind, .err = what.err, .mtu = what.kind == ICMP_KIND_TOO_BIG ? mtu : 0};
     struct icmp6_quote q;
 
     if (!icmp6_parse_quote(quote, len, &q))
         return false;
-    e.laddr = q.src;
-    e.raddr = q.dst;
-    inaddr_set_zone(&e.laddr, ip6_zone(nif));
-    inaddr_set_zone(&e.raddr, ip6_zone(nif));
-    e.lport = q.sport;
-    e.rport = q.dport;
-    e.seq = q.seq;
-    e.len = q.total_len;
-    if (inaddr_is_v4(&e.laddr) || !ip_is_local(s, &e.laddr))
+    *e = (struct icmp_err){.kind = what.kind,
+                           .err = what.err,
+                           .laddr = q.src,
+                           .raddr = q.dst,
+                           .lport = q.sport,
+                           .rport = q.dport,
+                           .seq = q.seq,
+                           .len = q.total_len};
+    inaddr_set_zone(&e->laddr, ip6_zone(nif));
+    inaddr_set_zone(&e->raddr, ip6_zone(nif));
+    *proto = q.proto;
+    if (inaddr_is_v4(&e->laddr) || !ip_is_local(s, &e->laddr))
         return false;
-    if (q.proto == IPPROTO_TCP_)
-        tcp_icmp_error(s, &e);
-    else if (q.proto == IPPROTO_UDP_)
-        udp_icmp_error(s, &e);
+    return q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_;
+}
+
+static void notify(struct z_stack *s, uint8_t proto, const struct icmp_err *e)
+{
+    if (proto == IPPROTO_TCP_)
+        tcp_icmp_error(s, e);
     else
-        return false;
-    return true;
+        udp_icmp_error(s, e);
 }
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
-    (void)notify(s, nif, pkt_data(m), m->data_len, (struct meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, 0);
+    struct icmp_err e;
+    uint8_t proto;
+
+    if (quoted(s, nif, pkt_data(m), m->data_len, (struct meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, &e, &proto))
+        notify(s, proto, &e);
 }
 
 static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp6_hdr *h)
 {
     uint32_t n = MIN(m->pkt_len, ICMP6_HLEN + QUOTE_MAX);
+    struct icmp_err e;
+    uint8_t proto;
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!notify(s, in->nif, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN, meaning_of(h->type, h->code), h->word)) {
+    if (!quoted(s, in->nif, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN, meaning_of(h->type, h->code), &e, &proto)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
+    if (s->steer && ip_error_elsewhere(s, in, m, proto, &e))
+        return;
+    if (e.kind == ICMP_KIND_TOO_BIG)
+        e.mtu = h->word;
+    notify(s, proto, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }

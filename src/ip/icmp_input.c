@@ -5,6 +5,7 @@
 #include "ip/icmp_err.h"
 #include "ip/ip.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 #include "wire/cksum.h"
@@ -43,46 +44,59 @@ static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
     }
 }
 
-/* false when the quoted packet is not one that a transport of ours can have sent */
-static bool icmp_notify(struct z_stack *s, const uint8_t *quote, uint32_t len, struct icmp_meaning what, uint16_t mtu)
+/* false when the quoted packet is not one that a transport of ours can have sent. *proto: whose it is. */
+static bool icmp_quoted(struct z_stack *s, const uint8_t *quote, uint32_t len, struct icmp_meaning what, struct icmp_err *e, uint8_t *proto)
 {
-    struct icmp_err e = {.kind = what.kind, .err = what.err, .mtu = what.kind == ICMP_KIND_TOO_BIG ? mtu : 0};
     struct icmp_quote q;
 
     if (!icmp_parse_quote(quote, len, &q))
         return false;
-    e.laddr = inaddr_v4(q.src);
-    e.raddr = inaddr_v4(q.dst);
-    e.lport = q.sport;
-    e.rport = q.dport;
-    e.seq = q.seq;
-    e.len = q.total_len;
-    if (!ip_is_local(s, &e.laddr))
-        return false;
-    if (q.proto == IPPROTO_TCP_)
-        tcp_icmp_error(s, &e);
-    else if (q.proto == IPPROTO_UDP_)
-        udp_icmp_error(s, &e);
+    *e = (struct icmp_err){.kind = what.kind,
+                           .err = what.err,
+                           .laddr = inaddr_v4(q.src),
+                           .raddr = inaddr_v4(q.dst),
+                           .lport = q.sport,
+                           .rport = q.dport,
+                           .seq = q.seq,
+                           .len = q.total_len};
+    *proto = q.proto;
+    return ip_is_local(s, &e->laddr) && (q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
+}
+
+static void icmp_notify(struct z_stack *s, uint8_t proto, const struct icmp_err *e)
+{
+    if (proto == IPPROTO_TCP_)
+        tcp_icmp_error(s, e);
     else
-        return false;
-    return true;
+        udp_icmp_error(s, e);
 }
 
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
 {
-    (void)icmp_notify(s, pkt_data(m), m->data_len, (struct icmp_meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, 0);
+    struct icmp_err e;
+    uint8_t proto;
+
+    if (icmp_quoted(s, pkt_data(m), m->data_len, (struct icmp_meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, &e, &proto))
+        icmp_notify(s, proto, &e);
 }
 
-static void icmp_error_input(struct z_stack *s, struct rte_mbuf *m, const struct icmp_hdr *h)
+static void icmp_error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp_hdr *h)
 {
     uint32_t n = MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX);
+    struct icmp_err e;
+    uint8_t proto;
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!icmp_notify(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, icmp_meaning(h->type, h->code), h->seq)) {
+    if (!icmp_quoted(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, icmp_meaning(h->type, h->code), &e, &proto)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
+    if (s->steer && ip_error_elsewhere(s, in, m, proto, &e))
+        return;
+    if (e.kind == ICMP_KIND_TOO_BIG)
+        e.mtu = h->seq;
+    icmp_notify(s, proto, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }
@@ -110,7 +124,7 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     case ICMP_UNREACH:
     case ICMP_TIME_EXCEEDED:
     case ICMP_PARAM_PROBLEM:
-        icmp_error_input(s, m, &h);
+        icmp_error_input(s, in, m, &h);
         break;
     case ICMP_SOURCE_QUENCH: /* MUST be ignored (RFC 9293 MUST-55, RFC 6633) */
         pkt_drop(s, m, DROP_ICMP_DONE);

@@ -49,6 +49,8 @@ static void arp_reply(struct z_stack *s, struct netif *nif, const struct arp_pkt
 {
     struct arp_pkt a = {.op = ARP_REPLY, .spa = request->tpa, .tpa = request->spa};
 
+    if (!stack_speaks(s))
+        return;
     if (!gcra_allows(&nif->arp_reply_tat_ns, s->conf.arp_reply_rate, s->now_ns)) {
         stack_count(s, CTR_ARP_REPLY_LIMIT);
         return;
@@ -62,6 +64,8 @@ void arp_announce(struct z_stack *s, struct netif *nif, uint32_t addr)
 {
     struct arp_pkt a = {.op = ARP_REQUEST, .spa = addr, .tpa = addr};
 
+    if (!stack_speaks(s))
+        return;
     memcpy(a.sha, nif->mac, 6);
     arp_send(s, nif, mac_broadcast, &a);
 }
@@ -103,7 +107,8 @@ static void arp_conflict(struct z_stack *s, struct netif *nif, uint32_t addr)
     if (s->now_ns < nif->arp_defend_after_ns)
         return;
     nif->arp_defend_after_ns = s->now_ns + ARP_DEFEND_INTERVAL_NS;
-    stack_count(s, CTR_ARP_DEFENCE);
+    if (stack_speaks(s))
+        stack_count(s, CTR_ARP_DEFENCE);
     arp_announce(s, nif, addr);
 }
 

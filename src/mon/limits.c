@@ -42,6 +42,7 @@ const struct mon_limit mon_limit_table[] = {
     {DROP_TCP_RCVBUF, "rcv_limit, or rx_buffers"},
     {DROP_TCP_REASS, "reass_blocks"},
     {CTR_TCP_SENT_LIMIT, "sent_records"},
+    {CTR_TCP_FORWARD_LIMIT, "forward_limit"},
     {CTR_TCP_TIMEWAIT_LIMIT, "max_timewait"},
     {CTR_TCP_ORPHAN_LIMIT, "max_orphans"},
     {CTR_TCP_CC_NOMEM, "conn_memory"},

@@ -59,6 +59,7 @@ struct steer *steer_create(const char *name, unsigned n, bool symmetric)
     g->n = (uint16_t)n;
     g->alive = UINT64_MAX >> (64 - n);
     set_key(g, symmetric);
+    port_entropy(g->secret, sizeof(g->secret));
     for (unsigned i = 0; i < STEER_RETA; i++)
         g->reta[i] = (uint8_t)(i % n);
     if (make_rings(g, name))
@@ -79,6 +80,16 @@ void steer_free(struct steer *g)
 unsigned steer_count(const struct steer *g)
 {
     return g->n;
+}
+
+const uint8_t *steer_secret(const struct steer *g)
+{
+    return g->secret;
+}
+
+void steer_set_secret(struct steer *g, const uint8_t secret[32])
+{
+    memcpy(g->secret, secret, sizeof(g->secret));
 }
 
 const uint8_t *steer_key(const struct steer *g)
@@ -161,6 +172,11 @@ void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint
         __atomic_fetch_or(&g->listens[proto][port], 1ull << member, __ATOMIC_RELEASE);
     else
         __atomic_fetch_and(&g->listens[proto][port], ~(1ull << member), __ATOMIC_RELEASE);
+}
+
+bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t port)
+{
+    return __atomic_load_n(&g->listens[proto][port], __ATOMIC_ACQUIRE) != 0;
 }
 
 int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,

@@ -44,9 +44,13 @@ struct steer;
 
 /* For n stacks. name: unique among DPDK's memory zones. symmetric: both directions of a flow have the same hash. NULL: no memory. */
 struct steer *steer_create(const char *name, unsigned n, bool symmetric);
+void steer_set_secret(struct steer *g, const uint8_t secret[32]); /* before the stacks are made; else from the system */
 void steer_free(struct steer *g);
 
 unsigned steer_count(const struct steer *g);
+
+/* 32 bytes that nobody else knows, the same for all stacks. */
+const uint8_t *steer_secret(const struct steer *g);
 
 /* The key that devices are to be given, TOEPLITZ_KEY_BYTES; and the stack for a hash. */
 const uint8_t *steer_key(const struct steer *g);
@@ -58,6 +62,8 @@ unsigned steer_home(const struct steer *g, const struct inaddr *laddr, const str
 /* Entry i of the indirection table, for devices. */
 unsigned steer_reta(const struct steer *g, unsigned i);
 
+bool steer_is_alive(const struct steer *g, unsigned member);
+
 /* A stack ends: its entries of the table go to the others. Devices are not told here. */
 void steer_leave(struct steer *g, unsigned member);
 
@@ -66,6 +72,8 @@ bool steer_speaks(const struct steer *g, unsigned member);
 
 /* Which stacks have a socket for packets to this port that come from anybody. */
 void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint16_t port, bool on);
+
+bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t port); /* by any */
 
 /*
  * A packet of this flow has no socket at stack me: who is to be asked next? The flow's home asks first, then each of those with a socket

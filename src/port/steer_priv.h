@@ -13,13 +13,12 @@ struct steer {
     uint16_t n;
     uint64_t alive;           /* atomic: a bit per stack */
     uint8_t reta[STEER_RETA]; /* atomic, each */
-    uint8_t key[TOEPLITZ_KEY_BYTES];
+    uint8_t key[TOEPLITZ_KEY_BYTES], secret[32];
     struct toeplitz hash;
     struct rte_ring *told[STEER_MAX];
     uint64_t listens[STEER_PROTOS][UINT16_MAX + 1]; /* atomic: a bit per stack */
 };
 
 unsigned steer_of_flow(const struct steer *g, const struct flow *f);
-bool steer_is_alive(const struct steer *g, unsigned member);
 
 #endif

@@ -51,8 +51,11 @@ enum tcp_st {
 
 extern const char *const tcp_state_names[TCPS_COUNT];
 
-/* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
-enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW };
+/*
+ * What a table entry is part of: a connection block, a request of the SYN cache, what TIME-WAIT must know, or a note that the flow is
+ * another stack's (forward.c).
+ */
+enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW, TCP_ENT_FWD };
 
 /* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
@@ -62,6 +65,7 @@ struct tcp_entry {
     uint32_t hash;
     uint8_t kind;
     bool in_table;
+    bool claimed; /* packets of the flow come to another stack, which forwards them */
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */

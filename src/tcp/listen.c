@@ -1,4 +1,5 @@
 /* LISTEN (RFC 9293 3.10.7.2): what a listener does with a segment, and its accept queue. */
+#include "tcp/forward.h"
 #include "tcp/syncache.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc)
             tcp_send_rst(s, tc);
         tcp_drop_conn(s, tc, ECONNABORTED);
     }
+    tcp_share_listener(s, lc->ent.lport, lc);
     tcp_syn_purge(s, lc);
     arena_free(&s->arena, l, sizeof(*l));
     lc->lis = NULL;

@@ -157,7 +157,7 @@ int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int fla
     int err = udp_check_send(u, flags, to, len);
 
     if (!err && u->lport == 0)
-        err = udp_bind_ephemeral(s, u);
+        err = udp_bind_ephemeral(s, u, NULL);
     if (err)
         return err;
     *w = (struct udp_sending){.to = UDP_DEST_INIT, .dst = u->raddr, .dport = u->rport, .len = len};

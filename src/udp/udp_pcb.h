@@ -68,8 +68,14 @@ static inline struct udp_pcb **udp_bucket(const struct z_stack *s, uint16_t port
     return &s->udp.bucket[port & (s->udp.n_buckets - 1)];
 }
 
-/* Gives an unbound pcb an ephemeral port. 0 or -EADDRINUSE. */
-int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u);
+/* Whose answers are expected. */
+struct udp_peer {
+    struct inaddr addr;
+    uint16_t port;
+};
+
+/* Gives an unbound pcb an ephemeral port. peer: NULL, or the pcb's path leads to it. 0 or -EADDRINUSE. */
+int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer);
 
 /* Drops the queue. */
 void udp_queue_free(struct z_stack *s, struct udp_pcb *u);
