@@ -206,7 +206,12 @@ bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg)
     return steer_is_alive(g, to) && rte_ring_mp_enqueue_elem(g->told[to], (void *)(uintptr_t)msg, sizeof(*msg)) == 0;
 }
 
+bool steer_has_news(const struct steer *g, unsigned me)
+{
+    return !rte_ring_empty(g->told[me]);
+}
+
 bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg)
 {
-    return unlikely(!rte_ring_empty(g->told[me])) && rte_ring_sc_dequeue_elem(g->told[me], msg, sizeof(*msg)) == 0;
+    return unlikely(steer_has_news(g, me)) && rte_ring_sc_dequeue_elem(g->told[me], msg, sizeof(*msg)) == 0;
 }

@@ -85,6 +85,7 @@ int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const
 /* false: lost, the other's queue is full or it has ended. */
 bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg);
 bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg); /* false: there is nothing more */
+bool steer_has_news(const struct steer *g, unsigned me);
 
 /* A device whose queue pairs are n_q ports of their own (closed with the last steer port), for all stacks of g. NULL: no memory. */
 struct steer_dev;
