@@ -586,18 +586,21 @@ static enum sim_verdict look(void *arg, struct sim_end *e, uint32_t index, struc
 static void one_speaks(void **state)
 {
     static struct net w;
-    struct seen seen = {0};
+    struct seen seen = {0}, asked = {0};
 
     (void)state;
     net_create(&w, 0);
     assert_true(sim_run_for(w.sim, 5 * NS_PER_SEC));
     w.host->end->conf.hook = look;
     w.host->end->conf.hook_arg = &seen;
+    w.client->end->conf.hook = look;
+    w.client->end->conf.hook_arg = &asked;
     for (unsigned i = 0; i < CORES; i++)
         listen_on(&w, i);
     connect_some(&w, 0, 30);
     assert_true(sim_run_for(w.sim, 100 * NS_PER_MS));
-    assert_int_equal(seen.answers, 1);
+    assert_true(asked.questions > 0);
+    assert_int_equal(seen.answers, asked.questions);
     assert_int_equal(seen.questions, 0); /* the client's question told all of them */
     assert_true(sim_run_for(w.sim, 3 * NS_PER_SEC));
     assert_int_equal(accepted(&w), 30);
@@ -704,6 +707,7 @@ static void a_test_of_the_address(void **state)
             assert_int_equal(seen.questions, 2 * 2 + 1); /* two for each address, and the announcement of the IPv4 one */
             assert_int_equal(seen.answers, 2);           /* that it is taken into use */
         }
+        w.client->arena_bytes = w.client->s->arena.used_bytes; /* the client may have joined the address's group */
         net_destroy(&w);
     }
 }
