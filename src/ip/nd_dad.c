@@ -109,8 +109,12 @@ void nd_addr_added(struct z_stack *s, struct netif *nif, struct ifaddr6 *a)
     d = &n->dad[n->n_dad++];
     *d = (struct nd_dad){.addr = a->addr, .left = (uint16_t)s->conf.dad_transmits};
     /* hosts that start together do not speak together (section 5.4.2) */
-    d->next_ns =
-        s->now_ns + (stack_speaks(s) ? rng_below(&s->rng, (uint32_t)ND_RTR_SOLICITATION_DELAY_NS) : ND_RTR_SOLICITATION_DELAY_NS);
+    d->next_ns = s->now_ns + rng_below(&s->rng, (uint32_t)ND_RTR_SOLICITATION_DELAY_NS);
+    if (!stack_speaks(s)) {
+        d->next_ns = s->now_ns + ND_RTR_SOLICITATION_DELAY_NS;
+        d->joined = true; /* to hear what is said to the one that speaks, which may begin at once */
+        join(s, nif, &a->addr);
+    }
     nd_rearm(s, n);
 }
 
