@@ -44,7 +44,7 @@ static void init_memory(struct stack_conf *c)
 static void init_link_ip(struct stack_conf *c)
 {
     c->neigh_limit = 1024;
-    c->neigh_queue_limit = 16;
+    c->neigh_queue_limit = 128;
     c->arp_reachable_ns = 60 * NS_PER_SEC;
     c->arp_retry_ns = NS_PER_SEC; /* RFC 1122 2.3.2.1: at most one request per second and destination */
     c->arp_max_tries = 3;

@@ -15,7 +15,7 @@
 
 void icmp6_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m)
 {
-    struct ip_out o = {.dst = *dst, .proto = IPPROTO_ICMPV6_, .ttl = s->conf.ttl, .tos = tos};
+    struct ip_out o = {.dst = *dst, .proto = IPPROTO_ICMPV6_, .ttl = IP_TTL_DEFAULT, .tos = tos};
     const struct inaddr *own = inaddr_is_v6_multicast(src) ? NULL : src;
     struct ip_path path = {0};
     uint16_t sum = 0;

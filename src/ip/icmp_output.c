@@ -43,7 +43,7 @@ uint64_t ip_cksum_chain(uint64_t sum, const struct rte_mbuf *m, uint32_t len)
 
 void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inaddr *dst, uint8_t tos, struct rte_mbuf *m)
 {
-    struct ip_out o = {.src = *src, .dst = *dst, .proto = IPPROTO_ICMP_, .ttl = s->conf.ttl, .tos = tos};
+    struct ip_out o = {.src = *src, .dst = *dst, .proto = IPPROTO_ICMP_, .ttl = IP_TTL_DEFAULT, .tos = tos};
     struct ip_path path;
 
     if (ip_path_lookup(s, &path, src, dst, false) != 0)

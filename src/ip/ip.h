@@ -48,10 +48,15 @@ struct ip_path {
 
 struct ip_out {
     struct inaddr src, dst;
-    uint8_t proto, ttl, tos; /* of IPv6: the first next header, hop limit, traffic class */
+    uint8_t proto, tos; /* of IPv6: the first next header, traffic class */
     bool df;
+    bool more;     /* the next packet is of the same datagram, of which this is a fragment */
+    int16_t ttl;   /* of IPv6: hop limit; IP_TTL_DEFAULT */
     uint32_t flow; /* IPv6: flow label (RFC 6437) */
 };
+
+/* What is usual where the packet leaves: the key ttl, and for IPv6 what a router of the link has said (RFC 4861 6.3.4). */
+#define IP_TTL_DEFAULT (-1)
 
 /* Bytes of the fixed IP header in front of a packet to this address. */
 static inline uint32_t ip_hdr_bytes(const struct inaddr *dst)

@@ -51,6 +51,9 @@ static inline uint16_t ip6_zone(const struct netif *nif)
     return (uint16_t)(nif->index + 1);
 }
 
+/* CurHopLimit of packets that leave through nif and whose sender has no wish (RFC 4861 sections 6.3.2, 6.3.4). */
+uint8_t ip6_hop_limit(const struct z_stack *s, const struct netif *nif);
+
 /* Of packets that leave through nif. */
 static inline uint16_t ip6_mtu(const struct netif *nif)
 {

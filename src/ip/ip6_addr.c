@@ -10,7 +10,6 @@
 #include "base/poison.h"
 
 #define LINKLOCAL_PLEN 64u
-#define HOP_LIMIT_DEFAULT 64u /* RFC 4861 6.3.2 leaves it to the assigned numbers: 64 */
 
 struct ifaddr6 *ip6_addr_find(struct netif *nif, const struct inaddr *a)
 {
@@ -139,6 +138,5 @@ int ip6_netif_up(struct z_stack *s, struct netif *nif)
     const struct inaddr a = {.b = {0xfe, 0x80, [8] = m[0] ^ 0x02, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
 
     nif->ip6 = true;
-    nif->hop_limit6 = HOP_LIMIT_DEFAULT;
     return ip6_add_addr(s, nif, &a, LINKLOCAL_PLEN, ADDR6_LINKLOCAL);
 }

@@ -14,6 +14,11 @@
 
 #include "base/poison.h"
 
+uint8_t ip6_hop_limit(const struct z_stack *s, const struct netif *nif)
+{
+    return nif->hop_limit6 != 0 ? nif->hop_limit6 : s->conf.ttl;
+}
+
 void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
 {
     struct ipv6_hdr h;
@@ -31,7 +36,7 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
         return;
     }
     h = (struct ipv6_hdr){.tclass = o->tos,
-                          .hop_limit = o->ttl,
+                          .hop_limit = o->ttl >= 0 ? (uint8_t)o->ttl : ip6_hop_limit(s, path->nif),
                           .next = o->proto,
                           .payload_len = (uint16_t)m->pkt_len,
                           .flow = o->flow,
@@ -48,5 +53,5 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV6, m);
     else
-        path->neigh = nd_output(s, path->nif, &path->next_hop, m);
+        path->neigh = nd_output(s, path->nif, &path->next_hop, m, o->more);
 }

@@ -155,6 +155,29 @@ static void rewrite_header(struct rte_mbuf *m, const struct ip_in *in)
     memcpy(ip + IPV4_CKSUM_OFFSET, &sum, sizeof(sum));
 }
 
+/*
+ * Headers that may not be written, because they stand in memory of others (a port that receives into it), get a buffer of their own with
+ * room for those of the transport; the payload stays where it is. NULL after a drop.
+ */
+static struct rte_mbuf *own_headers(struct z_stack *s, struct rte_mbuf *m, const struct ip_in *in)
+{
+    struct rte_mbuf *h;
+
+    if (likely(pkt_sole_owner(m)))
+        return m;
+    h = pkt_alloc_app(s, in->ip_hlen + TCP_HLEN_MAX);
+    if (!h) {
+        pkt_drop(s, m, DROP_NO_MBUF);
+        return NULL;
+    }
+    memcpy(pkt_data(h), pkt_data(m) - in->ip_hlen, in->ip_hlen);
+    h->data_off = (uint16_t)(h->data_off + in->ip_hlen);
+    h->pkt_len = m->pkt_len;
+    h->nb_segs = (uint16_t)(m->nb_segs + 1);
+    h->next = m;
+    return h;
+}
+
 static struct rte_mbuf *complete(struct z_stack *s, struct ip_in *in, struct frag_dgram *d)
 {
     uint8_t ecn = d->ecn;
@@ -176,12 +199,10 @@ static struct rte_mbuf *complete(struct z_stack *s, struct ip_in *in, struct fra
     }
     if (ecn & (1u << ECN_CE))
         in->tos |= ECN_CE;
-    if (likely(pkt_sole_owner(m))) {
-        rewrite_header(m, in);
-    } else if (in->v6) { /* its headers are walked once more; those of IPv4 are only quoted, and may speak of the first fragment */
-        pkt_drop(s, m, DROP_PULLUP);
+    m = own_headers(s, m, in);
+    if (!m)
         return NULL;
-    }
+    rewrite_header(m, in);
     m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
     stack_count(s, CTR_FRAG_REASSEMBLED);
     return m;

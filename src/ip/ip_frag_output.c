@@ -5,6 +5,8 @@
 #include "ip/ip6.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "link/neigh.h"
+#include "link/resolve.h"
 #include "wire/cksum.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
@@ -67,16 +69,29 @@ static struct rte_mbuf *cut(struct z_stack *s, struct cursor *at, uint32_t n)
 
 static void send_frame(struct z_stack *s, struct ip_path *path, const struct ip_out *o, const struct ip_frag *f, struct rte_mbuf *m)
 {
-    struct ip_out o6 = *o;
+    struct ip_out of = *o;
 
+    of.more = f->mf;
     stack_count(s, CTR_FRAG_TX);
     if (inaddr_is_v4(&o->dst)) {
-        ip_output_fragment(s, path, o, f, m);
+        ip_output_fragment(s, path, &of, f, m);
         return;
     }
     ipv6_frag_build(pkt_push(m, IPV6_FRAG_HLEN), o->proto, f->off, f->mf, f->id);
-    o6.proto = IPPROTO_FRAGMENT_;
-    ip6_output(s, path, &o6, m);
+    of.proto = IPPROTO_FRAGMENT_;
+    ip6_output(s, path, &of, m);
+}
+
+/* Can the frames leave together, or wait together for the link address of the next hop? 0 or the reason for a drop. */
+static enum ctr has_room(struct z_stack *s, const struct ip_path *path, unsigned frames)
+{
+    if (path->local)
+        return 0;
+    if (txq_room(&path->nif->txq) < frames)
+        return DROP_TXQ_FULL;
+    if (ip_is_group(s, &path->next_hop) || neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns))
+        return 0;
+    return neigh_make_room(s, path->nif, &path->next_hop, frames) ? 0 : DROP_NEIGH_QUEUE;
 }
 
 /* All frames are made before the first one leaves: a part of a datagram is of no use to anybody. */
@@ -84,6 +99,7 @@ void ip_frag_output(struct z_stack *s, struct ip_path *path, const struct ip_out
 {
     bool v4 = inaddr_is_v4(&o->dst);
     uint32_t room = (path->mtu - (v4 ? IPV4_HLEN : IPV6_HLEN + IPV6_FRAG_HLEN)) & ~7u, total = m->pkt_len, n = 0;
+    enum ctr why;
     struct rte_mbuf *frame[FRAG_OUT_MAX];
     struct cursor at = {.seg = m};
     struct ip_frag f = {0};
@@ -92,8 +108,9 @@ void ip_frag_output(struct z_stack *s, struct ip_path *path, const struct ip_out
         pkt_drop(s, m, DROP_IP_TOO_BIG);
         return;
     }
-    if (txq_room(&path->nif->txq) < total / room + 1) {
-        pkt_drop(s, m, DROP_TXQ_FULL);
+    why = has_room(s, path, (total + room - 1) / room);
+    if (why) {
+        pkt_drop(s, m, why);
         return;
     }
     fill_cksum(o, m);

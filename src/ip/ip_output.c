@@ -62,7 +62,7 @@ void ip_loopback_output(struct z_stack *s, const struct netif *nif, struct rte_m
 }
 
 /* To a broadcast or multicast address, or to a neighbour that needs more than a look at its entry. */
-static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_mbuf *m)
+static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_mbuf *m, bool more)
 {
     uint32_t hop = inaddr_to_v4(&path->next_hop);
     uint8_t mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -73,7 +73,7 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
 
         memcpy(mac, group, 6);
     } else if (!ip_v4_is_broadcast(s, hop)) {
-        path->neigh = neigh_output(s, path->nif, &path->next_hop, m);
+        path->neigh = neigh_output(s, path->nif, &path->next_hop, m, more);
         return;
     }
     eth_output(s, path->nif, mac, ETH_TYPE_IPV4, m);
@@ -83,7 +83,7 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
 static inline void ip_send(struct z_stack *s, struct ip_path *path, struct ipv4_hdr *h, const struct ip_out *o, struct rte_mbuf *m)
 {
     h->tos = o->tos;
-    h->ttl = o->ttl;
+    h->ttl = o->ttl >= 0 ? (uint8_t)o->ttl : s->conf.ttl;
     h->proto = o->proto;
     h->total_len = (uint16_t)(m->pkt_len + IPV4_HLEN);
     h->src = inaddr_to_v4(&o->src);
@@ -99,7 +99,7 @@ static inline void ip_send(struct z_stack *s, struct ip_path *path, struct ipv4_
     if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV4, m);
     else
-        ip_output_slow(s, path, m);
+        ip_output_slow(s, path, m, o->more);
 }
 
 void ip_output_fragment(struct z_stack *s, struct ip_path *path, const struct ip_out *o, const struct ip_frag *f, struct rte_mbuf *m)

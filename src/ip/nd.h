@@ -30,10 +30,10 @@ void nd_fini(struct z_stack *s);
 
 /*
  * Sends a finished IPv6 packet to the neighbour next_hop: at once when its link address is known, else it waits for the answer
- * (neigh_queue_limit packets per neighbour) or is dropped. Returns the neighbour's entry, as arp_output does. A multicast next
- * hop needs no entry: NULL.
+ * (neigh_queue_limit packets per neighbour) or is dropped; more: the next one is of the same datagram. Returns the neighbour's entry, as
+ * neigh_output does. A multicast next hop needs no entry: NULL.
  */
-struct neigh *nd_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m /* consumed */);
+struct neigh *nd_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m /* consumed */, bool more);
 
 /* An ICMPv6 message of type 133 to 137; m starts at the ICMPv6 header, its checksum is right. */
 void nd_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);

@@ -12,12 +12,12 @@
 
 #include "base/poison.h"
 
-struct neigh *nd_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m)
+struct neigh *nd_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m, bool more)
 {
     uint8_t mac[6];
 
     if (!inaddr_is_v6_multicast(next_hop))
-        return neigh_output(s, nif, next_hop, m);
+        return neigh_output(s, nif, next_hop, m, more);
     mcast_mac(next_hop, mac);
     eth_output(s, nif, mac, ETH_TYPE_IPV6, m);
     return NULL;
@@ -44,7 +44,7 @@ void nd_send(struct z_stack *s, struct netif *nif, const struct inaddr *src, con
     if (mac)
         eth_output(s, nif, mac, ETH_TYPE_IPV6, m);
     else
-        (void)nd_output(s, nif, dst, m);
+        (void)nd_output(s, nif, dst, m, false);
 }
 
 /* The target is asked with an address that it knows a way back to; without one nobody is asked. */

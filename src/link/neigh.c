@@ -12,6 +12,7 @@
 /* RFC 4861 section 10: REACHABLE_TIME, RETRANS_TIMER */
 #define NEIGH_REACHABLE_NS (30 * NS_PER_SEC)
 #define NEIGH_RETRANS_NS NS_PER_SEC
+#define NEIGH_QUEUE_SLOTS 8u /* of a ring at first */
 
 static struct neigh **neigh_bucket(const struct neigh_table *t, uint8_t nif, const struct inaddr *addr)
 {
@@ -33,6 +34,7 @@ int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, co
 
     memset(t, 0, sizeof(*t));
     t->conf = *conf;
+    t->arena = a;
     t->conf.limit = limit;
     t->conf.queue_limit = MIN(MAX(conf->queue_limit, 1u), NEIGH_PARK_MAX);
     t->conf.max_tries = MIN(MAX(conf->max_tries, 1u), 255u);
@@ -51,19 +53,20 @@ int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, co
 
         t->chunk[done / NEIGH_CHUNK_ENTRIES] = arena_alloc(a, n * sizeof(struct neigh));
         if (!t->chunk[done / NEIGH_CHUNK_ENTRIES]) {
-            neigh_table_fini(t, a);
+            neigh_table_fini(t);
             return -ENOMEM;
         }
     }
     return 0;
 }
 
-void neigh_table_fini(struct neigh_table *t, struct arena *a)
+void neigh_table_fini(struct neigh_table *t)
 {
+    struct arena *a = t->arena;
     struct neigh *n;
 
     for (uint32_t i = 0; (n = neigh_next(t, &i));) {
-        Z_CHECK(n->n_parked == 0);
+        Z_CHECK(n->parked.n == 0);
         wheel_cancel(t->wheel, &n->timer);
     }
     for (uint32_t done = 0; done < t->conf.limit; done += NEIGH_CHUNK_ENTRIES)
@@ -106,7 +109,7 @@ static void neigh_unhash(struct neigh_table *t, struct neigh *n)
 /* An entry that is on the recycling list and in no use goes back to the free ones. */
 static void neigh_release(struct neigh_table *t, struct neigh *n)
 {
-    Z_CHECK(n->n_parked == 0 && n->state != NEIGH_INCOMPLETE);
+    Z_CHECK(n->parked.n == 0 && n->state != NEIGH_INCOMPLETE);
     wheel_cancel(t->wheel, &n->timer);
     TAILQ_REMOVE(&t->lru, n, lru);
     neigh_unhash(t, n);
@@ -220,25 +223,51 @@ enum neigh_verdict neigh_use(struct neigh_table *t, struct neigh *n, uint64_t no
     }
 }
 
-struct rte_mbuf *neigh_park(struct neigh_table *t, struct neigh *n, struct rte_mbuf *m)
+/* The ring doubles. */
+static bool neigh_queue_grow(struct neigh_table *t, struct neigh_queue *q)
 {
-    struct rte_mbuf *out = n->n_parked == t->conf.queue_limit ? neigh_unpark(n) : NULL;
+    uint16_t slots = q->slots ? (uint16_t)(q->slots * 2) : NEIGH_QUEUE_SLOTS;
+    struct neigh_parked *slot = arena_alloc(t->arena, slots * sizeof(*slot));
 
-    n->parked[(n->park_head + n->n_parked) % NEIGH_PARK_MAX] = m;
-    n->n_parked++;
-    return out;
+    if (!slot)
+        return false;
+    for (unsigned i = 0; i < q->n; i++)
+        slot[i] = q->slot[(q->head + i) & (q->slots - 1)];
+    arena_free(t->arena, q->slot, q->slots * sizeof(*slot));
+    *q = (struct neigh_queue){.slot = slot, .slots = slots, .n = q->n};
+    return true;
 }
 
-struct rte_mbuf *neigh_unpark(struct neigh *n)
+bool neigh_park_reserve(struct neigh_table *t, struct neigh *n, unsigned count)
 {
-    struct rte_mbuf *m;
+    while (n->parked.n + count > n->parked.slots)
+        if (!neigh_queue_grow(t, &n->parked))
+            return false;
+    return true;
+}
 
-    if (n->n_parked == 0)
+void neigh_park(struct neigh *n, struct rte_mbuf *m, bool more)
+{
+    struct neigh_queue *q = &n->parked;
+
+    q->slot[(q->head + q->n++) & (q->slots - 1)] = (struct neigh_parked){.m = m, .more = more};
+}
+
+struct rte_mbuf *neigh_unpark(struct neigh_table *t, struct neigh_queue *q, bool *more)
+{
+    struct neigh_parked p;
+
+    if (q->n == 0)
         return NULL;
-    m = n->parked[n->park_head];
-    n->park_head = (uint8_t)((n->park_head + 1) % NEIGH_PARK_MAX);
-    n->n_parked--;
-    return m;
+    p = q->slot[q->head];
+    q->head = (uint16_t)((q->head + 1) & (q->slots - 1));
+    if (--q->n == 0) {
+        arena_free(t->arena, q->slot, q->slots * sizeof(*q->slot));
+        *q = (struct neigh_queue){0};
+    }
+    if (more)
+        *more = p.more;
+    return p.m;
 }
 
 /* The entry has a link address now, in whatever state it was. */

@@ -26,13 +26,24 @@
 
 struct rte_mbuf;
 
-#define NEIGH_PARK_MAX 16u
+#define NEIGH_PARK_MAX 1024u
 /* The order of use is kept to this precision, so that not every packet moves its entry in a list. */
 #define NEIGH_USE_GRAIN_NS NS_PER_SEC
 
 #define NEIGH_NETIFS 64u /* STACK_MAX_NETIFS */
 
 enum neigh_state { NEIGH_FREE, NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE, NEIGH_FAILED };
+
+/* Packets that wait, in order: a ring, absent while there are none. Of a datagram in several packets (fragments) all wait, or none. */
+struct neigh_queue {
+    struct neigh_parked *slot;
+    uint16_t slots, head, n; /* slots is a power of two, or 0 */
+};
+
+struct neigh_parked {
+    struct rte_mbuf *m;
+    bool more; /* the next one is of the same datagram */
+};
 
 struct neigh {
     struct inaddr addr;   /* the key, with nif */
@@ -42,12 +53,11 @@ struct neigh {
     uint8_t state;
     uint8_t tries; /* requests sent in this state */
     bool router;   /* IPv6: it said so in its last advertisement */
-    uint8_t n_parked, park_head;
     uint64_t stale_at_ns;    /* end of REACHABLE */
     struct neigh *hash_next; /* or of the free list */
     TAILQ_ENTRY(neigh) lru;  /* every entry that may be recycled */
     struct wheel_node timer; /* requests of INCOMPLETE and PROBE, end of DELAY, hold of FAILED */
-    struct rte_mbuf *parked[NEIGH_PARK_MAX];
+    struct neigh_queue parked;
 };
 
 struct neigh_conf {
@@ -73,6 +83,7 @@ struct neigh_timing {
 
 struct neigh_table {
     struct neigh_conf conf;
+    struct arena *arena;
     struct neigh_timing v4, v6[NEIGH_NETIFS]; /* routers set those of IPv6 (RFC 4861 section 6.3.4) */
     struct wheel *wheel;
     struct neigh **bucket;
@@ -105,7 +116,7 @@ enum neigh_due {
 int neigh_table_init(struct neigh_table *t, struct arena *a, struct wheel *w, const struct neigh_conf *conf);
 
 /* The parked packets must have been taken (neigh_next). */
-void neigh_table_fini(struct neigh_table *t, struct arena *a);
+void neigh_table_fini(struct neigh_table *t);
 
 struct neigh *neigh_find(const struct neigh_table *t, uint8_t nif, const struct inaddr *addr);
 
@@ -119,11 +130,20 @@ struct neigh *neigh_get(struct neigh_table *t, uint8_t nif, const struct inaddr 
 /* A packet wants to go to n. */
 enum neigh_verdict neigh_use(struct neigh_table *t, struct neigh *n, uint64_t now_ns);
 
-/* Keeps m until the neighbour answers. Returns the oldest one when the queue is full: it belongs to the caller. */
-struct rte_mbuf *neigh_park(struct neigh_table *t, struct neigh *n, struct rte_mbuf *m);
+/* Packets that the queue may still take. */
+static inline uint32_t neigh_park_room(const struct neigh_table *t, const struct neigh *n)
+{
+    return t->conf.queue_limit - n->parked.n;
+}
 
-/* Oldest first; NULL when none is left. */
-struct rte_mbuf *neigh_unpark(struct neigh *n);
+/* Gets the memory for count packets more, at most neigh_park_room(). False: there is none. */
+bool neigh_park_reserve(struct neigh_table *t, struct neigh *n, unsigned count);
+
+/* Keeps m, for which a place was reserved, until the neighbour answers. more: the next one is of the same datagram. */
+void neigh_park(struct neigh *n, struct rte_mbuf *m, bool more);
+
+/* Oldest first; NULL when none is left. *more (may be NULL): the next one is of the same datagram. */
+struct rte_mbuf *neigh_unpark(struct neigh_table *t, struct neigh_queue *q, bool *more);
 
 /*
  * addr said that it has this link address. Updates an entry; makes one only if create, and such an entry is the first to be

@@ -38,7 +38,7 @@ struct netif {
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* the first one is the primary */
     uint16_t n_addrs6;
     bool ip6;                                /* speaks IPv6 */
-    uint8_t hop_limit6;                      /* of packets whose sender has no wish (RFC 4861 6.3.2: CurHopLimit) */
+    uint8_t hop_limit6;                      /* what a router said (RFC 4861 6.3.4: CurHopLimit); 0: the key ttl */
     uint16_t mtu6;                           /* what a router said (RFC 4861 4.6.4), at most mtu; 0: mtu */
     struct ifaddr6 addr6[NETIF_MAX_ADDRS6];
     uint32_t arp_conflict;                   /* the last of our addresses that another host claimed, 0: none */

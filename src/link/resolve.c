@@ -31,10 +31,39 @@ static void ask(struct z_stack *s, struct netif *nif, const struct neigh *n, con
         nd_solicit(s, nif, &n->addr, mac);
 }
 
-struct neigh *neigh_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m)
+/* Takes out the oldest datagrams, whole, until count packets have room. */
+static bool make_room(struct z_stack *s, struct neigh *n, unsigned count)
+{
+    if (count > s->neigh->conf.queue_limit)
+        return false;
+    while (neigh_park_room(s->neigh, n) < count)
+        for (bool more = true; more;)
+            pkt_drop(s, neigh_unpark(s->neigh, &n->parked, &more), DROP_NEIGH_QUEUE);
+    return neigh_park_reserve(s->neigh, n, count);
+}
+
+bool neigh_make_room(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, unsigned count)
 {
     struct neigh *n = neigh_get(s->neigh, nif->index, next_hop);
-    struct rte_mbuf *out;
+
+    if (!n || n->state != NEIGH_INCOMPLETE || make_room(s, n, count))
+        return true;
+    if (neigh_use(s->neigh, n, s->now_ns) == NEIGH_PARK_ASK) /* so that the next one finds the answer */
+        ask(s, nif, n, NULL);
+    return false;
+}
+
+static void park(struct z_stack *s, struct neigh *n, struct rte_mbuf *m, bool more)
+{
+    if (make_room(s, n, 1))
+        neigh_park(n, m, more);
+    else
+        pkt_drop(s, m, DROP_NEIGH_QUEUE);
+}
+
+struct neigh *neigh_output(struct z_stack *s, struct netif *nif, const struct inaddr *next_hop, struct rte_mbuf *m, bool more)
+{
+    struct neigh *n = neigh_get(s->neigh, nif->index, next_hop);
 
     if (!n) {
         pkt_drop(s, m, DROP_NEIGH_FULL);
@@ -51,9 +80,7 @@ struct neigh *neigh_output(struct z_stack *s, struct netif *nif, const struct in
         ask(s, nif, n, NULL);
         /* fall through */
     case NEIGH_PARK:
-        out = neigh_park(s->neigh, n, m);
-        if (out)
-            pkt_drop(s, out, DROP_NEIGH_QUEUE);
+        park(s, n, m, more);
         break;
     case NEIGH_DROP:
         pkt_drop(s, m, DROP_NEIGH_FAILED);
@@ -66,29 +93,28 @@ void neigh_send_parked(struct z_stack *s, struct netif *nif, struct neigh *n)
 {
     struct rte_mbuf *m;
 
-    while (n && (m = neigh_unpark(n)))
+    while (n && (m = neigh_unpark(s->neigh, &n->parked, NULL)))
         eth_output(s, nif, n->mac, ether_type(n), m);
 }
 
-/* The packets are taken first: what their transports do about it may recycle the entry. */
+/* The queue is taken first: what the transports of its packets do about it may recycle the entry. */
 static void give_up(struct z_stack *s, struct neigh *n)
 {
     struct netif *nif = s->netif[n->nif];
+    struct neigh_queue parked = n->parked;
     bool v4 = inaddr_is_v4(&n->addr);
-    struct rte_mbuf *m[NEIGH_PARK_MAX];
-    unsigned count = 0;
+    struct rte_mbuf *m;
 
-    while ((m[count] = neigh_unpark(n)) && ++count < NEIGH_PARK_MAX)
-        ;
+    n->parked = (struct neigh_queue){0};
     ip_route_gateway_failed(s, nif, &n->addr);
     if (!v4)
         nd_neigh_failed(s, nif, &n->addr);
-    for (unsigned i = 0; i < count; i++) {
+    while ((m = neigh_unpark(s->neigh, &parked, NULL))) {
         if (v4)
-            icmp_neigh_failed(s, m[i]);
+            icmp_neigh_failed(s, m);
         else
-            icmp6_neigh_failed(s, nif, m[i]);
-        pkt_drop(s, m[i], DROP_NEIGH_FAILED);
+            icmp6_neigh_failed(s, nif, m);
+        pkt_drop(s, m, DROP_NEIGH_FAILED);
     }
 }
 
@@ -142,9 +168,9 @@ void link_fini(struct z_stack *s)
     if (!s->neigh)
         return;
     for (uint32_t i = 0; (n = neigh_next(s->neigh, &i));)
-        while ((m = neigh_unpark(n)))
+        while ((m = neigh_unpark(s->neigh, &n->parked, NULL)))
             pkt_unref_chain(m);
-    neigh_table_fini(s->neigh, &s->arena);
+    neigh_table_fini(s->neigh);
     arena_free(&s->arena, s->neigh, sizeof(*s->neigh));
     s->neigh = NULL;
 }

@@ -8,7 +8,7 @@
 static void reset_send(struct z_stack *s, const struct ip_in *in, const struct tcp_hdr *h)
 {
     struct ip_path path = {0};
-    struct ip_out o = {.src = in->dst, .dst = in->src, .proto = 6, .ttl = s->conf.ttl, .df = true};
+    struct ip_out o = {.src = in->dst, .dst = in->src, .proto = 6, .ttl = IP_TTL_DEFAULT, .df = true};
     struct rte_mbuf *m;
 
     if (ip_path_lookup(s, &path, &in->dst, &in->src, false) != 0)

@@ -100,7 +100,7 @@ static struct tcp_user_opts *default_opts(struct z_stack *s)
     const struct stack_conf *c = &s->conf;
     const struct tcp_user_opts o = {
         .ttl = c->ttl,
-        .hops = c->ttl,
+        .hops = IP_TTL_DEFAULT,
         .rcvlowat = 1,
         .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,

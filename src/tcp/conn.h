@@ -257,8 +257,9 @@ struct tcp_tw {
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
     uint16_t wnd; /* as on the wire */
-    uint8_t wscale, tos, ttl;
+    uint8_t wscale, tos;
     bool ts_on;
+    int16_t ttl;
 };
 
 static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
@@ -302,9 +303,9 @@ int64_t tcp_getopt_open(const struct z_stack *s, const struct tcp_conn *tc, int 
 
 /* sockopt_ip.c */
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v);
-int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v);
+int tcp_setopt_ip6(struct tcp_conn *tc, int name, int v);
 int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name);
-int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v);
+int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name, int *v);
 
 /* conn.c */
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener); /* with its options; as tcp_create */

@@ -19,8 +19,9 @@ struct tcp_user_opts {
     bool v6only;                       /* IPV6_V6ONLY */
     bool fastopen_connect;             /* TCP_FASTOPEN_CONNECT */
     uint8_t tos, ttl;                  /* of IPv4 packets, and */
-    uint8_t tclass, hops;              /* of IPv6 packets */
+    uint8_t tclass;                    /* of IPv6 packets */
     uint8_t defer_accept;              /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
+    int16_t hops;                      /* of IPv6 packets; -1: IP_TTL_DEFAULT */
     uint16_t maxseg;
     uint16_t fastopen_qlen; /* TCP_FASTOPEN: of a listener */
     uint32_t linger_s;

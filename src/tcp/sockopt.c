@@ -164,7 +164,7 @@ static int set_option(struct z_stack *s, struct tcp_conn *tc, int level, int nam
     case IPPROTO_IP:
         return tcp_setopt_ip(s, tc, name, v);
     case IPPROTO_IPV6:
-        return tcp_setopt_ip6(s, tc, name, v);
+        return tcp_setopt_ip6(tc, name, v);
     default:
         return -ENOPROTOOPT;
     }
@@ -344,7 +344,7 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
         return put(val, len, &v, sizeof(v));
     }
     if (level == IPPROTO_IPV6) {
-        int err = tcp_getopt_ip6(tc, name, &v);
+        int err = tcp_getopt_ip6(s, tc, name, &v);
 
         return err != 0 ? err : put(val, len, &v, sizeof(v));
     }

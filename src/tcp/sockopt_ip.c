@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "ip/ip6.h"
 #include "tcp/conn.h"
 
 #include "base/poison.h"
@@ -41,7 +42,7 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name)
     }
 }
 
-int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v)
+int tcp_setopt_ip6(struct tcp_conn *tc, int name, int v)
 {
     switch (name) {
     case IPV6_V6ONLY: /* RFC 3493 5.3; decided before the port is taken, as on Linux */
@@ -52,7 +53,7 @@ int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v)
     case IPV6_UNICAST_HOPS:
         if (v < -1 || v > 255)
             return -EINVAL;
-        tc->opt->hops = v == -1 ? s->conf.ttl : (uint8_t)v;
+        tc->opt->hops = (int16_t)v; /* -1: IP_TTL_DEFAULT */
         return 0;
     case IPV6_TCLASS: /* the ECN bits are the stack's */
         if (v < -1 || v > 255)
@@ -64,14 +65,22 @@ int tcp_setopt_ip6(struct z_stack *s, struct tcp_conn *tc, int name, int v)
     }
 }
 
-int tcp_getopt_ip6(const struct tcp_conn *tc, int name, int *v)
+/* As Linux: that of the path when there is one. */
+static int hops_of(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    if (tc->opt->hops >= 0)
+        return tc->opt->hops;
+    return tc->path.gen != 0 && tc->path.v6 ? ip6_hop_limit(s, tc->path.nif) : s->conf.ttl;
+}
+
+int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name, int *v)
 {
     switch (name) {
     case IPV6_V6ONLY:
         *v = tc->opt->v6only;
         return 0;
     case IPV6_UNICAST_HOPS:
-        *v = tc->opt->hops;
+        *v = hops_of(s, tc);
         return 0;
     case IPV6_TCLASS:
         *v = tc->opt->tclass;

@@ -214,7 +214,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
         tcp_drop_conn(s, tc, 0);
         return;
     case TCPS_TIME_WAIT:
-        tcp_release(s, tc); /* its record stays */
+        tcp_mark_dirty(s, tc); /* goes at the end of the turn, after an ACK of the peer's FIN that is due; its record stays */
         return;
     default:
         break;

@@ -5,6 +5,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "ip/ip6.h"
 #include "ip/ip_state.h"
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
@@ -29,12 +30,20 @@ static void udp_set_recv(struct udp_pcb *u, uint8_t flag, bool on)
     u->ip.recv = (uint8_t)(on ? u->ip.recv | flag : u->ip.recv & ~flag);
 }
 
-/* The family's TTL or hop limit; -1: the default. */
+/* A number of hops, or a class; -1: the default. */
 static int udp_set_hops(uint8_t *to, int v, int least, uint8_t def)
 {
     if (v != -1 && (v < least || v > 255))
         return -EINVAL;
     *to = v == -1 ? def : (uint8_t)v;
+    return 0;
+}
+
+static int udp_set_ttl(int16_t *to, int v, int least)
+{
+    if (v != IP_TTL_DEFAULT && (v < least || v > 255))
+        return -EINVAL;
+    *to = (int16_t)v;
     return 0;
 }
 
@@ -77,11 +86,11 @@ static int udp_set_mc_if(struct z_stack *s, struct udp_pcb *u, const void *val, 
     return 0;
 }
 
-static int udp_setopt_ip_int(struct z_stack *s, struct udp_pcb *u, int name, int v)
+static int udp_setopt_ip_int(struct udp_pcb *u, int name, int v)
 {
     switch (name) {
     case IP_TTL:
-        return udp_set_hops(&u->ip.ttl[0], v, 1, s->conf.ttl);
+        return udp_set_ttl(&u->ip.ttl[0], v, 1);
     case IP_TOS:
         u->ip.tos[0] = (uint8_t)v;
         return 0;
@@ -119,7 +128,7 @@ int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, const void *va
     else
         memcpy(&v, val, sizeof(v));
     if (flag == 0)
-        return udp_setopt_ip_int(s, u, name, v);
+        return udp_setopt_ip_int(u, name, v);
     udp_set_recv(u, flag, v != 0);
     return 0;
 }
@@ -145,7 +154,7 @@ int udp_setopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, const void *v
         u->ip.v6only = v != 0;
         return 0;
     case IPV6_UNICAST_HOPS:
-        return udp_set_hops(&u->ip.ttl[1], v, 0, s->conf.ttl);
+        return udp_set_ttl(&u->ip.ttl[1], v, 0);
     case IPV6_TCLASS:
         return udp_set_hops(&u->ip.tos[1], v, 0, 0);
     case IPV6_MULTICAST_HOPS:
@@ -195,7 +204,7 @@ int udp_getopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int *v)
         return 0;
     switch (name) {
     case IP_TTL:
-        *v = u->ip.ttl[0];
+        *v = u->ip.ttl[0] >= 0 ? u->ip.ttl[0] : s->conf.ttl;
         return 0;
     case IP_TOS:
         *v = u->ip.tos[0];
@@ -225,6 +234,14 @@ int udp_getopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int *v)
     }
 }
 
+/* As Linux: that of the path when there is one. */
+static int udp_hop_limit(const struct z_stack *s, const struct udp_pcb *u)
+{
+    if (u->ip.ttl[1] >= 0)
+        return u->ip.ttl[1];
+    return u->connected && u->path.gen != 0 && u->path.v6 ? ip6_hop_limit(s, u->path.nif) : s->conf.ttl;
+}
+
 int udp_getopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, int *v)
 {
     uint8_t flag = udp_recv_flag(IPPROTO_IPV6, name);
@@ -239,7 +256,7 @@ int udp_getopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, int *v)
         *v = u->ip.v6only;
         return 0;
     case IPV6_UNICAST_HOPS:
-        *v = u->ip.ttl[1];
+        *v = udp_hop_limit(s, u);
         return 0;
     case IPV6_TCLASS:
         *v = u->ip.tos[1];

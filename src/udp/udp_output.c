@@ -201,13 +201,13 @@ void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, str
     struct udp_hdr h = {.sport = u->lport, .dport = w->dport, .len = (uint16_t)(m->pkt_len + UDP_HLEN)};
     struct ip_out o = {.src = w->path.src, .dst = w->dst, .proto = IPPROTO_UDP};
 
-    o.ttl = w->to.ttl >= 0 ? (uint8_t)w->to.ttl : group && inaddr_is_multicast(&w->dst) ? u->ip.mc_ttl[v6] : u->ip.ttl[v6];
+    o.ttl = w->to.ttl >= 0 ? w->to.ttl : group && inaddr_is_multicast(&w->dst) ? u->ip.mc_ttl[v6] : u->ip.ttl[v6];
     o.tos = w->to.tos >= 0 ? (uint8_t)w->to.tos : u->ip.tos[v6];
     /* IP_PMTUDISC_WANT: what fits says "do not fragment", so that a narrower path is learned of; what does not fit is fragmented */
     o.df = !w->big && (v6 || u->ip.pmtu[0] == IP_PMTUDISC_WANT || !udp_may_fragment(u, NULL, v6));
     if (unlikely(group)) {
         const struct udp_info in = {
-            .src = w->path.src, .dst = w->dst, .sport = u->lport, .ttl = o.ttl, .tos = o.tos, .ifindex = (uint8_t)(w->path.nif->index + 1)};
+            .src = w->path.src, .dst = w->dst, .sport = u->lport, .ttl = (uint8_t)o.ttl, .tos = o.tos, .ifindex = (uint8_t)(w->path.nif->index + 1)};
 
         udp_loop_group(s, u, w, &in, m);
     }

@@ -26,7 +26,8 @@ struct udp_group; /* a membership: udp_group.c */
 
 /* What ip(7) and ipv6(7) options say of a socket's datagrams; of the families' pairs, [1] is IPv6. */
 struct udp_ip_opts {
-    uint8_t ttl[2], tos[2], mc_ttl[2]; /* of IPv6: hop limit, traffic class */
+    int16_t ttl[2];                    /* of IPv6: hop limit; IP_TTL_DEFAULT */
+    uint8_t tos[2], mc_ttl[2];         /* of IPv6: traffic class, hop limit */
     uint8_t pmtu[2];                   /* IP_PMTUDISC_*, the same numbers for IPv6 */
     uint8_t mc_ifindex[2];             /* IP_MULTICAST_IF: 1 + index; 0: as routed */
     bool mc_loop[2], mc_all[2];

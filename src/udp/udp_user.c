@@ -70,7 +70,7 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
     u->laddr = INADDR_ANY_V4;
     u->raddr = INADDR_ANY_V4;
     for (unsigned v6 = 0; v6 < 2; v6++) {
-        u->ip.ttl[v6] = s->conf.ttl;
+        u->ip.ttl[v6] = IP_TTL_DEFAULT;
         u->ip.mc_ttl[v6] = 1; /* RFC 1112 section 6.1 */
         u->ip.pmtu[v6] = IP_PMTUDISC_WANT;
         u->ip.mc_loop[v6] = u->ip.mc_all[v6] = true;

@@ -18,6 +18,8 @@
 
 #include "api/api.h"
 #include "base/check.h"
+#include "ip/ip_state.h"
+#include "tcp/conn.h"
 #include "zstack/ff_epoll.h"
 #include "zstack/ff_event.h"
 
@@ -405,6 +407,25 @@ static void action(void)
     }
 }
 
+/* What holds the buffers that are left, for the report of a failure. */
+static void print_left(const struct z_stack *s)
+{
+    fprintf(stderr, "left: %u buffers, %u frames unsent, %u packets to ourselves, %llu loan bytes\n", pkt_pools_in_use(&s->pools),
+            txq_count(&s->netif[0]->txq), s->ip->lo_tail - s->ip->lo_head, (unsigned long long)stack_loan_bytes(s));
+    for (uint32_t i = 0; i <= s->tcp.id_mask; i++) {
+        const struct tcp_conn *tc = s->tcp.id_tab[i];
+
+        if (tc == NULL)
+            continue;
+        fprintf(stderr, "%s dead %d closed %d queued %u received %u fin %d%d window %u retransmitted %u:", tcp_state_names[tc->state], tc->dead,
+                tc->closed_by_user, sndq_bytes(&tc->sndq), tc->rcvq.bytes, tc->fin_queued, tc->fin_sent, tc->snd_wnd, tc->rexmt_count);
+        for (int t = 0; t < TT_COUNT; t++)
+            if (tc->deadline_ns[t] != 0)
+                fprintf(stderr, " timer %d in %g s", t, ((double)tc->deadline_ns[t] - (double)s->now_ns) / 1e9);
+        fputc('\n', stderr);
+    }
+}
+
 /* Everything closed, at once: no buffer may be left. */
 static void cleanup(void)
 {
@@ -421,8 +442,11 @@ static void cleanup(void)
         }
         fds[i] = -1;
     }
+    tcp_reset_all(api.core[0]->stack); /* those that were closed before, and would try for long to deliver what they have */
     for (int i = 0; i < 50 && pkt_pools_in_use(&api.core[0]->stack->pools) > 0; i++)
         z_poll();
+    if (pkt_pools_in_use(&api.core[0]->stack->pools) > 0)
+        print_left(api.core[0]->stack);
     Z_CHECK(pkt_pools_in_use(&api.core[0]->stack->pools) == 0 && stack_loan_bytes(api.core[0]->stack) == 0);
     Z_CHECK(api.core[0]->stack->tcp.rcv_charged_bytes == 0 && api.core[0]->stack->udp.n_pcbs == 0);
 }

@@ -589,6 +589,20 @@ TEST(time_wait_lasts_2msl)
     state_is(TCPS_CLOSED);
 }
 
+/* Closed in the turn in which the peer's FIN comes: it is acknowledged all the same, or the peer would wait for a timeout of its own. */
+TEST(close_in_time_wait_lets_the_last_ack_go)
+{
+    int c = reach(TCPS_FIN_WAIT_2);
+
+    begin();
+    in("FA", 1, 2);
+    linger(c, 1, 0);
+    cls(c);
+    end();
+    out("A", 2, 2);
+    state_is(TCPS_TIME_WAIT);
+}
+
 TEST(time_wait_restarts_on_fin)
 {
     reach(TCPS_TIME_WAIT);
@@ -835,6 +849,6 @@ RUN(T(send_in_every_state), T(recv_in_every_state), T(connect_in_every_state), T
     T(half_close_peer_stops_sending), T(fin_goes_behind_queued_text), T(close_with_unread_text_resets), T(text_after_close_resets),
     T(shutdown_read_keeps_the_connection), T(fin_retransmission), T(linger_zero_resets), T(linger_off_sends_fin),
     T(linger_positive_waits_until_acknowledged), T(fin_wait_2_times_out_after_close), T(linger2_sets_the_time),
-    T(negative_linger2_does_not_wait), T(time_wait_lasts_2msl), T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack),
+    T(negative_linger2_does_not_wait), T(time_wait_lasts_2msl), T(close_in_time_wait_lets_the_last_ack_go), T(time_wait_restarts_on_fin), T(time_wait_does_not_restart_on_ack),
     T(time_wait_reuse_by_sequence_number), T(time_wait_reuse_by_timestamp), T(time_wait_reset), T(time_wait_is_a_record),
     T(time_wait_answers_are_limited), T(time_wait_limit), T(time_wait_reuse_starts_beyond), T(connect_takes_over_time_wait))

@@ -432,6 +432,49 @@ TEST(ttl_and_tos_of_the_application)
     out("PA", 1, 1, 10, .ttl = 7, .tos = 0xb8);
 }
 
+/* RFC 4861 6.3.4: what a router of the link says, of everything whose sender did not choose. */
+TEST(hop_limit_of_the_link)
+{
+    int l = listen_on(80), c;
+
+    if (!v6())
+        return;
+    stack()->netif[0]->hop_limit6 = 33;
+    in("S", 0, 0, .o = {MSS(1460)});
+    out("SA", 0, 1, .ttl = 33, .o = {MSS(1460)});
+    in("A", 1, 1);
+    c = acc(l);
+    check_eq(gopt(c, IPPROTO_IP, IP_TTL), 33);
+    snd(c, 10);
+    out("PA", 1, 1, 10, .ttl = 33);
+    in("A", 700, 700, .port = 5001, .lport = 81);
+    out("R", 700, 0, .ttl = 33, .port = 5001, .lport = 81);
+    cls(c);
+    out("FA", 11, 1, .ttl = 33);
+    in("FA", 1, 12);
+    out("A", 12, 2, .ttl = 33);
+    stack()->netif[0]->hop_limit6 = 20; /* also of a record of TIME-WAIT */
+    in("FA", 1, 12);
+    out("A", 12, 2, .ttl = 20);
+}
+
+TEST(hop_limit_of_the_application)
+{
+    int c = passive();
+
+    if (!v6())
+        return;
+    stack()->netif[0]->hop_limit6 = 33;
+    sopt(c, IPPROTO_IP, IP_TTL, 7);
+    check_eq(gopt(c, IPPROTO_IP, IP_TTL), 7);
+    snd(c, 10);
+    out("PA", 1, 1, 10, .ttl = 7);
+    in("A", 1, 11);
+    sopt(c, IPPROTO_IP, IP_TTL, -1);
+    snd(c, 10);
+    out("PA", 11, 1, 10, .ttl = 33);
+}
+
 RUN(T(mss_absent_means_the_default), T(mss_of_the_peer_limits_segments), T(mss_larger_than_the_mtu_is_limited), T(mss_zero_is_raised),
     T(mss_counts_options), T(maxseg_of_the_application), T(options_outside_syn_are_skipped), T(unknown_option_is_skipped),
     T(options_at_any_alignment), T(illegal_option_length_ends_the_list), T(wrong_length_of_known_option_is_skipped), T(end_of_list_ends_it),
@@ -440,4 +483,5 @@ RUN(T(mss_absent_means_the_default), T(mss_of_the_peer_limits_segments), T(mss_l
     T(window_scale_above_14_is_14), T(receive_window_is_scaled), T(timestamps_on_every_segment), T(delayed_ack_echoes_the_earlier_segment),
     T(hole_echoes_the_last_in_order_segment), T(missing_timestamp_is_dropped), T(paws_drops_and_acknowledges),
     T(paws_does_not_apply_to_rst), T(paws_ends_after_24_days), T(ts_recent_ignores_segments_beyond_the_ack), T(reset_carries_timestamp),
-    T(timestamps_not_offered_are_not_used), T(options_can_be_switched_off), T(initial_sequence_numbers), T(ttl_and_tos_of_the_application))
+    T(timestamps_not_offered_are_not_used), T(options_can_be_switched_off), T(initial_sequence_numbers), T(ttl_and_tos_of_the_application),
+    T(hop_limit_of_the_link), T(hop_limit_of_the_application))

@@ -53,6 +53,8 @@ static struct z_stack *S;
 static struct netif net_nif[2];
 static struct pkt_pools net_pools;
 
+static bool net_external; /* received frames stand in memory that is not ours */
+
 /* What the stubs saw. */
 static struct {
     struct ip_in in;
@@ -181,6 +183,7 @@ static inline int net_setup(void **state)
     net_discard_tx();
     memset(&net_seen, 0, sizeof(net_seen));
     net_on_tcp_error = NULL;
+    net_external = false;
     memset(&S->ctr, 0, sizeof(S->ctr));
     return 0;
 }
@@ -236,6 +239,43 @@ static inline void net_advance(uint64_t ns)
     }
 }
 
+/* Memory that is not ours to write: at its end it must be as it was. */
+struct net_ext {
+    struct rte_mbuf_ext_shared_info sh;
+    uint32_t len;
+    uint8_t was[2048];
+};
+
+static inline void net_ext_free(void *addr, void *ext)
+{
+    struct net_ext *e = ext;
+
+    assert_memory_equal(addr, e->was, e->len);
+    free(addr);
+    free(e);
+}
+
+/* A received buffer in such memory, of exactly its size. */
+static inline struct rte_mbuf *net_mbuf_ext(const void *p, uint32_t len)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(net_pools.ind);
+    struct net_ext *e = malloc(sizeof(*e));
+    void *copy = malloc(len);
+
+    assert_true(m && e && copy && len <= sizeof(e->was));
+    memcpy(copy, p, len);
+    memcpy(e->was, p, len);
+    e->len = len;
+    e->sh.free_cb = net_ext_free;
+    e->sh.fcb_opaque = e;
+    rte_mbuf_ext_refcnt_set(&e->sh, 1);
+    rte_pktmbuf_attach_extbuf(m, copy, (rte_iova_t)(uintptr_t)copy, (uint16_t)len, &e->sh);
+    m->data_off = 0;
+    m->data_len = (uint16_t)len;
+    m->pkt_len = len;
+    return m;
+}
+
 /* A received buffer; split > 0: the first segment has that many bytes, the second the rest. */
 static inline struct rte_mbuf *net_mbuf(const void *p, uint32_t len, uint32_t split)
 {
@@ -258,7 +298,7 @@ static inline struct rte_mbuf *net_mbuf(const void *p, uint32_t len, uint32_t sp
 
 static inline void net_inject_split(const void *p, uint32_t len, uint32_t split)
 {
-    eth_input(S, &net_nif[0], net_mbuf(p, len, split));
+    eth_input(S, &net_nif[0], net_external ? net_mbuf_ext(p, len) : net_mbuf(p, len, split));
 }
 
 static inline void net_inject(const void *p, uint32_t len)

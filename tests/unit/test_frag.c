@@ -1,82 +1,7 @@
 /* Fragments of IPv4: reassembly, its limits and its enemies; and cutting of our own packets. */
-#include "udp_fixture.h"
+#include "frag_fixture.h"
 
 #include "base/rng.h"
-#include "ip/ip6.h"
-#include "wire/icmp6.h"
-#include "wire/ipv6.h"
-
-#define PORT 53
-#define BIG 5000u /* UDP payload: four fragments of 1480 */
-
-static uint8_t payload[65536], l4[65536 + UDP_HLEN];
-static uint8_t got[65536];
-
-struct piece {
-    uint32_t off, len;
-    bool mf;
-    uint16_t id;
-    uint8_t proto, tos;
-};
-
-/* A UDP datagram of len payload bytes in l4; returns its bytes. */
-static uint32_t dgram(uint32_t len)
-{
-    struct udp_hdr h = {.sport = 9, .dport = PORT, .len = (uint16_t)(UDP_HLEN + len)};
-    uint16_t sum;
-
-    for (uint32_t i = 0; i < len; i++)
-        payload[i] = (uint8_t)(i * 7 + (i >> 8));
-    udp_build(l4, &h);
-    memcpy(l4 + UDP_HLEN, payload, len);
-    sum = cksum_finish(cksum_add(cksum_pseudo_v4(NET_PEER, NET_US, IPPROTO_UDP_, h.len), l4, h.len));
-    memcpy(l4 + UDP_CKSUM_OFFSET, &sum, 2);
-    return h.len;
-}
-
-static void inject_from(uint32_t src, const struct piece *p, const uint8_t *bytes)
-{
-    static struct net_frame f;
-    uint8_t *ip = f.b + ETH_HLEN;
-
-    net_frame_ip(&f, src, NET_US, p->proto ? p->proto : IPPROTO_UDP_, bytes, p->len);
-    ip[1] = p->tos;
-    ip[4] = (uint8_t)(p->id >> 8);
-    ip[5] = (uint8_t)p->id;
-    ip[6] = (uint8_t)((p->mf ? 0x20 : 0) | p->off / 8 >> 8);
-    ip[7] = (uint8_t)(p->off / 8);
-    net_ip_cksum(&f);
-    net_inject_frame(&f);
-}
-
-static void inject_piece(struct piece p)
-{
-    inject_from(NET_PEER, &p, l4 + p.off);
-}
-
-/* The i-th piece of a datagram of total bytes that is cut every 1480. */
-static struct piece nth(uint32_t i, uint32_t total)
-{
-    uint32_t off = i * 1480;
-
-    return (struct piece){.off = off, .len = MIN(1480u, total - off), .mf = off + 1480 < total, .id = 77};
-}
-
-static ssize_t receive(struct udp_pcb *u)
-{
-    struct iovec iov = {got, sizeof(got)};
-    int flags = 0;
-
-    return udp_recvfrom(S, u, &iov, 1, &flags, NULL);
-}
-
-static void expect_whole(struct udp_pcb *u, uint32_t len)
-{
-    assert_int_equal(receive(u), len);
-    assert_memory_equal(got, payload, len);
-    assert_int_equal(S->ip->reass.n, 0);
-    assert_int_equal(S->ip->reass.bytes, 0);
-}
 
 static void any_order(void **state)
 {
@@ -518,6 +443,80 @@ static void cutting_without_buffers(void **state)
         rte_pktmbuf_free(hold[--n]);
 }
 
+/* The frames of one datagram and no others; returns how many. */
+static unsigned one_datagram(uint16_t *id)
+{
+    uint32_t bytes = 0;
+    unsigned n = 0;
+    struct net_out o;
+
+    do {
+        assert_true(net_take(&o));
+        assert_int_equal(o.eth.type, ETH_TYPE_IPV4);
+        assert_int_equal(o.ip.frag_off, bytes);
+        if (n == 0)
+            *id = o.ip.id;
+        assert_int_equal(o.ip.id, *id);
+        bytes += o.l4_bytes;
+        n++;
+    } while (o.ip.mf);
+    return n;
+}
+
+/* For a neighbour that is being asked for: all fragments of a datagram wait, or none. */
+static void fragments_wait_together(void **state)
+{
+    struct ip_path path = {0};
+    uint16_t id[2], small;
+    struct net_out o;
+
+    (void)state;
+    S->neigh->conf.queue_limit = 3;
+    send_big(dgram(BIG), 100); /* four */
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1);
+    assert_true(net_take(&o)); /* the next one shall find the answer */
+    assert_int_equal(o.arp.tpa, NET_PEER);
+    assert_false(net_take(&o));
+    S->neigh->conf.queue_limit = 9;
+    for (unsigned i = 0; i < 3; i++)
+        send_big(dgram(BIG), 100);
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 4); /* the first one, whole */
+    assert_int_equal(net_send(&path, NET_PEER, IPPROTO_UDP_, l4, 100, false), 0);
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 4);
+    assert_int_equal(net_send(&path, NET_PEER, IPPROTO_UDP_, l4, 100, false), 0); /* one packet costs a datagram */
+    assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), 1 + 8);
+    assert_false(net_take(&o));
+    net_inject_arp(ARP_REPLY, net_peer_mac, NET_PEER, NET_US);
+    assert_int_equal(one_datagram(&id[0]), 4);
+    assert_int_equal(one_datagram(&small), 1);
+    assert_int_equal(one_datagram(&small), 1);
+    assert_false(net_take(&o));
+    send_big(dgram(BIG), 100);
+    assert_int_equal(one_datagram(&id[1]), 4);
+    assert_int_not_equal(id[0], id[1]);
+}
+
+/* Memory for the queue is there for all of them, or the datagram does not wait. */
+static void fragments_wait_together_without_memory(void **state)
+{
+    struct net_out o;
+
+    (void)state;
+    S->neigh->conf.queue_limit = 30;
+    for (unsigned i = 0; i < 4; i++) { /* 4, 8, then the ring must grow */
+        S->arena.fail_after = i == 2;
+        send_big(dgram(BIG), 100);
+        S->arena.fail_after = 0;
+        assert_int_equal(net_ctr(DROP_NEIGH_QUEUE), i >= 2);
+    }
+    assert_true(net_take(&o));
+    assert_int_equal(o.eth.type, ETH_TYPE_ARP);
+    net_inject_arp(ARP_REPLY, net_peer_mac, NET_PEER, NET_US);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(one_datagram(&(uint16_t){0}), 4);
+    assert_false(net_take(&o));
+}
+
 static void a_large_echo(void **state)
 {
     unsigned frames;
@@ -564,175 +563,6 @@ static void a_large_datagram_to_ourselves(void **state)
     expect_whole(u, 60000);
 }
 
-static const struct inaddr us6 = {.b = {0x20, 1, 0xd, 0xb8, [15] = 1}}, peer6 = {.b = {0x20, 1, 0xd, 0xb8, [15] = 2}};
-
-static int setup6(void **state)
-{
-    if (net_setup(state) != 0)
-        return -1;
-    net_nif[0].ip6 = true;
-    S->conf.ip6_ext_headers = 8;
-    S->conf.ip6_ext_bytes = 512;
-    S->conf.ip6_ext_options = 8;
-    assert_int_equal(ip6_add_addr(S, &net_nif[0], &us6, 64, ADDR6_STATIC), 0);
-    for (uint16_t i = 0; i < net_nif[0].n_addrs6; i++)
-        net_nif[0].addr6[i].state = ADDR6_PREFERRED;
-    assert_non_null(neigh_learn(S->neigh, 0, &peer6, net_peer_mac, true, S->now_ns));
-    net_discard_tx();
-    memset(&S->ctr, 0, sizeof(S->ctr));
-    return 0;
-}
-
-/* A piece of l4 with a fragment header; next: the protocol it names. */
-static void inject6(struct piece p)
-{
-    struct ipv6_hdr h = {.tclass = p.tos, .hop_limit = 9, .next = IPPROTO_FRAGMENT_, .src = peer6, .dst = us6};
-    struct eth_hdr eh = {.type = ETH_TYPE_IPV6};
-    uint8_t b[2048];
-
-    h.payload_len = (uint16_t)(IPV6_FRAG_HLEN + p.len);
-    memcpy(eh.dst, net_mac, 6);
-    memcpy(eh.src, net_peer_mac, 6);
-    eth_build(b, &eh);
-    ipv6_build(b + ETH_HLEN, &h);
-    ipv6_frag_build(b + ETH_HLEN + IPV6_HLEN, p.proto ? p.proto : IPPROTO_ICMPV6_, p.off, p.mf, 0x10000u + p.id);
-    memcpy(b + ETH_HLEN + IPV6_HLEN + IPV6_FRAG_HLEN, l4 + p.off % 32768, p.len);
-    net_inject(b, ETH_HLEN + IPV6_HLEN + IPV6_FRAG_HLEN + p.len);
-}
-
-static uint32_t echo6(uint32_t n)
-{
-    uint16_t sum;
-
-    for (uint32_t i = 0; i < n; i++)
-        l4[i] = (uint8_t)(i * 5);
-    icmp6_build(l4, &(struct icmp6_hdr){.type = ICMP6_ECHO, .word = 0x10002});
-    sum = cksum_finish(cksum_add(cksum_pseudo_v6(&peer6, &us6, IPPROTO_ICMPV6_, n), l4, n));
-    memcpy(l4 + ICMP6_CKSUM_OFFSET, &sum, 2);
-    return n;
-}
-
-/* The next packet that was sent, from its IPv6 header on; its bytes, 0 when there is none. */
-static uint32_t take6(uint8_t *to)
-{
-    struct txq *q = &net_nif[0].txq;
-    uint32_t n = 0;
-    struct rte_mbuf *m;
-
-    if (txq_count(q) == 0)
-        return 0;
-    m = q->slot[q->head++ & (TXQ_SLOTS - 1)];
-    for (const struct rte_mbuf *seg = m; seg; seg = seg->next) {
-        memcpy(to + n, rte_pktmbuf_mtod(seg, const uint8_t *), seg->data_len);
-        n += seg->data_len;
-    }
-    rte_pktmbuf_free(m);
-    n -= ETH_HLEN;
-    memmove(to, to + ETH_HLEN, n);
-    /* the stack also looks for its neighbour, and reports its groups */
-    return to[6] == IPPROTO_HOPOPTS_ || (to[6] == IPPROTO_ICMPV6_ && to[40] >= ICMP6_ND_FIRST && to[40] <= ICMP6_ND_LAST) ? take6(to) : n;
-}
-
-static void a_large_echo6(void **state)
-{
-    static const uint8_t order[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}};
-    uint32_t n = echo6(4000);
-
-    (void)state;
-    for (unsigned k = 0; k < ARRAY_LEN(order); k++) {
-        uint32_t bytes = 0, len;
-        uint8_t b[2048];
-
-        for (unsigned i = 0; i < 3; i++)
-            inject6(nth(order[k][i], n));
-        while ((len = take6(b))) {
-            uint16_t field = (uint16_t)(b[42] << 8 | b[43]);
-
-            assert_true(len <= 1500);
-            assert_int_equal(b[6], IPPROTO_FRAGMENT_);
-            assert_int_equal(b[40], IPPROTO_ICMPV6_);
-            assert_int_equal(field & 0xfff8, bytes);
-            assert_int_equal(field & 1, bytes + len - 48 < n);
-            memcpy(got + bytes, b + 48, len - 48);
-            bytes += len - 48;
-        }
-        assert_int_equal(bytes, n);
-        assert_int_equal(got[0], ICMP6_ECHO_REPLY);
-        assert_memory_equal(got + ICMP6_HLEN, l4 + ICMP6_HLEN, n - ICMP6_HLEN);
-        assert_int_equal(cksum_finish(cksum_add(cksum_pseudo_v6(&us6, &peer6, IPPROTO_ICMPV6_, n), got, n)), 0);
-    }
-    assert_int_equal(net_ctr(CTR_COPY_STACK), 0);
-    assert_int_equal(net_ctr(CTR_FRAG_REASSEMBLED), 3);
-    assert_int_equal(S->ip->reass.n, 0);
-}
-
-/* The error that came back for a fragment. */
-static void expect_error6(uint8_t type, uint8_t code, uint32_t pointer)
-{
-    uint8_t b[2048];
-
-    assert_true(take6(b) > 48);
-    assert_int_equal(b[6], IPPROTO_ICMPV6_);
-    assert_int_equal(b[40], type);
-    assert_int_equal(b[41], code);
-    assert_int_equal(b[44] << 24 | b[45] << 16 | b[46] << 8 | b[47], pointer);
-    assert_int_equal(take6(b), 0);
-}
-
-static void bad_fragments6(void **state)
-{
-    (void)state;
-    (void)echo6(4000);
-    inject6((struct piece){.off = 1480, .len = 1001, .mf = true, .proto = IPPROTO_UDP_});
-    assert_int_equal(net_ctr(DROP_FRAG_BAD), 1);
-    expect_error6(ICMP6_PARAM_PROBLEM, 0, 4);
-    inject6((struct piece){.off = 65528, .len = 8, .mf = false, .proto = IPPROTO_UDP_});
-    assert_int_equal(net_ctr(DROP_FRAG_TOO_BIG), 1);
-    expect_error6(ICMP6_PARAM_PROBLEM, 0, 42);
-    /* the first one has all headers (RFC 7112) */
-    inject6((struct piece){.off = 0, .len = 16, .mf = true, .proto = IPPROTO_TCP_});
-    expect_error6(ICMP6_PARAM_PROBLEM, 3, 0);
-    /* an overlap is met with silence (RFC 5722) */
-    inject6((struct piece){.off = 0, .len = 1480, .mf = true});
-    inject6((struct piece){.off = 1472, .len = 1480, .mf = true});
-    assert_int_equal(net_ctr(DROP_FRAG_OVERLAP), 2);
-    net_advance(60 * NS_PER_SEC);
-    assert_int_equal(take6(got), 0);
-    assert_int_equal(S->ip->reass.n, 0);
-}
-
-static void time_runs_out6(void **state)
-{
-    (void)state;
-    (void)echo6(4000);
-    inject6((struct piece){.off = 0, .len = 1480, .mf = true});
-    net_advance(59 * NS_PER_SEC);
-    assert_int_equal(S->ip->reass.n, 1);
-    assert_non_null(neigh_learn(S->neigh, 0, &peer6, net_peer_mac, true, S->now_ns));
-    net_advance(NS_PER_SEC);
-    assert_int_equal(S->ip->reass.n, 0);
-    expect_error6(ICMP6_TIME_EXCEEDED, 1, 0);
-}
-
-/* RFC 6946: a whole packet, whatever is kept with the same identification; RFC 6980 wants to know of both kinds. */
-static void atomic_fragments(void **state)
-{
-    (void)state;
-    memset(l4, 0, 200);
-    l4[12] = 5 << 4;
-    inject6((struct piece){.off = 0, .len = 104, .mf = true, .proto = IPPROTO_TCP_});
-    inject6((struct piece){.off = 0, .len = 100, .mf = false, .proto = IPPROTO_TCP_});
-    assert_int_equal(net_seen.tcp_inputs, 1);
-    assert_true(net_seen.in.fragmented);
-    assert_int_equal(S->ip->reass.n, 1);
-    inject6((struct piece){.off = 104, .len = 10, .mf = false, .proto = IPPROTO_TCP_});
-    assert_int_equal(net_seen.tcp_inputs, 2);
-    assert_true(net_seen.in.fragmented);
-    assert_int_equal(net_seen.in.l4_len, 114);
-}
-
-#define NET_TEST6(f) cmocka_unit_test_setup_teardown(f, setup6, net_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -753,12 +583,10 @@ int main(void)
         NET_TEST(random_streams),
         NET_TEST(our_packets_are_cut),
         NET_TEST(cutting_without_buffers),
+        NET_TEST(fragments_wait_together),
+        NET_TEST(fragments_wait_together_without_memory),
         NET_TEST(a_large_echo),
         NET_TEST(a_large_datagram_to_ourselves),
-        NET_TEST6(a_large_echo6),
-        NET_TEST6(bad_fragments6),
-        NET_TEST6(time_runs_out6),
-        NET_TEST6(atomic_fragments),
     };
 
     return cmocka_run_group_tests(tests, net_group_setup, net_group_teardown);

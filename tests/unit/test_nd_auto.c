@@ -45,6 +45,14 @@ static void come_up(void)
     net_discard_tx();
 }
 
+/* The peer's link address is known, and believed for a while. */
+static void nd_hear_peer(void)
+{
+    struct inaddr peer = nd_zoned(nd_peer);
+
+    assert_non_null(neigh_learn(S->neigh, ND_NIF->index, &peer, net_peer_mac, true, S->now_ns));
+}
+
 static void an_address_is_tested_before_it_is_used(void **state)
 {
     struct inaddr group = nd_solicited_node(&us_ll);
@@ -383,12 +391,38 @@ static void advertisements_are_obeyed_where_they_may_be(void **state)
     assert_int_equal(default_route()->gateway.b[15], 2); /* what was configured comes first */
 }
 
+/* The hop limit of a datagram, of an echo reply: 0 when nothing was sent. */
+static void hop_limits_are(uint8_t datagram, uint8_t reply)
+{
+    struct udp_pcb *u = udp_create(S, NULL);
+    struct inaddr peer = nd_zoned(nd_peer);
+    struct udp_dest to = UDP_DEST_INIT;
+    struct iovec iov = {(void *)(uintptr_t)"x", 1};
+    uint8_t echo[ICMP6_HLEN] = {ICMP6_ECHO};
+    struct nd_out o;
+
+    net_discard_tx();
+    udp_set_inet6(u);
+    to.addr = &peer;
+    to.port = 9;
+    assert_int_equal(udp_sendto(S, u, &iov, 1, 0, &to), 1);
+    assert_true(nd_take(&o));
+    assert_int_equal(o.ip.hop_limit, datagram);
+    udp_close(S, u);
+    nd_inject_icmp6(net_peer_mac, &nd_peer, &nd_us, 64, false, echo, sizeof(echo));
+    assert_true(nd_take(&o));
+    assert_int_equal(o.l4[0], ICMP6_ECHO_REPLY);
+    assert_int_equal(o.ip.hop_limit, reply);
+}
+
 static void parameters_of_the_link(void **state)
 {
     struct nd_msg m = nd_ra(0);
 
     (void)state;
     come_up();
+    nd_hear_peer();
+    hop_limits_are(64, 64);
     m.cur_hop_limit = 33;
     m.reachable_ms = 10000;
     m.retrans_ms = 400;
@@ -398,6 +432,7 @@ static void parameters_of_the_link(void **state)
     assert_in_range(S->neigh->v6[0].reachable_ns, 5 * NS_PER_SEC, 15 * NS_PER_SEC);
     assert_int_equal(S->neigh->v6[0].retry_ns, 400 * NS_PER_MS);
     assert_int_equal(ip6_mtu(ND_NIF), 1400);
+    hop_limits_are(33, 33);
     m = nd_ra(0); /* unspecified values change nothing */
     m.mtu = 1279;
     nd_inject_ra(&m);

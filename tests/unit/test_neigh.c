@@ -52,9 +52,9 @@ static int teardown(void **state)
 
     (void)state;
     for (uint32_t i = 0; (n = neigh_next(&t, &i));)
-        while (neigh_unpark(n))
+        while (neigh_unpark(&t, &n->parked, NULL))
             ;
-    neigh_table_fini(&t, &arena);
+    neigh_table_fini(&t);
     assert_int_equal(arena.used_bytes, 0);
     assert_int_equal(wheel.armed, 0);
     arena_fini(&arena);
@@ -101,6 +101,12 @@ static bool known(uint32_t n)
     return neigh_find(&t, 0, &a) != NULL;
 }
 
+static void park(struct neigh *n, uintptr_t i, bool more)
+{
+    assert_true(neigh_park_reserve(&t, n, 1));
+    neigh_park(n, packet(i), more);
+}
+
 static void resolution(void **state)
 {
     struct inaddr a = host(1);
@@ -109,31 +115,54 @@ static void resolution(void **state)
     (void)state;
     n = ask(1, NEIGH_PARK_ASK);
     assert_false(neigh_is_fresh(n, 0, &a, now));
-    assert_null(neigh_park(&t, n, packet(1)));
+    park(n, 1, false);
     ask(1, NEIGH_PARK); /* one question at a time */
-    assert_null(neigh_park(&t, n, packet(2)));
+    park(n, 2, false);
     assert_ptr_equal(learn(1, mac_a, false), n);
-    assert_ptr_equal(neigh_unpark(n), packet(1));
-    assert_ptr_equal(neigh_unpark(n), packet(2));
-    assert_null(neigh_unpark(n));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(2));
+    assert_null(neigh_unpark(&t, &n->parked, NULL));
     assert_memory_equal(n->mac, mac_a, 6);
     ask(1, NEIGH_SEND);
     assert_true(neigh_is_fresh(n, 0, &a, now));
     assert_int_equal(expire_after(5 * SEC), NEIGH_DUE_NOTHING);
 }
 
-static void the_oldest_parked_packet_is_pushed_out(void **state)
+/* In order, with what belongs together, through a ring that grows and wraps around. */
+static void parked_packets_keep_their_order(void **state)
+{
+    struct neigh *n = ask(1, NEIGH_PARK_ASK);
+    uintptr_t in = 1, out = 1;
+    bool more;
+
+    (void)state;
+    t.conf.queue_limit = 20;
+    for (int round = 0; round < 50; round++) {
+        for (; neigh_park_room(&t, n) > 0; in++)
+            park(n, in, in % 3 != 0);
+        for (int i = 0; i < 7; i++, out++) {
+            assert_ptr_equal(neigh_unpark(&t, &n->parked, &more), packet(out));
+            assert_int_equal(more, out % 3 != 0);
+        }
+    }
+    while (out < in)
+        assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(out++));
+    assert_null(neigh_unpark(&t, &n->parked, &more));
+    assert_int_equal(n->parked.slots, 0); /* memory is for as long as something waits */
+}
+
+static void parking_without_memory(void **state)
 {
     struct neigh *n = ask(1, NEIGH_PARK_ASK);
 
     (void)state;
-    for (uintptr_t i = 1; i <= 3; i++)
-        assert_null(neigh_park(&t, n, packet(i)));
-    for (uintptr_t i = 4; i <= 40; i++)
-        assert_ptr_equal(neigh_park(&t, n, packet(i)), packet(i - 3));
-    for (uintptr_t i = 38; i <= 40; i++)
-        assert_ptr_equal(neigh_unpark(n), packet(i));
-    assert_null(neigh_unpark(n));
+    park(n, 1, false);
+    assert_true(neigh_park_reserve(&t, n, 7));
+    arena.fail_after = 1;
+    assert_false(neigh_park_reserve(&t, n, 8));
+    arena.fail_after = 0;
+    assert_true(neigh_park_reserve(&t, n, 8));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
 }
 
 static void asked_three_times_then_held(void **state)
@@ -141,13 +170,13 @@ static void asked_three_times_then_held(void **state)
     struct neigh *n = ask(1, NEIGH_PARK_ASK);
 
     (void)state;
-    assert_null(neigh_park(&t, n, packet(1)));
+    park(n, 1, false);
     assert_int_equal(expire_after(SEC / 2), NEIGH_DUE_NOTHING);
     assert_int_equal(expire_after(SEC / 2), NEIGH_DUE_ASK);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_FAILED);
-    assert_ptr_equal(neigh_unpark(n), packet(1));
-    assert_null(neigh_unpark(n));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
+    assert_null(neigh_unpark(&t, &n->parked, NULL));
     ask(1, NEIGH_DROP);
     assert_int_equal(expire_after(2 * SEC), NEIGH_DUE_NOTHING);
     ask(1, NEIGH_DROP);
@@ -202,11 +231,11 @@ static void unanswered_probes_end_in_a_broadcast(void **state)
     assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
     ask(1, NEIGH_PARK); /* its link address is not trusted any more */
-    assert_null(neigh_park(&t, n, packet(1)));
+    park(n, 1, false);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_ASK);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_FAILED);
-    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
 }
 
 static void the_least_recently_used_is_recycled(void **state)
@@ -287,12 +316,12 @@ static void parked_packets_are_never_recycled(void **state)
     struct neigh *n = ask(1, NEIGH_PARK_ASK);
 
     (void)state;
-    assert_null(neigh_park(&t, n, packet(1)));
+    park(n, 1, false);
     for (uint32_t i = 100; i < 120; i++)
         learn(i, mac_b, true);
     assert_true(known(1));
-    assert_int_equal(n->n_parked, 1);
-    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_int_equal(n->parked.n, 1);
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
 }
 
 static void memory(void **state)
@@ -311,7 +340,7 @@ static void memory(void **state)
         assert_non_null(neigh_find(&b, 0, &a));
     }
     assert_int_equal(b.n_used, 5000);
-    neigh_table_fini(&b, &small);
+    neigh_table_fini(&b);
     for (uint64_t k = 1; k <= 4; k++) {
         small.fail_after = k;
         assert_int_not_equal(neigh_table_init(&b, &small, &wheel, &big), 0);
@@ -369,10 +398,10 @@ static void a_link_address_by_the_way_is_not_reachability(void **state)
     assert_int_equal(expire_after(6 * SEC), NEIGH_DUE_NOTHING); /* the delay ended with it */
 
     ask6(2, NEIGH_PARK_ASK);
-    assert_null(neigh_park(&t, ask6(2, NEIGH_PARK), packet(1)));
+    park(ask6(2, NEIGH_PARK), 1, false);
     n = hear6(2, mac_a);
     assert_int_equal(n->state, NEIGH_STALE);
-    assert_ptr_equal(neigh_unpark(n), packet(1));
+    assert_ptr_equal(neigh_unpark(&t, &n->parked, NULL), packet(1));
     assert_int_equal(t.n_incomplete, 0);
 }
 
@@ -515,7 +544,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(resolution),
-        T(the_oldest_parked_packet_is_pushed_out),
+        T(parked_packets_keep_their_order),
+        T(parking_without_memory),
         T(asked_three_times_then_held),
         T(a_held_neighbour_that_speaks_is_used),
         T(a_stale_neighbour_is_probed_while_used),
