@@ -237,7 +237,8 @@ def wait_port(lab, child, port, timeout=15):
 
 def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
     """config.ini of a stack on the stack side."""
-    lines = ["[dpdk]", f"lcore_mask={1 << core:x}", "port_list=0", "promiscuous=1"]
+    mask = sum(1 << c for c in core) if isinstance(core, (list, tuple)) else 1 << core
+    lines = ["[dpdk]", f"lcore_mask={mask:x}", "port_list=0", "promiscuous=1"]
     if huge:
         lines += ["no_huge=0", "extra_eal_args=--in-memory"]
     else:

@@ -11,10 +11,15 @@
 
 #define BAD_CKSUMS 16u /* a few are noise on the wire; a peer with offload on makes nothing else */
 
+/* arg: the core, named where there are several. */
 static void say(void *arg, const char *line)
 {
-    (void)arg;
-    fprintf(stderr, "zstack: %s\n", line);
+    const struct api_core *c = arg;
+
+    if (api.n_cores > 1)
+        fprintf(stderr, "zstack: core %u: %s\n", c->cpu, line);
+    else
+        fprintf(stderr, "zstack: %s\n", line);
 }
 
 /* Which address it is, as the interfaces remember. */
@@ -66,7 +71,8 @@ static void network(const struct z_stack *s)
 
 void api_hints(struct api_core *c)
 {
-    network(c->stack);
-    mon_limits_check(&c->limits, c->stack, say, NULL);
+    if (stack_speaks(c->stack)) /* all of them hear the same */
+        network(c->stack);
+    mon_limits_check(&c->limits, c->stack, say, c);
     c->hints_at_ns = c->limits.next_ns;
 }

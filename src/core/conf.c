@@ -18,6 +18,7 @@ static void set_defaults(struct conf *c, const char *name)
     stack_conf_init(&c->stack);
     c->promiscuous = true;
     c->numa_on = true;
+    c->steer_queue = 2048;
     snprintf(c->proc_type, sizeof(c->proc_type), "auto");
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }
@@ -103,6 +104,9 @@ static int build(struct conf_build *b, const char *prog)
             return -1;
     if (b->c->lcore_mask == 0)
         return conf_missing(&b->out, "dpdk", "lcore_mask", "a hexadecimal core mask like 1");
+    if (!b->c->thread_mode && (b->c->lcore_mask & (b->c->lcore_mask - 1)) != 0)
+        return conf_bad(&b->out, ini_find(&b->ini, "dpdk", "lcore_mask"),
+                        "one bit, or thread_mode=1: a process for each core is not supported yet");
     if (conf_build_ports(b) != 0 || check_stack(b) != 0)
         return -1;
     return conf_build_eal(b, prog);

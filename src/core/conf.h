@@ -56,6 +56,8 @@ struct conf {
     /* [dpdk] */
     uint64_t lcore_mask;
     bool no_huge, promiscuous, numa_on, vlan_strip, tx_csum_skip;
+    bool thread_mode; /* one process, with a stack and a thread for each core of lcore_mask */
+    bool symmetric_rss;
     uint32_t idle_sleep_us;
     uint16_t n_ports;
     struct conf_port port[CONF_MAX_PORTS];
@@ -70,9 +72,16 @@ struct conf {
     /* [zstack], [freebsd.*] */
     struct stack_conf stack;
     bool poll_thread;
+    uint32_t steer_queue; /* frames that wait for a core at most, of each port */
     uint32_t log_level;
     char log_prefix[256];
 };
+
+/* The stacks of a process: one, or with thread_mode one for each core. */
+static inline unsigned conf_stacks(const struct conf *c)
+{
+    return c->thread_mode ? (unsigned)__builtin_popcountll(c->lcore_mask) : 1;
+}
 
 /*
  * Reads a file. 0; -1 after one line on err_out that names file, line, key, what was found and what is expected.

@@ -61,7 +61,7 @@ static int init_modules(struct z_stack *s, const char *name)
     int ret = arena_init(&s->arena, s->conf.conn_memory_bytes);
 
     if (ret == 0)
-        ret = pkt_pools_create(&s->pools, name, &s->conf.pools, SOCKET_ID_ANY);
+        ret = pkt_pools_create(&s->pools, name, &s->conf.pools, s->conf.rx_pool, SOCKET_ID_ANY);
     if (ret == 0)
         ret = release_queue_init(s);
     if (ret == 0)

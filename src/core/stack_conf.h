@@ -22,6 +22,7 @@ struct stack_conf {
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
     struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */
+    struct rte_mempool *rx_pool; /* the receive buffers of another stack, used together; NULL: of its own */
     uint32_t max_sockets;        /* max_sockets: descriptors */
     uint32_t max_connections;    /* max_connections: connection blocks */
     uint32_t max_timewait;       /* max_timewait: records of TIME-WAIT */

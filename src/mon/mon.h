@@ -11,11 +11,21 @@
 
 struct z_stack;
 
+#define MON_STACKS_MAX 64u
+
+/* Stacks that are looked at together, and the cores that they run on. */
+struct mon_stacks {
+    unsigned n;
+    const struct z_stack *s[MON_STACKS_MAX];
+    unsigned core[MON_STACKS_MAX];
+};
+
 /*
- * One line per counter: name, value, meaning; first of all the totals of copied payload. all: those that are zero, too.
- * Owner's thread, or any thread when a value may be a poll old.
+ * One line per counter: name, value, meaning; first of all the totals of copied payload. Of several stacks the total, then each one's
+ * value. all: those that are zero, too. Any thread: a value may be a poll old.
  */
-void mon_counters_print(const struct z_stack *s, FILE *out, bool all);
+void mon_counters_print(const struct mon_stacks *m, FILE *out, bool all);
+uint64_t mon_sum(const struct mon_stacks *m, int ctr);
 
 /* The totals that zero copy is measured by: unwanted copies of payload, and deliberate ones. */
 uint64_t mon_copied_bytes(const struct z_stack *s);
@@ -44,8 +54,8 @@ struct mon_limits {
 void mon_limits_check(struct mon_limits *ml, const struct z_stack *s, void (*say)(void *arg, const char *line), void *arg);
 
 /*
- * Shows the stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N the stack's index.
- * After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
+ * Shows the stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N the stack's index, and the sums
+ * of all stacks as /zstack/counters. After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
  */
 int mon_telemetry_add(const struct z_stack *s);
 

@@ -132,12 +132,13 @@ struct pkt_pool_sizes {
 
 struct pkt_pools {
     struct rte_mempool *rx, *hdr, *ind;
+    bool rx_is_shared;       /* another stack's, which lives longer */
     struct rte_mempool *ctl; /* NULL: no reserve */
     struct rte_mempool *app[PKT_APP_CLASSES];
 };
 
-/* name: unique prefix. 0, or -ENOMEM with nothing left behind. */
-int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id);
+/* name: unique prefix. rx: the receive pool of another stack, or NULL. 0, or -ENOMEM with nothing left behind. */
+int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, struct rte_mempool *rx, int socket_id);
 void pkt_pools_free(struct pkt_pools *p);
 
 /* Objects not in the pools: for conservation tests (pools must be idle, caches flushed by the call). */

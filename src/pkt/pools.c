@@ -54,13 +54,14 @@ static struct rte_mempool *pool_create(const char *name, const char *kind, uint3
     return mp;
 }
 
-int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id)
+int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, struct rte_mempool *rx, int socket_id)
 {
     static const char *const app_kind[PKT_APP_CLASSES] = {"a2k", "a9k", "a64k"};
     bool ok;
 
-    *p = (struct pkt_pools){0};
-    p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, socket_id);
+    *p = (struct pkt_pools){.rx = rx, .rx_is_shared = rx != NULL};
+    if (rx == NULL)
+        p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, socket_id);
     p->hdr = pool_create(name, "hdr", sizes->hdr, HDR_BUF_BYTES, socket_id);
     p->ctl = pool_create(name, "ctl", sizes->ctl, HDR_BUF_BYTES, socket_id);
     p->ind = pool_create(name, "ind", sizes->ind, 0, socket_id);
@@ -78,7 +79,8 @@ int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_poo
 
 void pkt_pools_free(struct pkt_pools *p)
 {
-    rte_mempool_free(p->rx);
+    if (!p->rx_is_shared)
+        rte_mempool_free(p->rx);
     rte_mempool_free(p->hdr);
     rte_mempool_free(p->ctl);
     rte_mempool_free(p->ind);
@@ -89,8 +91,10 @@ void pkt_pools_free(struct pkt_pools *p)
 
 uint32_t pkt_pools_in_use(const struct pkt_pools *p)
 {
-    uint32_t n = rte_mempool_in_use_count(p->rx) + rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
+    uint32_t n = rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
 
+    if (!p->rx_is_shared)
+        n += rte_mempool_in_use_count(p->rx);
     if (p->ctl != NULL)
         n += rte_mempool_in_use_count(p->ctl);
     for (int i = 0; i < PKT_APP_CLASSES; i++)

@@ -215,9 +215,9 @@ static int check_core(int argc, char **argv, char *err, size_t n)
         if (strcmp(argv[i], "-c") != 0)
             continue;
         mask = strtoull(argv[i + 1], NULL, 16);
-        if (mask != 0 && cores > 0 && __builtin_ctzll(mask) >= cores) {
+        if (mask != 0 && cores > 0 && 63 - __builtin_clzll(mask) >= cores) {
             snprintf(err, n, "[dpdk] lcore_mask asks for core %d, but this machine has %ld (0 to %ld): lcore_mask=1 is core 0",
-                     __builtin_ctzll(mask), cores, cores - 1);
+                     63 - __builtin_clzll(mask), cores, cores - 1);
             return -EINVAL;
         }
     }

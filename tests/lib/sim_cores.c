@@ -63,6 +63,7 @@ static struct sim_stack *add_core(struct sim_host *h, struct sim *sim, const str
     conf.index = conf.member = (uint16_t)i;
     conf.n_stacks = (uint16_t)h->n;
     conf.steer = h->steer;
+    conf.rx_pool = i > 0 ? h->core[0]->s->pools.rx : NULL;
     snprintf(name, sizeof(name), "simc%u_%u", serial, i);
     *ss = (struct sim_stack){.sim = sim, .app = c->app, .app_arg = c->app_arg, .app_wake_ns = NS_NEVER, .retry_ns = NS_NEVER};
     ss->s = stack_create(&conf, name, sim->now_ns, &err);

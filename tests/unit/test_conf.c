@@ -239,7 +239,7 @@ static void test_bad_dpdk(void **state)
 {
     (void)state;
     expect_error("[dpdk]\nlcore_mask=3\n",
-                 "config.ini:2: [dpdk] lcore_mask: found \"3\", expected exactly one bit: several cores are not supported yet");
+                 "config.ini:2: [dpdk] lcore_mask: found \"3\", expected one bit, or thread_mode=1: a process for each core is not supported yet");
     expect_error("[dpdk]\nlcore_mask=0\n",
                  "config.ini:2: [dpdk] lcore_mask: found \"0\", expected a hexadecimal core mask like 1 (core 0) or 4 (core 2)");
     expect_error(
