@@ -1,10 +1,12 @@
 #include "base/arena.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "base/units.h"
 
 /* The macros of this header do nothing without AddressSanitizer; with it, a use of a freed block is reported. */
 #if __has_include(<sanitizer/asan_interface.h>)
@@ -16,27 +18,11 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-_Static_assert(ARENA_MIN_BLOCK << (ARENA_CLASSES - 1) == ARENA_MAX_BLOCK, "classes end at the largest block");
-
-struct arena_free {
-    struct arena_free *next;
-};
-
-static unsigned class_of(size_t size)
-{
-    if (size <= ARENA_MIN_BLOCK)
-        return 0;
-    return (unsigned)(__builtin_clzll(ARENA_MIN_BLOCK - 1) - __builtin_clzll((size - 1) | (ARENA_MIN_BLOCK - 1)));
-}
-
-static size_t class_bytes(unsigned class)
-{
-    return (size_t)ARENA_MIN_BLOCK << class;
-}
+_Static_assert((size_t)ARENA_MIN_BLOCK << ARENA_CLASSES / 2 == ARENA_MAX_BLOCK, "classes end at the largest block");
 
 size_t arena_class_bytes(size_t size)
 {
-    return size > ARENA_MAX_BLOCK ? 0 : class_bytes(class_of(size));
+    return size > ARENA_MAX_BLOCK ? 0 : arena_bytes_of(arena_class(size));
 }
 
 int arena_init(struct arena *a, size_t limit_bytes)
@@ -67,7 +53,7 @@ static void push(struct arena *a, unsigned class, void *p)
 
     f->next = a->free[class];
     a->free[class] = f;
-    ASAN_POISON_MEMORY_REGION(p, class_bytes(class));
+    ASAN_POISON_MEMORY_REGION(p, arena_bytes_of(class));
 }
 
 static void *pop(struct arena *a, unsigned class)
@@ -76,54 +62,80 @@ static void *pop(struct arena *a, unsigned class)
 
     if (f == NULL)
         return NULL;
-    ASAN_UNPOISON_MEMORY_REGION(f, class_bytes(class));
+    ASAN_UNPOISON_MEMORY_REGION(f, arena_bytes_of(class));
     a->free[class] = f->next;
     return f;
 }
 
-/* Only when the range is used up: a free block of a larger class is halved for good, the other halves go to the free lists. */
+/*
+ * Only when the range is used up: a free block of a larger class is cut for good, and what is left of it goes to the free lists in
+ * pieces as large as they come.
+ */
 static void *split_larger(struct arena *a, unsigned class)
 {
     unsigned c = class + 1;
-    char *p;
+    size_t left;
+    char *p, *rest;
 
     while (c < ARENA_CLASSES && a->free[c] == NULL)
         c++;
     if (c >= ARENA_CLASSES)
         return NULL;
     p = pop(a, c);
-    while (c-- > class)
-        push(a, c, p + class_bytes(c));
+    rest = p + arena_bytes_of(class);
+    left = arena_bytes_of(c) - arena_bytes_of(class);
+    while (left > 0) {
+        while (arena_bytes_of(c) > left)
+            c--;
+        push(a, c, rest);
+        rest += arena_bytes_of(c);
+        left -= arena_bytes_of(c);
+    }
     return p;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* A block; *fresh: it was never used, and is zero. */
+static void *take(struct arena *a, size_t size, bool *fresh)
 {
     unsigned class;
     size_t bytes;
     void *p;
 
-    if (a->fail_after != 0 && --a->fail_after == 0)
+    *fresh = false;
+    if (unlikely(a->fail_after != 0) && --a->fail_after == 0)
         return NULL;
-    if (size > ARENA_MAX_BLOCK)
+    if (unlikely(size > ARENA_MAX_BLOCK))
         return NULL;
-    class = class_of(size);
-    bytes = class_bytes(class);
+    class = arena_class(size);
+    bytes = arena_bytes_of(class);
     p = pop(a, class);
-    if (p == NULL && a->limit_bytes - a->top_bytes >= bytes) {
-        a->used_bytes += bytes;
-        p = a->base + a->top_bytes;
-        a->top_bytes += bytes;
-        return p; /* fresh pages are zero */
-    }
-    if (p == NULL)
-        p = split_larger(a, class);
-    if (p == NULL) {
-        a->failures++;
-        return NULL;
+    if (unlikely(p == NULL)) {
+        if (a->limit_bytes - a->top_bytes >= bytes) {
+            p = a->base + a->top_bytes;
+            a->top_bytes += bytes;
+            *fresh = true;
+        } else if ((p = split_larger(a, class)) == NULL) {
+            a->failures++;
+            return NULL;
+        }
     }
     a->used_bytes += bytes;
-    return memset(p, 0, bytes);
+    return p;
+}
+
+void *arena_alloc_dirty(struct arena *a, size_t size)
+{
+    bool fresh;
+
+    return take(a, size, &fresh);
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    bool fresh;
+    void *p = take(a, size, &fresh);
+
+    return p == NULL || fresh ? p : memset(p, 0, arena_bytes_of(arena_class(size)));
 }
 
 void arena_free(struct arena *a, void *p, size_t size)
@@ -134,9 +146,9 @@ void arena_free(struct arena *a, void *p, size_t size)
     if (p == NULL)
         return;
     Z_CHECK(size <= ARENA_MAX_BLOCK);
-    class = class_of(size);
+    class = arena_class(size);
     at = (size_t)((char *)p - a->base);
-    Z_CHECK(at < a->top_bytes && at % ARENA_MIN_BLOCK == 0 && a->used_bytes >= class_bytes(class));
-    a->used_bytes -= class_bytes(class);
+    Z_CHECK(at < a->top_bytes && at % ARENA_MIN_BLOCK == 0 && a->used_bytes >= arena_bytes_of(class));
+    a->used_bytes -= arena_bytes_of(class);
     push(a, class, p);
 }

@@ -1,8 +1,8 @@
 /*
  * Fixed-limit memory for connection state: one reserved address range (mmap, MAP_NORESERVE), touched on demand, cut
- * into power-of-two size classes from 64 bytes to ARENA_MAX_BLOCK with one free list per class. Never returns memory to
- * the system; never calls malloc; not thread-safe (one arena per stack). When the range is used up, a free block of a
- * larger class is split; blocks are never joined again.
+ * into size classes from 64 bytes to ARENA_MAX_BLOCK (64, 128, 192, 256, 384, 512, 768, …: two to an octave) with one free list per
+ * class. Never returns memory to the system; never calls malloc; not thread-safe (one arena per stack). When the range is used
+ * up, a free block of a larger class is split; blocks are never joined again.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -12,9 +12,11 @@
 
 #define ARENA_MIN_BLOCK 64u
 #define ARENA_MAX_BLOCK (1024u * 1024u)
-#define ARENA_CLASSES 15
+#define ARENA_CLASSES 28
 
-struct arena_free;
+struct arena_free {
+    struct arena_free *next;
+};
 
 struct arena {
     char *base;
@@ -22,7 +24,7 @@ struct arena {
     size_t top_bytes;   /* bytes cut so far: an upper bound of resident memory */
     size_t used_bytes;  /* bytes in blocks that are allocated now (class sizes) */
     struct arena_free *free[ARENA_CLASSES];
-    uint64_t failures;  /* allocations refused because the range was full */
+    uint64_t failures;   /* allocations refused because the range was full */
     uint64_t fail_after; /* fault injection: 0 = off, else the n-th allocation from now fails, once */
 };
 
@@ -30,8 +32,28 @@ struct arena {
 int arena_init(struct arena *a, size_t limit_bytes);
 void arena_fini(struct arena *a);
 
+/* The class of a size: its free list. size <= ARENA_MAX_BLOCK. */
+static inline unsigned arena_class(size_t size)
+{
+    size_t units = (size + ARENA_MIN_BLOCK - 1) / ARENA_MIN_BLOCK;
+    unsigned octave;
+
+    if (units <= 2)
+        return units == 2;
+    octave = 63u - (unsigned)__builtin_clzll(units - 1);
+    return 2 * octave + (units > (size_t)3 << (octave - 1));
+}
+
+static inline size_t arena_bytes_of(unsigned class)
+{
+    return class == 0 ? ARENA_MIN_BLOCK : (size_t)((class & 1) != 0 ? 64 : 96) << (class + 1) / 2;
+}
+
 /* Zeroed memory of at least size bytes, aligned to 64; NULL when the limit is reached or size > ARENA_MAX_BLOCK. */
 void *arena_alloc(struct arena *a, size_t size);
+
+/* The same, not zeroed. */
+void *arena_alloc_dirty(struct arena *a, size_t size);
 
 /* size: any value that maps to the same class as the one asked for. p may be NULL. */
 void arena_free(struct arena *a, void *p, size_t size);

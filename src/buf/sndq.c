@@ -75,7 +75,7 @@ int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n)
         cap *= 2;
     if (cap == q->cap)
         return 0;
-    ring = arena_alloc(a, ring_bytes(cap));
+    ring = arena_alloc_dirty(a, ring_bytes(cap));
     if (ring == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < q->n; i++)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/bigtab.h"
+#include "base/siphash.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
@@ -24,6 +25,12 @@
 #include "base/poison.h"
 
 #define BURST_MAX 64u
+/*
+ * Frames of one turn and port. Less is sent than received: some devices hand a frame to the peer while it is being sent (af_packet, tap),
+ * and what it answers must find room in the receive ring, turn after turn. A ring that overflows costs the peer a timeout.
+ */
+#define TURN_RX 128u
+#define TURN_TX 64u
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
 /* What the network sees of it must be the same whichever stack answers: sequence numbers, cookies, interface identifiers. */
@@ -54,6 +61,12 @@ static void secrets(struct z_stack *s)
     }
     if (s->steer != NULL)
         shared_secrets(s);
+}
+
+static void derive_flow_key(struct z_stack *s)
+{
+    for (uint64_t i = 0; i < ARRAY_LEN(s->flow_key.k); i++)
+        s->flow_key.k[i] = siphash24(s->hash_key, &i, sizeof(i));
 }
 
 static int init_modules(struct z_stack *s, const char *name)
@@ -91,6 +104,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     s->steer = conf->steer;
     s->now_ns = now_ns;
     secrets(s);
+    derive_flow_key(s);
     wheel_init(&s->wheel, now_ns);
     *err = init_modules(s, name);
     if (*err != 0) {
@@ -228,10 +242,10 @@ static void fresh_meta(struct rte_mbuf *m)
         pkt_meta(m)->flags = 0;
 }
 
-static unsigned receive(struct z_stack *s, struct netif *nif)
+static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
-    uint16_t n = port_rx(nif->port, m, (uint16_t)MIN(s->conf.burst, BURST_MAX));
+    uint16_t n = port_rx(nif->port, m, burst);
 
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
@@ -242,14 +256,26 @@ static unsigned receive(struct z_stack *s, struct netif *nif)
     return n;
 }
 
+static unsigned receive(struct z_stack *s, struct netif *nif)
+{
+    uint16_t burst = (uint16_t)MIN(s->conf.burst, BURST_MAX);
+    unsigned n = 0, got;
+
+    do {
+        got = receive_burst(s, nif, burst);
+        n += got;
+    } while (got == burst && n < TURN_RX);
+    return n;
+}
+
 static unsigned transmit(struct netif *nif)
 {
     struct txq *q = &nif->txq;
     unsigned sent = 0;
 
-    while (txq_count(q) > 0) {
+    while (txq_count(q) > 0 && sent < TURN_TX) {
         uint32_t at = q->head & (TXQ_SLOTS - 1);
-        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), BURST_MAX);
+        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), TURN_TX - sent);
         uint16_t n = port_tx(nif->port, &q->slot[at], run);
 
         q->head += n;

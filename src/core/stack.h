@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/counters.h"
+#include "base/flowhash.h"
 #include "base/rng.h"
 #include "base/trace.h"
 #include "base/wheel.h"
@@ -45,7 +46,8 @@ struct z_stack {
     uint16_t index;                       /* of this process's stacks */
     uint16_t member;                      /* of those that share steer */
     struct steer *steer;                  /* what the stacks behind the same devices share; NULL: alone */
-    uint8_t hash_key[16], secret_key[16]; /* connection table; initial sequence numbers and ports */
+    uint8_t hash_key[16], secret_key[16]; /* tables; initial sequence numbers and ports */
+    struct flow_key flow_key;             /* connection table */
 
     uint16_t n_netifs;
     struct netif *netif[STACK_MAX_NETIFS];
@@ -103,7 +105,7 @@ int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway);
 unsigned stack_input(struct z_stack *s, uint64_t now_ns);
 unsigned stack_output(struct z_stack *s, uint64_t now_ns);
 
-/* Hands queued frames to the ports now; what their rings do not take stays. Returns how many went. */
+/* Hands queued frames to the ports now, at most so many; what their rings do not take stays. Returns how many went. */
 unsigned stack_flush(struct z_stack *s);
 
 /* The time by which stack_output must be called again though no packet arrives; NS_NEVER when there is none. */

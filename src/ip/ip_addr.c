@@ -117,6 +117,7 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
     if (err && err != -EEXIST) /* a second address in a subnet finds its route there */
         return err;
     nif->addr[nif->n_addrs++] = (struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast};
+    s->ip->own_v4 |= ip_own_bit(addr) | ip_own_bit(broadcast);
     route_changed(s->routes);
     arp_announce(s, nif, addr);
     return 0;

@@ -59,7 +59,7 @@ static bool is_member(const struct z_stack *s, const struct netif *nif, uint32_t
  * May a packet with these addresses come in, and is dst a group? All addresses of the stack in one pass: a host answers on every
  * interface for all of them (RFC 1122 3.3.4.2, weak model). 0 or the reason for a drop.
  */
-static enum ctr ip_check_addrs(const struct z_stack *s, const struct netif *nif, uint32_t src, uint32_t dst, bool from_self, bool *group)
+static enum ctr ip_check_all(const struct z_stack *s, const struct netif *nif, uint32_t src, uint32_t dst, bool from_self, bool *group)
 {
     bool ours = from_self && ip_v4_is_loopback(dst), broadcast = dst == UINT32_MAX || (ip_v4_is_multicast(dst) && is_member(s, nif, dst));
     /* nobody, the host itself, a group (RFC 1122 3.2.1.3) */
@@ -78,6 +78,17 @@ static enum ctr ip_check_addrs(const struct z_stack *s, const struct netif *nif,
     if (unlikely(martian) && !from_self)
         return DROP_IP_SRC;
     return likely(ours || broadcast) ? 0 : DROP_IP_NOT_US;
+}
+
+/* The same. Nearly always: to the interface's first address, from a host that is none of us, and one look tells. */
+static inline enum ctr ip_check_addrs(const struct z_stack *s, const struct netif *nif, uint32_t src, uint32_t dst, bool from_self,
+                                      bool *group)
+{
+    if (likely(dst == nif->addr[0].addr && nif->n_addrs != 0 && ip_v4_is_ordinary(src) && !ip_own_maybe(s->ip, src))) {
+        *group = false;
+        return 0;
+    }
+    return ip_check_all(s, nif, src, dst, from_self, group);
 }
 
 static void ip_demux(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)

@@ -18,11 +18,12 @@
 #define IP_LOOPBACK_MTU 16384u
 
 struct ip_state {
-    uint64_t icmp_error_tat_ns;          /* rate limit of ICMP errors: when the next one would be exactly on time */
-    struct wheel_node route_timer;       /* the next route that expires */
-    struct wheel_node frag_timer;        /* the next datagram that stays incomplete */
+    uint64_t own_v4;               /* a bit for each IPv4 address and broadcast address of ours: ip_own_maybe */
+    uint64_t icmp_error_tat_ns;    /* rate limit of ICMP errors: when the next one would be exactly on time */
+    struct wheel_node route_timer; /* the next route that expires */
+    struct wheel_node frag_timer;  /* the next datagram that stays incomplete */
     struct frag_table reass;
-    uint32_t *frag_id;                   /* FRAG_ID_SLOTS counters of identifications */
+    uint32_t *frag_id; /* FRAG_ID_SLOTS counters of identifications */
     struct pmtu_table pmtu;
     struct wheel_node pmtu_timer;
     uint32_t lo_head, lo_tail;           /* free-running; lo_tail - lo_head packets wait */
@@ -44,6 +45,23 @@ static inline bool ip_v4_is_loopback(uint32_t a)
 static inline bool ip_v4_is_multicast(uint32_t a)
 {
     return a >> 28 == 14;
+}
+
+/* An address that a host of the network may have: not 0/8, 127/8, 224/3. */
+static inline bool ip_v4_is_ordinary(uint32_t a)
+{
+    return a - (1u << 24) < (223u << 24) && !ip_v4_is_loopback(a);
+}
+
+static inline uint64_t ip_own_bit(uint32_t a)
+{
+    return 1ull << (a * 0x9e3779b1u >> 26);
+}
+
+/* False: neither an address of ours nor a broadcast address of our subnets. */
+static inline bool ip_own_maybe(const struct ip_state *ip, uint32_t a)
+{
+    return (ip->own_v4 & ip_own_bit(a)) != 0;
 }
 
 /* A finished packet to an address of ours on nif: the next poll takes it in. */

@@ -36,7 +36,7 @@ static bool readable_tcp(const struct knote *k, const struct tcp_conn *tc, struc
     if (eof_or_error(ev, tcp_rcv_eof(tc), tcp_peek_error(tc))) {
         return true;
     }
-    return k->fflags & NOTE_LOWAT ? ev->data >= k->data : (tcp_poll(tc) & SOCK_IN) != 0;
+    return k->fflags & NOTE_LOWAT ? ev->data >= k->data : tcp_readable(tc);
 }
 
 static bool writable_tcp(const struct knote *k, const struct tcp_conn *tc, struct kevent *ev)
@@ -115,8 +115,6 @@ bool knote_evaluate(const struct knote *k, struct kevent *ev)
     ev->flags = k->flags;
     ev->fflags = 0;
     ev->data = 0;
-    ev->udata = k->udata;
-    memcpy(ev->ext, k->ext, sizeof(ev->ext));
 
     switch (k->w.filter) {
     case EVFILT_READ:
@@ -139,7 +137,12 @@ bool knote_evaluate(const struct knote *k, struct kevent *ev)
     default:
         Z_CHECK(false); /* no such filter is ever added */
     }
-    return due || k->forced;
+    if (!due && !k->forced) {
+        return false;
+    }
+    ev->udata = k->udata;
+    memcpy(ev->ext, k->ext, sizeof(ev->ext));
+    return true;
 }
 
 void knote_clear(struct knote *k)

@@ -26,20 +26,12 @@ unsigned sock_poll(const struct z_stack *s, const struct sock *sk)
     }
 }
 
-/*
- * New data wakes those who wait for data. A change of state (end of file, error) wakes everybody, as in Linux, where every
- * edge-triggered registration sees it whatever its mask.
- */
 void sock_on_readable(struct z_stack *s, struct sock *sk)
 {
-    unsigned state;
-
-    if (!sk || LIST_EMPTY(&sk->watches)) {
-        return;
+    (void)s;
+    if (sk) {
+        watch_notice(sk, SOCK_IN | SOCK_PRI);
     }
-    state = sock_poll(s, sk) & (SOCK_ERR | SOCK_HUP | SOCK_RDHUP);
-    watch_notice(sk, state & ~(unsigned)sk->ends_told ? SOCK_ANY : SOCK_IN | SOCK_PRI);
-    sk->ends_told = (uint16_t)(state & (SOCK_HUP | SOCK_RDHUP));
 }
 
 void sock_on_writable(struct z_stack *s, struct sock *sk)
@@ -50,6 +42,7 @@ void sock_on_writable(struct z_stack *s, struct sock *sk)
     }
 }
 
+/* As in Linux, where every edge-triggered registration sees a change of state, whatever its mask. */
 void sock_on_closed(struct z_stack *s, struct sock *sk)
 {
     (void)s;

@@ -36,7 +36,6 @@ struct sock {
     bool inet6; /* of AF_INET6 */
     bool nonblock;
     bool accept_inherits;              /* FIONBIO was set on a listener: ff_accept passes it on */
-    uint16_t ends_told;                /* SOCK_HUP, SOCK_RDHUP: all registrations had a notice of it */
     uint32_t refs;                     /* descriptors that name this sock */
     uint64_t serial;                   /* never used again, as a descriptor's number is */
     uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0 = for ever */
@@ -77,8 +76,8 @@ bool sock_fd_used(const struct z_stack *s, int fd);
 unsigned sock_poll(const struct z_stack *s, const struct sock *sk);
 
 /* Upward notices: only post readiness. sk may be NULL (nobody holds a descriptor). */
-void sock_on_readable(struct z_stack *s, struct sock *sk); /* data, end of file, a connection to accept, urgent data, error */
+void sock_on_readable(struct z_stack *s, struct sock *sk); /* data, a connection to accept, urgent data */
 void sock_on_writable(struct z_stack *s, struct sock *sk); /* room in the send queue, connected */
-void sock_on_closed(struct z_stack *s, struct sock *sk);   /* reset, timeout, both directions closed */
+void sock_on_closed(struct z_stack *s, struct sock *sk);   /* end of file, reset, error, shut down, closed */
 
 #endif

@@ -201,9 +201,7 @@ void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc)
     default:
         break;
     }
-    sock_on_readable(s, tc->sk);
-    if (tc->state == TCPS_TIME_WAIT)
-        sock_on_closed(s, tc->sk);
+    sock_on_closed(s, tc->sk);
 }
 
 void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)

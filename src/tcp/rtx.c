@@ -203,10 +203,23 @@ static uint32_t delivered_bytes(const struct tcp_conn *tc, const struct sent_ack
     return f->acked == 0 ? 0 : MAX(f->acked - MIN(f->acked, told), MIN(f->acked, (uint32_t)tc->smss));
 }
 
+/* Everything sent was acknowledged in order, nothing had been repeated or probed with: all there is to do is to remember the time. */
+static bool uneventful(const struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
+{
+    return tc->ca == TCP_CA_OPEN && tc->sent.n == 0 && f->acked > 0 && !f->has_dsack && !tc->tlp_out && !tc->undo.on &&
+           sa->reord_bytes == 0 && !sa->acked_retrans;
+}
+
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
 {
-    uint32_t delivered = delivered_bytes(tc, sa, f, tc->dupacks), lost;
+    uint32_t delivered, lost;
 
+    if (likely(uneventful(tc, sa, f))) {
+        tc->dupacks = 0;
+        rack_arrived(&tc->rack, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+        return;
+    }
+    delivered = delivered_bytes(tc, sa, f, tc->dupacks);
     if (f->dup && tc->dupacks < UINT8_MAX)
         tc->dupacks++;
     if (unlikely(sa->reord_bytes > 0))

@@ -94,7 +94,7 @@ static int grow(struct sent_map *sm, struct arena *a)
 
     if (cap * sizeof(*sm->ring) > ARENA_MAX_BLOCK || cap >= UINT16_MAX)
         return -ENOBUFS;
-    struct sent_rec *ring = arena_alloc(a, cap * sizeof(*ring));
+    struct sent_rec *ring = arena_alloc_dirty(a, cap * sizeof(*ring));
     if (!ring)
         return -ENOMEM;
     for (uint32_t i = 0; i < sm->n; i++) {

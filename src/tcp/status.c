@@ -6,6 +6,26 @@
 
 #include "base/poison.h"
 
+bool tcp_readable(const struct tcp_conn *tc)
+{
+    switch (tc->state) {
+    case TCPS_LISTEN:
+        return tc->lis->n_accept > 0;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RCVD:
+        if (tc->fastopen_id == 0)
+            return false;
+        break;
+    case TCPS_CLOSED:
+        if (tc->iss == 0 && tc->irs == 0)
+            return false;
+        break;
+    default:
+        break;
+    }
+    return tcp_rcv_avail(tc) >= MAX(tc->opt->rcvlowat, 1u) || tcp_rcv_eof(tc) || tc->so_error != 0;
+}
+
 unsigned tcp_poll(const struct tcp_conn *tc)
 {
     unsigned r = 0;
@@ -27,7 +47,7 @@ unsigned tcp_poll(const struct tcp_conn *tc)
         r |= SOCK_ERR;
     if (tc->state == TCPS_CLOSED && tc->iss == 0 && tc->irs == 0) /* never connected: as Linux */
         return r | SOCK_OUT | SOCK_HUP;
-    if (tcp_rcv_avail(tc) >= MAX(tc->opt->rcvlowat, 1u) || tcp_rcv_eof(tc) || tc->so_error != 0)
+    if (tcp_readable(tc))
         r |= SOCK_IN;
     if (tcp_rcv_eof(tc))
         r |= SOCK_RDHUP;

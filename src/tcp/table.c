@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/bindaddr.h"
+#include "base/flowhash.h"
 #include "base/siphash.h"
 #include "tcp/conn.h"
 #include "tcp/forward.h"
@@ -10,21 +11,7 @@
 
 static uint32_t tuple_hash(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
 {
-    struct {
-        struct inaddr l, r;
-        uint32_t ports;
-    } v6;
-    uint32_t ports = (uint32_t)lport << 16 | rport;
-
-    if (likely(inaddr_is_v4(raddr))) {
-        uint32_t v4[3] = {laddr->w[3], raddr->w[3], ports};
-
-        return (uint32_t)siphash13(s->hash_key, v4, sizeof(v4));
-    }
-    v6.l = *laddr;
-    v6.r = *raddr;
-    v6.ports = ports;
-    return (uint32_t)siphash13(s->hash_key, &v6, sizeof(v6.l) + sizeof(v6.r) + sizeof(v6.ports));
+    return flow_hash(&s->flow_key, laddr, raddr, lport, rport);
 }
 
 struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,

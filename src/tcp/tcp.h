@@ -164,6 +164,7 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m);
 /* State ------------------------------------------------------------------------------------------------------- */
 
 unsigned tcp_poll(const struct tcp_conn *tc);     /* SOCK_IN, … of sock/sock.h */
+bool tcp_readable(const struct tcp_conn *tc);     /* its SOCK_IN alone */
 size_t tcp_rcv_avail(const struct tcp_conn *tc);  /* readable bytes; of a listener: connections to accept */
 size_t tcp_snd_space(const struct tcp_conn *tc);  /* bytes of memory below SO_SNDBUF */
 size_t tcp_snd_queued(const struct tcp_conn *tc); /* unacknowledged bytes (SIOCOUTQ) */

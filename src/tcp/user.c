@@ -185,7 +185,7 @@ int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)
         return -ENOTCONN;
     if (how != SHUT_WR && !tc->rd_shut) {
         tc->rd_shut = true;
-        sock_on_readable(s, tc->sk);
+        sock_on_closed(s, tc->sk);
     }
     if (how != SHUT_RD)
         queue_fin(s, tc);

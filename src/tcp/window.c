@@ -39,7 +39,8 @@ void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt, wnd;
 
-    if (!tcp_talks(tc) || tc->fin_rcvd || tc->ack_now)
+    /* the window promises no more than SO_RCVBUF: half of that cannot be doubled */
+    if (tc->ack_now || 2 * (uint64_t)now > tc->rcvbuf_bytes || !tcp_talks(tc) || tc->fin_rcvd)
         return;
     wnd = tcp_rcv_window(s, tc);
     if (wnd > now && wnd >= 2 * now) {

@@ -244,7 +244,6 @@ void udp_icmp_error(struct z_stack *s, const struct icmp_err *e)
             !inaddr_eq(&u->raddr, &e->raddr))
             continue;
         u->err = e->err;
-        sock_on_readable(s, u->sk);
-        sock_on_writable(s, u->sk);
+        sock_on_closed(s, u->sk);
     }
 }

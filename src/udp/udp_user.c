@@ -267,8 +267,7 @@ int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how)
         return -EINVAL;
     u->rcv_shut |= how != SHUT_WR;
     u->snd_shut |= how != SHUT_RD;
-    sock_on_readable(s, u->sk);
-    sock_on_writable(s, u->sk);
+    sock_on_closed(s, u->sk);
     return u->connected ? 0 : -ENOTCONN;
 }
 

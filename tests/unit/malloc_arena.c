@@ -3,6 +3,7 @@
  * AddressSanitizer sees overruns, use after free and leaks.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 
@@ -14,6 +15,13 @@ void *arena_alloc(struct arena *a, size_t size)
     }
     a->used_bytes += size;
     return calloc(1, size);
+}
+
+void *arena_alloc_dirty(struct arena *a, size_t size)
+{
+    void *p = arena_alloc(a, size);
+
+    return p != NULL ? memset(p, 0xa5, size) : NULL;
 }
 
 void arena_free(struct arena *a, void *p, size_t size)

@@ -110,6 +110,14 @@ void sock_on_writable(struct z_stack *s, struct sock *sk)
     net_seen.writable++;
 }
 
+void sock_on_closed(struct z_stack *s, struct sock *sk)
+{
+    (void)s;
+    net_seen.sk = sk;
+    net_seen.readable++;
+    net_seen.writable++;
+}
+
 /* 0.0.0.0, with ROUTE_PLEN_V4 the default route */
 static const struct inaddr net_default = {.b = {[10] = 0xff, [11] = 0xff}};
 

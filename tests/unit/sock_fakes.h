@@ -35,6 +35,13 @@ struct udp_pcb {
     int closed;
 };
 
+unsigned tcp_poll(const struct tcp_conn *tc);
+
+bool tcp_readable(const struct tcp_conn *tc)
+{
+    return (tcp_poll(tc) & 1) != 0; /* SOCK_IN */
+}
+
 unsigned tcp_poll(const struct tcp_conn *tc)
 {
     struct pollfd p = {.fd = tc->kernel_fd, .events = POLLIN | POLLPRI | POLLOUT | POLLRDHUP};
@@ -194,7 +201,7 @@ static inline void fake_fin(struct z_stack *s, int fd, struct tcp_conn *tc)
 {
     tc->rcv_eof = true;
     tc->poll |= SOCK_IN | SOCK_RDHUP;
-    sock_on_readable(s, sock_get(s, fd));
+    sock_on_closed(s, sock_get(s, fd));
 }
 
 #endif

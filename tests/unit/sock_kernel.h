@@ -108,7 +108,7 @@ static inline void pair_step(struct z_stack *s, struct object *o, struct sock *s
         if (!o->peer_shut && o->peer >= 0) {
             o->peer_shut = true;
             shutdown(o->peer, SHUT_WR);
-            sock_on_readable(s, sk);
+            sock_on_closed(s, sk);
         }
         break;
     case 1: /* ours */

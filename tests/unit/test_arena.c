@@ -21,11 +21,20 @@ static void classes(void **state)
         {64, 64},
         {65, 128},
         {128, 128},
-        {129, 256},
+        {129, 192},
+        {192, 192},
+        {193, 256},
+        {256, 256},
+        {257, 384},
+        {385, 512},
+        {513, 768},
+        {769, 1024},
         {4096, 4096},
-        {4097, 8192},
+        {4097, 6144},
+        {6145, 8192},
         {ARENA_MAX_BLOCK / 2, ARENA_MAX_BLOCK / 2},
-        {ARENA_MAX_BLOCK / 2 + 1, ARENA_MAX_BLOCK},
+        {ARENA_MAX_BLOCK / 2 + 1, ARENA_MAX_BLOCK / 4 * 3},
+        {ARENA_MAX_BLOCK / 4 * 3 + 1, ARENA_MAX_BLOCK},
         {ARENA_MAX_BLOCK, ARENA_MAX_BLOCK},
         {ARENA_MAX_BLOCK + 1, 0},
         {SIZE_MAX, 0},
@@ -34,6 +43,10 @@ static void classes(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(row); i++)
         assert_int_equal(arena_class_bytes(row[i].size), row[i].bytes);
+    for (unsigned c = 1; c < ARENA_CLASSES; c++) { /* each class is the smallest that holds its sizes */
+        assert_int_equal(arena_class(arena_bytes_of(c)), c);
+        assert_int_equal(arena_class(arena_bytes_of(c - 1) + 1), c);
+    }
 }
 
 static void zeroed_aligned_reused(void **state)

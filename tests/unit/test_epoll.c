@@ -164,7 +164,7 @@ static void edge_triggered(void **state)
     fake_arrive(s, fd, &tc, 1); /* after shutdown(SHUT_RD) data still comes in: the end was told once */
     expect_none(s, ep);
     tc.poll |= SOCK_ERR;
-    sock_on_readable(s, sock_get(s, fd));
+    sock_on_closed(s, sock_get(s, fd));
     expect_one(s, ep, EPOLLOUT | EPOLLERR, 11);
     fake_stack_end(s);
 }

@@ -61,7 +61,7 @@ static uint32_t simple(const uint8_t *k, const uint8_t *in, uint32_t len)
 
         if ((in[bit / 8] & (0x80u >> bit % 8)) != 0)
             h ^= window;
-        window = window << 1 | (next / 8 < TOEPLITZ_KEY_BYTES ? (k[next / 8] >> (7 - next % 8)) & 1u : 0);
+        window = window << 1 | (next / 8 < TOEPLITZ_KEY_BYTES ? ((uint32_t)k[next / 8] >> (7 - next % 8)) & 1u : 0);
     }
     return h;
 }

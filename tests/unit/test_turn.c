@@ -1,0 +1,165 @@
+/* One turn of the loop: how many frames it moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "core/stack.h"
+#include "sim_stack.h"
+#include "wire/eth.h"
+
+#define RING 512u /* of af_packet */
+#define BROADCAST "\xff\xff\xff\xff\xff\xff"
+
+/* A device whose peer answers every frame while it is being sent, as a kernel does at the other end of a veth pair. */
+static struct device {
+    struct port p;
+    struct counters ctr;
+    struct rte_mempool *pool;
+    uint32_t waiting, lost, sent, received, answers, calls;
+} d;
+
+static uint16_t d_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    (void)p;
+    rte_pktmbuf_free_bulk(m, n);
+    d.sent += n;
+    d.waiting += n * d.answers;
+    d.lost += d.waiting > RING ? d.waiting - RING : 0;
+    d.waiting = MIN(d.waiting, RING);
+    return n;
+}
+
+/* An ethertype that nobody speaks: dropped at once. */
+static uint16_t d_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    const struct eth_hdr h = {.dst = BROADCAST, .src = "\x02\0\0\0\0\x07", .type = 0x88b5};
+    uint16_t got = 0;
+
+    (void)p;
+    d.calls++;
+    while (got < n && d.waiting > 0) {
+        m[got] = rte_pktmbuf_alloc(d.pool);
+        assert_non_null(m[got]);
+        eth_build((uint8_t *)rte_pktmbuf_append(m[got++], 60), &h);
+        d.waiting--;
+    }
+    d.received += got;
+    return got;
+}
+
+static void d_close(struct port *p)
+{
+    (void)p;
+}
+
+static const struct port_ops d_ops = {.rx = d_rx, .tx = d_tx, .close = d_close};
+
+static struct z_stack *new_stack(void)
+{
+    struct stack_conf c;
+    struct z_stack *s;
+    int err;
+
+    sim_stack_defaults(&c, 1);
+    s = stack_create(&c, "turn", NS_PER_SEC, &err);
+    assert_non_null(s);
+    memset(&d, 0, sizeof(d));
+    d.p = (struct port){.ops = &d_ops, .caps = port_mem_caps(), .mac = {2}, .mtu = 1500, .ctr = &d.ctr};
+    d.pool = s->pools.rx;
+    assert_non_null(stack_add_netif(s, &d.p, "if0"));
+    return s;
+}
+
+static void fill_queue(struct z_stack *s)
+{
+    struct rte_mbuf *m;
+
+    while (txq_room(&s->netif[0]->txq) > 0 && (m = pkt_alloc_hdr(s)) != NULL) {
+        pkt_push(m, 60);
+        assert_true(txq_put(&s->netif[0]->txq, m));
+    }
+}
+
+/* Whatever is queued, the answers to what a turn sends find room, turn after turn: a turn receives more than its own frames provoke. */
+static void test_transmission_does_not_flood_the_receive_ring(void **state)
+{
+    struct z_stack *s = new_stack();
+
+    (void)state;
+    d.answers = 1;
+    d.waiting = 300; /* requests, say */
+    for (unsigned i = 0; i < 1000; i++) {
+        fill_queue(s);
+        stack_output(s, s->now_ns + NS_PER_US);
+        stack_input(s, s->now_ns);
+    }
+    assert_int_equal(d.lost, 0);
+    assert_int_equal(d.waiting, 0);
+    assert_true(d.sent > 32000);
+    stack_destroy(s);
+}
+
+/* A queue that goes around its end is one burst like any other. */
+static void test_queue_goes_in_order_until_it_is_empty(void **state)
+{
+    struct z_stack *s = new_stack();
+    struct txq *q = &s->netif[0]->txq;
+
+    (void)state;
+    q->head = q->tail = TXQ_SLOTS - 10;
+    fill_queue(s);
+    for (unsigned i = 0; i < TXQ_SLOTS && txq_count(q) > 0; i++) {
+        uint32_t before = txq_count(q);
+
+        stack_output(s, s->now_ns + NS_PER_US);
+        assert_true(txq_count(q) < before);
+        if (txq_count(q) > 0)
+            assert_true(stack_next_deadline(s) < s->now_ns + NS_PER_MS);
+    }
+    assert_int_equal(txq_count(q), 0);
+    assert_int_equal(d.sent, TXQ_SLOTS);
+    stack_destroy(s);
+}
+
+/* An idle turn asks the device once; a ring that never ends does not keep a turn. */
+static void test_receiving_has_an_end(void **state)
+{
+    struct z_stack *s = new_stack();
+    uint32_t received;
+
+    (void)state;
+    stack_input(s, s->now_ns);
+    assert_int_equal(d.calls, 1);
+    d.waiting = RING;
+    stack_input(s, s->now_ns);
+    received = d.received;
+    assert_true(received < RING);
+    d.waiting = 5;
+    d.calls = 0;
+    stack_input(s, s->now_ns);
+    assert_int_equal(d.received, received + 5);
+    assert_int_equal(d.calls, 1);
+    stack_destroy(s);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return sim_eal_init();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transmission_does_not_flood_the_receive_ring),
+        cmocka_unit_test(test_queue_goes_in_order_until_it_is_empty),
+        cmocka_unit_test(test_receiving_has_an_end),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
