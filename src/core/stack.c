@@ -247,6 +247,8 @@ static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t bur
     struct rte_mbuf *m[BURST_MAX];
     uint16_t n = port_rx(nif->port, m, burst);
 
+    if (unlikely(s->steer != NULL))
+        tcp_forward_hear(s); /* who gave these frames may have said something about them before */
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
             rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
@@ -301,8 +303,6 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     unsigned n;
 
     s->now_ns = now_ns;
-    if (unlikely(s->steer != NULL))
-        tcp_forward_hear(s); /* before the frames that are spoken of */
     n = ip_loopback_poll(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
         n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;

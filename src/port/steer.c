@@ -179,19 +179,17 @@ bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t p
     return __atomic_load_n(&g->listens[proto][port], __ATOMIC_ACQUIRE) != 0;
 }
 
-int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,
-               uint16_t lport, uint16_t rport)
+static uint64_t who_listens(const struct steer *g, enum steer_proto proto, uint16_t port)
 {
-    uint64_t set = __atomic_load_n(&g->listens[proto][lport], __ATOMIC_ACQUIRE) & __atomic_load_n(&g->alive, __ATOMIC_RELAXED);
-    uint32_t hash, first;
-    unsigned home;
+    return __atomic_load_n(&g->listens[proto][port], __ATOMIC_ACQUIRE) & __atomic_load_n(&g->alive, __ATOMIC_RELAXED);
+}
 
-    if (likely(set == 0))
-        return -1;
-    hash = hash_of(g, laddr, raddr, lport, rport);
-    home = steer_of_hash(g, hash);
+/* Of a set of stacks the one behind me, in the order of the flow; from its home: the first. */
+static int next_of(const struct steer *g, uint64_t set, unsigned me, uint32_t hash)
+{
+    unsigned home = steer_of_hash(g, hash), first = hash / STEER_RETA % g->n; /* bits that the table has not used */
+
     set &= ~(1ull << home);
-    first = hash / STEER_RETA % g->n; /* bits that the table has not used */
     for (unsigned i = me == home ? 0 : (me + g->n - first) % g->n + 1; i < g->n; i++) {
         unsigned x = (first + i) % g->n;
 
@@ -199,6 +197,24 @@ int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const
             return (int)x;
     }
     return -1;
+}
+
+int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,
+               uint16_t lport, uint16_t rport)
+{
+    uint64_t set = who_listens(g, proto, lport);
+
+    return likely(set == 0) ? -1 : next_of(g, set, me, hash_of(g, laddr, raddr, lport, rport));
+}
+
+int steer_taker(const struct steer *g, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                uint16_t rport)
+{
+    uint64_t set = who_listens(g, proto, lport);
+    uint32_t hash = hash_of(g, laddr, raddr, lport, rport);
+    unsigned home = steer_of_hash(g, hash);
+
+    return (set >> home & 1) != 0 ? (int)home : next_of(g, set, home, hash);
 }
 
 bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg)

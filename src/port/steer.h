@@ -82,6 +82,10 @@ bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t p
 int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr,
                uint16_t lport, uint16_t rport);
 
+/* The stack that a new flow to this port goes to: its home when that has a socket, else the first that is asked. -1: nobody. */
+int steer_taker(const struct steer *g, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
+                uint16_t rport);
+
 /* false: lost, the other's queue is full or it has ended. */
 bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg);
 bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg); /* false: there is nothing more */

@@ -97,6 +97,7 @@ struct tcp_listener {
     uint32_t n_accept;
     uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
+    uint64_t since_ns;
     uint32_t n_fastopen;         /* PendingFastOpenRequests (RFC 7413 4.2.2) */
     uint32_t fastopen_resets[2]; /* of those that a reset ended: in the window that began at */
     uint64_t fastopen_window_ns; /* this time, and in the one before */

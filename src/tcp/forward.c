@@ -173,7 +173,14 @@ static void syn_moved(struct z_stack *s, const struct steer_msg *msg)
     struct moved_syn syn;
     struct tcp_synent *e;
 
-    if (lc == NULL || tcp_table_find(s, &msg->laddr, &msg->raddr, msg->lport, msg->rport) != NULL || !tcp_conn_limit_ok(s))
+    if (lc == NULL) { /* ours has closed too */
+        int to = steer_taker(s->steer, STEER_TCP, &msg->laddr, &msg->raddr, msg->lport, msg->rport);
+
+        if (to >= 0 && to != s->member && !steer_tell(s->steer, (unsigned)to, msg))
+            stack_count(s, CTR_STEER_LOST);
+        return;
+    }
+    if (tcp_table_find(s, &msg->laddr, &msg->raddr, msg->lport, msg->rport) != NULL || !tcp_conn_limit_ok(s))
         return; /* its next segment gets the answer of a port without a listener */
     e = arena_alloc(&s->arena, sizeof(*e));
     if (e == NULL) {
@@ -245,9 +252,9 @@ bool tcp_move_syn(struct z_stack *s, const struct tcp_synent *e)
                                   .retries = e->retries,
                                   .acked = e->acked,
                                   .ecn = e->ecn};
-    int to = s->steer == NULL ? -1 : steer_next(s->steer, s->member, STEER_TCP, &e->ent.laddr, &e->ent.raddr, e->ent.lport, e->ent.rport);
+    int to = s->steer == NULL ? -1 : steer_taker(s->steer, STEER_TCP, &e->ent.laddr, &e->ent.raddr, e->ent.lport, e->ent.rport);
 
-    if (to < 0)
+    if (to < 0 || to == s->member)
         return false;
     tell(s, STEER_SYN, &e->ent, (unsigned)to, &syn);
     return true;

@@ -8,6 +8,12 @@
 
 #include "base/poison.h"
 
+/*
+ * A handshake that another stack of this host began, because nobody listened here yet, takes at most so long: its last segment is that
+ * one's.
+ */
+#define HANDSHAKE_NS (60 * NS_PER_SEC)
+
 bool tcp_accept_queue_full(const struct tcp_listener *l)
 {
     return l->n_accept > l->backlog; /* as Linux: one more than the backlog */
@@ -16,6 +22,9 @@ bool tcp_accept_queue_full(const struct tcp_listener *l)
 void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if ((g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK && tcp_syn_cookie_input(s, lc, in, g, m))
+        return;
+    if (s->steer != NULL && s->now_ns - lc->lis->since_ns < HANDSHAKE_NS && (g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK &&
+        tcp_hand_over(s, in, g, m))
         return;
     /* first: RST is ignored; second: ACK gets a reset; third: SYN; fourth: anything else is dropped */
     if ((g->h.flags & TH_RST) == 0 && (g->h.flags & TH_ACK) != 0)

@@ -57,6 +57,7 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
         return -ENOMEM;
     TAILQ_INIT(&tc->lis->accept_q);
     tc->lis->backlog = n;
+    tc->lis->since_ns = s->now_ns;
     tcp_set_state(s, tc, TCPS_LISTEN);
     tcp_share_listener(s, tc->ent.lport, NULL);
     return 0;

@@ -272,6 +272,33 @@ static void a_listener_closes(void **state)
     net_destroy(&w);
 }
 
+/* Listeners that come and go, one after the other, all the time: handshakes that began with one end with another. */
+static void listeners_come_and_go(void **state)
+{
+    static struct net w;
+
+    (void)state;
+    net_create(&w, 5 * NS_PER_MS);
+    for (unsigned i = 0; i < CORES; i++)
+        listen_on(&w, i);
+    connect_some(&w, 0, 1); /* resolves addresses */
+    assert_true(sim_run_for(w.sim, NS_PER_SEC));
+    for (uint32_t i = 1; i < CONNS; i++) {
+        if (i % 7 == 3)
+            stop_listening(&w, i / 7 % CORES);
+        if (i % 7 == 0)
+            listen_on(&w, (i / 7 - 1) % CORES);
+        connect_some(&w, i, i + 1);
+        assert_true(sim_run_for(w.sim, 700 * NS_PER_US));
+    }
+    assert_true(sim_run_for(w.sim, 5 * NS_PER_SEC));
+    assert_int_equal(accepted(&w), CONNS);
+    assert_true(sum(&w, CTR_TCP_SYN_MOVED) > 10);
+    assert_int_equal(sum(&w, CTR_TCP_RST_TX), 0);
+    all_echo(&w, CONNS);
+    net_destroy(&w);
+}
+
 /* The last listener closes: a reset, as ever. */
 static void no_listener(void **state)
 {
@@ -727,6 +754,7 @@ int main(void)
         cmocka_unit_test(listeners_everywhere),
         cmocka_unit_test(one_listener),
         cmocka_unit_test(a_listener_closes),
+        cmocka_unit_test(listeners_come_and_go),
         cmocka_unit_test(no_listener),
         cmocka_unit_test(a_stack_ends),
         cmocka_unit_test(the_host_connects),

@@ -176,8 +176,9 @@ static void each_is_asked_once(void **state)
         for (uint16_t port = 1; port < 500; port++) {
             unsigned h = steer_home(g, &l, &r, 80, port), me = h;
             uint64_t asked = 0;
-            int next;
+            int next = steer_next(g, h, STEER_TCP, &l, &r, 80, port);
 
+            assert_int_equal(steer_taker(g, STEER_TCP, &l, &r, 80, port), (sets[k] >> h & 1) != 0 ? (int)h : next);
             while ((next = steer_next(g, me, STEER_TCP, &l, &r, 80, port)) >= 0) {
                 if (asked == 0 && sets[k] == 0x7f)
                     firsts[next]++;
