@@ -174,6 +174,11 @@ void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint
         __atomic_fetch_and(&g->listens[proto][port], ~(1ull << member), __ATOMIC_RELEASE);
 }
 
+bool steer_listens(const struct steer *g, unsigned member, enum steer_proto proto, uint16_t port)
+{
+    return (__atomic_load_n(&g->listens[proto][port], __ATOMIC_RELAXED) >> member & 1) != 0;
+}
+
 bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t port)
 {
     return __atomic_load_n(&g->listens[proto][port], __ATOMIC_ACQUIRE) != 0;
@@ -211,9 +216,13 @@ int steer_taker(const struct steer *g, enum steer_proto proto, const struct inad
                 uint16_t rport)
 {
     uint64_t set = who_listens(g, proto, lport);
-    uint32_t hash = hash_of(g, laddr, raddr, lport, rport);
-    unsigned home = steer_of_hash(g, hash);
+    uint32_t hash;
+    unsigned home;
 
+    if (set == 0)
+        return -1;
+    hash = hash_of(g, laddr, raddr, lport, rport);
+    home = steer_of_hash(g, hash);
     return (set >> home & 1) != 0 ? (int)home : next_of(g, set, home, hash);
 }
 

@@ -73,6 +73,7 @@ bool steer_speaks(const struct steer *g, unsigned member);
 /* Which stacks have a socket for packets to this port that come from anybody. */
 void steer_listen(struct steer *g, unsigned member, enum steer_proto proto, uint16_t port, bool on);
 
+bool steer_listens(const struct steer *g, unsigned member, enum steer_proto proto, uint16_t port);
 bool steer_is_listened(const struct steer *g, enum steer_proto proto, uint16_t port); /* by any */
 
 /*

@@ -163,9 +163,9 @@ static uint16_t steer_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
         p->ctr->v[CTR_STEER_IN] += got;
         return got;
     }
-    got = take_ring(sp, m, n / 2); /* few: what the device brings is mostly ours */
+    got = take_ring(sp, m, n);
     p->ctr->v[CTR_STEER_IN] += got;
-    return (uint16_t)(got + poll_device(sp, m + got, (uint16_t)(n - got)));
+    return got == n ? n : (uint16_t)(got + poll_device(sp, m + got, (uint16_t)(n - got)));
 }
 
 static uint16_t steer_tx(struct port *p, struct rte_mbuf **m, uint16_t n)

@@ -94,9 +94,16 @@ bool tcp_port_comes_home(const struct z_stack *s, const struct inaddr *laddr, co
 
 bool tcp_hand_over(struct z_stack *s, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
 {
-    int to = in->from_self ? -1 : steer_next(s->steer, s->member, STEER_TCP, &in->dst, &in->src, g->h.dport, g->h.sport);
+    int to;
 
-    if (to < 0)
+    if (in->from_self)
+        return false;
+    /* whoever has just closed its listener has given what it had of handshakes to the taker, too */
+    if (steer_listens(s->steer, s->member, STEER_TCP, g->h.dport))
+        to = steer_next(s->steer, s->member, STEER_TCP, &in->dst, &in->src, g->h.dport, g->h.sport);
+    else
+        to = steer_taker(s->steer, STEER_TCP, &in->dst, &in->src, g->h.dport, g->h.sport);
+    if (to < 0 || to == s->member)
         return false;
     ip_hand_over(s, in, m, g->h.hlen, (unsigned)to);
     return true;
