@@ -353,7 +353,7 @@ static struct sock *accept_at(struct net *w, struct sock *listener, struct end *
 static void the_host_connects(void **state)
 {
     static struct net w;
-    struct end out[CORES][20], in[CORES * 20] = {{0}};
+    struct end out[CORES][20], in[CORES * 20 + 1] = {{0}};
     struct sock *listener;
     int lfd;
     uint32_t n = 0;
