@@ -4,7 +4,7 @@
 Every run is a fresh pair of networks (scripts/lab.py): sender - box - kernel receiver. The box has a rate, a delay and
 a queue of one bandwidth-delay product, and loses data frames at random by seed. For each loss rate and seed the stack
 and the kernel send at the same time, each through a box of its own, so that what else the machine does hits both alike.
-Prints medians with quartiles and the ratio of the medians; CSV and the table go to build/bench/.
+Prints medians with quartiles and the ratio of the medians; CSV and the table go to bench/results/.
 """
 import argparse
 import concurrent.futures
@@ -22,6 +22,7 @@ BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
 import lab as labs  # noqa: E402
+import results as bench_results  # noqa: E402
 
 PORT = 7000
 SOURCE = PORT + 3  # tests/e2e/zserver.c
@@ -168,19 +169,17 @@ def main():
     losses = [float(x) for x in o.losses.split(",")]
     jobs = [(who, loss, seed) for loss in losses for seed in range(1, o.seeds + 1) for who in ("stack", "kernel")]
     results = []
-    out = os.path.join(ROOT, "build/bench")
-    os.makedirs(out, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(2 * o.parallel) as pool:
         running = {pool.submit(run, o, *job): job for job in jobs}
         for f in concurrent.futures.as_completed(running):
             who, loss, seed = running[f]
             results.append((who, loss, seed, f.result()))
             print(f"{len(results)}/{len(jobs)} loss {loss} % seed {seed} {who}: {f.result():.1f} Mb/s", file=sys.stderr, flush=True)
-    with open(os.path.join(out, "loss.csv"), "w", encoding="utf-8") as f:
+    with open(bench_results.path("loss.csv"), "w", encoding="utf-8") as f:
         f.write("sender,loss_percent,seed,mbit\n")
         f.writelines(f"{w},{l},{s},{m:.3f}\n" for w, l, s, m in sorted(results))
     text = table(o, results, losses)
-    with open(os.path.join(out, "loss.md"), "w", encoding="utf-8") as f:
+    with open(bench_results.path("loss.md"), "w", encoding="utf-8") as f:
         f.write(text)
     print(text, end="")
     return 0

@@ -132,6 +132,7 @@ static struct z_stack *new_stack(int which)
     struct z_stack *s;
 
     stack_conf_init(&conf);
+    conf.arp_probe = ARP_PROBE_OFF;
     conf.pools.hdr = 32768;
     conf.pools.ind = 65536;
     conf.pools.app[0] = 16384;

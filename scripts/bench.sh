@@ -1,6 +1,10 @@
 #!/bin/sh
-# make bench: cycles of the stack alone (bench/core), then the demo's table. A short form for one question:
+# make bench: cycles of the stack alone (bench/core), server and client in two processes (bench/link.py), and beside the kernel under wrk
+# (bench/kernel.py), in less than 20 minutes. Tables, CSV and figures are in bench/results/. A short form for one question, whose results are
+# in bench/results/question/:
 #     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|bulk|open|memory] [REPS=31] [MTU=9000]
+#     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
+#     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
 #     make bench BENCH=demo
 # Not part of the whole, since it takes half an hour: goodput under loss beside the kernel's.
 #     make bench BENCH=loss [LOSS_ARGS="--seeds 5 --losses 1"]
@@ -9,24 +13,30 @@ cd "$(dirname "$0")/.."
 
 what=${BENCH:-all}
 case $what in
-all | core | demo | loss) ;;
-*)
-    echo "bench.sh: BENCH is all, core, demo or loss, not '$what'" >&2
-    exit 2
-    ;;
-esac
-if [ "$what" = loss ]; then
+all) parts="core link kernel" ;;
+core | link | kernel) parts=$what ;;
+demo) exec scripts/demo.sh ;;
+loss)
     scripts/setup.sh test
     scripts/build.sh dev tests/e2e/zserver tools/impair
     # shellcheck disable=SC2086 # several words
     exec python3 -B bench/loss.py ${LOSS_ARGS:-}
-fi
-scripts/setup.sh build
+    ;;
+*)
+    echo "bench.sh: BENCH is all, core, link, kernel, demo or loss, not '$what'" >&2
+    exit 1
+    ;;
+esac
+scripts/setup.sh bench
 scripts/build.sh release
+# The answer to one question does not replace the results of a whole run.
+results=bench/results
+[ -z "${SIZE:-}${CONNS:-}${VARIANT:-}${ONLY:-}${REPS:-}${MTU:-}${LINK:-}${WORKLOAD:-}${TIME:-}" ] || results=bench/results/question
+mkdir -p "$results"
+export ZSTACK_RESULTS="$PWD/$results"
 
 run_core() {
-    mkdir -p build/bench
-    set -- --csv build/bench/core.csv
+    set -- --csv "$results/core.csv"
     [ -z "${SIZE:-}" ] || set -- "$@" --size "$SIZE"
     [ -z "${CONNS:-}" ] || set -- "$@" --conns "$CONNS"
     [ -z "${VARIANT:-}" ] || set -- "$@" --variant "$VARIANT"
@@ -35,9 +45,39 @@ run_core() {
     only=${ONLY:-}
     [ -n "$only" ] || [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || only=rr
     [ -z "$only" ] || set -- "$@" --only "$only"
-    echo "bench: the stack alone (about 20 s in all; build/bench/core.csv)" >&2
-    build/release/bench/core "$@"
+    build/release/bench/core "$@" && python3 -B bench/results.py "$results/core.csv"
 }
 
-[ "$what" = demo ] || run_core
-[ "$what" = core ] || scripts/demo.sh
+run_link() {
+    set --
+    [ -z "${LINK:-}" ] || set -- "$@" --links "$LINK"
+    [ -z "${WORKLOAD:-}" ] || set -- "$@" --workloads "$WORKLOAD"
+    [ -z "${CONNS:-}" ] || set -- "$@" --connections "$CONNS"
+    [ -z "${REPS:-}" ] || set -- "$@" --repetitions "$REPS"
+    [ -z "${TIME:-}" ] || set -- "$@" --seconds "$TIME"
+    python3 -B bench/link.py "$@"
+}
+
+# A question about certain sizes, connections or variants is not one about CPU use against load.
+run_kernel() {
+    set --
+    [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || set -- "$@" --no-cpu
+    [ -z "${SIZE:-}" ] || set -- "$@" --sizes "$SIZE"
+    [ -z "${CONNS:-}" ] || set -- "$@" --connections "$CONNS"
+    [ -z "${VARIANT:-}" ] || set -- "$@" --variants "$VARIANT"
+    [ -z "${REPS:-}" ] || set -- "$@" --repetitions "$REPS"
+    [ -z "${TIME:-}" ] || set -- "$@" --seconds "$TIME"
+    python3 -B bench/kernel.py "$@"
+}
+
+status=0
+begin=$(date +%s)
+for part in $parts; do
+    echo "bench: $part ($(($(date +%s) - begin)) s so far)" >&2
+    if ! "run_$part"; then
+        echo "bench: $part failed" >&2
+        status=1
+    fi
+done
+echo "bench: $(($(date +%s) - begin)) s; results are in $results/" >&2
+exit $status

@@ -26,7 +26,7 @@ WHERE = re.compile(r"`?((?:src|include|tests|scripts)/[\w./-]*\w)`?|`(\w+)`")
 TEST_DIR = re.compile(r"`?tests/(\w+)/test_<file>\.c`?")
 TEST_ALIAS = re.compile(r"`?\b(\w+)`?(?:,\s|\s)(?:and\s`?(\w+)`?\s)?(?:is|are)\s`(tests/\w+/\w+\.\w+)`(?:\sand\s`(tests/\w+/\w+\.\w+)`)?")
 TEST = re.compile(r"^`?(tests/[\w/]+\.\w+|\w+)`?(?::\s*(\w+))?(?:$|\s\(|\sover\s|\.)")
-GENERATED = ("build",)
+GENERATED = ("build/", "bench/results/")
 
 
 def sources(root):
@@ -44,7 +44,7 @@ def documents(root):
 
 
 def exists(root, base, path):
-    if path.split("/")[0] in GENERATED:
+    if (path.rstrip("/") + "/").startswith(GENERATED):
         return True
     return any(glob.glob(os.path.join(start, path)) for start in (root, base))
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# make demo: the HTTP example on Z-stack, with copying calls, and on the kernel, driven by curl and wrk over a veth pair.
-# DEMO_SECONDS (per run), DEMO_SIZES, DEMO_CONNECTIONS and DEMO_VARIANTS change what is run.
+# make demo: the HTTP example on Z-stack, with copying calls, and on the kernel, driven by curl and wrk over a TAP device and a veth pair.
+# DEMO_SECONDS (per run), DEMO_SIZES, DEMO_CONNECTIONS, DEMO_VARIANTS and DEMO_DEVICE (tap, af_packet) change what is run.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -6,6 +6,9 @@
 in_lab() runs a function in fresh network, mount and process namespaces (and a user namespace when it is not root).
 Whatever it starts there dies with it, and the links vanish with the namespaces: nothing is left behind, however it
 ends. The stack's own address is 10.77.0.2; the kernel of the stack side has it only in kernel_server().
+
+A program that makes a TAP device of its own needs no veth: it runs on the kernel side, which gets the interface zt0 with 10.78.0.1, and is
+itself 10.78.0.2 (write_config with device="tap").
 """
 import ctypes
 import os
@@ -20,6 +23,7 @@ SERVER_IP = "10.77.0.2"
 SERVER_IP6, CLIENT_IP6 = "fd77::2", "fd77::1"
 CLIENT_IP = "10.77.0.1"
 STACK_IF, CLIENT_IF = "zs0", "zc0"
+TAP_IF, TAP_SERVER_IP, TAP_CLIENT_IP = "zt0", "10.78.0.2", "10.78.0.1"
 BOX_STACK_IF, BOX_CLIENT_IF = "zb0", "zb1"
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
@@ -101,9 +105,10 @@ def in_lab(function):
 
 
 class Lab:
-    """The namespaces and links. Commands run on a side; so do sockets made inside `with lab.on(side)`."""
+    """The namespaces and links. Commands run on a side; so do sockets made inside `with lab.on(side)`. offload: the links keep it."""
 
-    def __init__(self, box=False):
+    def __init__(self, box=False, offload=False):
+        self.offload = offload
         self.sides = {"stack": self._own_netns()}
         names = ["kernel"] + (["box"] if box else [])
         for name in names:
@@ -149,11 +154,21 @@ class Lab:
                   "netns", f"/proc/self/fd/{self.sides[right_side]}")
         for side, name in ((left_side, left), (right_side, right)):
             # A stack that checks checksums, and a wire of MTU-sized frames, need the offloads of the pair off.
-            self.call(side, "ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+            if not self.offload:
+                self.set_offload(side, name, False)
             # The only neighbour here is the peer: no IPv6 chatter in captures.
             self.call(side, "sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/{name}/disable_ipv6 2>/dev/null || true")
             self.call(side, "ip", "link", "set", name, "up")
             self.call(side, "ip", "link", "set", "lo", "up")
+
+    def set_offload(self, side, name, on):
+        state = "on" if on else "off"
+        self.call(side, "ethtool", "-K", name, "tx", state, "tso", state, "gso", state, "gro", state)
+
+    def offloads(self, on):
+        """Of both ends of the pair, later on."""
+        self.set_offload("stack", STACK_IF, on)
+        self.set_offload("kernel", CLIENT_IF, on)
 
     def kernel_ip6(self):
         """IPv6 on the kernel's side: CLIENT_IP6/64 and a link-local address, usable at once."""
@@ -216,7 +231,7 @@ def stop(child, timeout=10):
     return child.returncode
 
 
-def wait_port(lab, child, port, timeout=15):
+def wait_port(lab, child, port, timeout=15, address=SERVER_IP):
     """Waits until the server answers on the port."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -226,7 +241,7 @@ def wait_port(lab, child, port, timeout=15):
             s = socket.socket()
         s.settimeout(0.5)
         try:
-            s.connect((SERVER_IP, port))
+            s.connect((address, port))
             return
         except OSError:
             time.sleep(0.05)
@@ -235,16 +250,26 @@ def wait_port(lab, child, port, timeout=15):
     raise LabError(f"{child.args[0]} does not answer on port {port} after {timeout} s")
 
 
-def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=()):
-    """config.ini of a stack on the stack side."""
+DEVARGS = {"af_packet": f"net_af_packet0,iface={STACK_IF},qdisc_bypass=1", "af_xdp": f"net_af_xdp0,iface={STACK_IF},busy_budget=0"}
+
+
+def device_lines(device, address, gateway):
+    """The device and its address: of a stack on the stack side, with device="tap" of one on the kernel side; or any devargs."""
+    if device == "tap":
+        return ["[port0]", f"tap={TAP_IF}", f"tap_addr={TAP_CLIENT_IP}/24", f"addr={TAP_SERVER_IP}", "netmask=255.255.255.0"]
+    return ["[vdev0]", f"devargs={DEVARGS.get(device, device)}", "[port0]", f"addr={address}", "netmask=255.255.255.0",
+            *([f"gateway={gateway}"] if gateway else [])]
+
+
+def write_config(path, huge=False, core=0, zstack=(), dpdk=(), port0=(), device="af_packet", address=SERVER_IP, gateway=CLIENT_IP):
+    """config.ini of a stack with one port."""
     mask = sum(1 << c for c in core) if isinstance(core, (list, tuple)) else 1 << core
     lines = ["[dpdk]", f"lcore_mask={mask:x}", "port_list=0", "promiscuous=1"]
     if huge:
         lines += ["no_huge=0", "extra_eal_args=--in-memory"]
     else:
         lines += ["no_huge=1", "extra_eal_args=--no-shconf"]
-    lines += [*dpdk, "[vdev0]", f"devargs=net_af_packet0,iface={STACK_IF},qdisc_bypass=1",
-              "[port0]", f"addr={SERVER_IP}", "netmask=255.255.255.0", "broadcast=10.77.0.255", f"gateway={CLIENT_IP}", *port0]
+    lines += [*dpdk, *device_lines(device, address, gateway), *port0]
     if zstack:
         lines += ["[zstack]", *zstack]
     with open(path, "w", encoding="utf-8") as f:

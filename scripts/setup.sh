@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, with apt. Usage: setup.sh build|demo|sim|test|fuzz|coverage|all
+# Installs what is missing, with apt. Usage: setup.sh build|demo|bench|sim|test|fuzz|coverage|all
 # Looks first; a machine that has everything is left alone, and root is needed only when something is missing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,7 +31,7 @@ want_command python3 python3
 want_module libdpdk libdpdk-dev
 
 case $need in
-demo | test | all)
+demo | bench | test | all)
     want_command ip iproute2
     want_command ethtool ethtool
     want_command curl curl
@@ -51,6 +51,7 @@ test | all)
     ;;
 esac
 case $need in
+bench) want_command gnuplot gnuplot-nox ;;
 coverage) want_command gcovr gcovr ;;
 test | fuzz | all)
     want_command clang clang
@@ -108,14 +109,17 @@ test | fuzz | all)
     ;;
 esac
 
-# tshark is big and only one test reads with it; that test skips without it.
-case $need in
-test | all)
-    if ! command -v tshark >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
-        printf 'setup: installing tshark ' >&2
-        if apt_quiet install -y --no-install-recommends tshark; then
+# What only one test, or one row of the benchmarks, needs is left out where it cannot be had.
+want_optional() { # command package
+    if ! command -v "$1" >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        printf 'setup: installing %s ' "$2" >&2
+        if apt_quiet install -y --no-install-recommends "$2"; then
             echo " done" >&2
         fi
     fi
-    ;;
+}
+
+case $need in
+bench) want_optional dpdk-testpmd dpdk-dev ;;
+test | all) want_optional tshark tshark ;;
 esac

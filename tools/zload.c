@@ -174,6 +174,16 @@ static void begin_draining(struct load *l)
     enter(l, PHASE_DRAIN, DRAIN_NS);
 }
 
+/* Was anything measured? */
+static bool has_results(const struct load *l)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < l->n_windows; i++)
+        n += l->window[i].latency_ns.count;
+    return n != 0;
+}
+
 static void finish(struct load *l)
 {
     l->unanswered = l->outstanding;
@@ -181,7 +191,7 @@ static void finish(struct load *l)
         report_print(l, stdout);
         fflush(stdout);
     }
-    if (report_errors(l) != 0 || l->n_windows == 0 || l->responses == 0)
+    if (report_errors(l) != 0 || !has_results(l))
         exit_status = 2;
     if (l->n_windows == 0)
         fprintf(stderr, "zload: ended before anything was measured\n");
@@ -298,6 +308,7 @@ static int turn(void *arg)
     l->now_tsc = rte_rdtsc();
     if (!worked)
         l->w->idle_tsc += l->now_tsc - turn_tsc;
+    l->w->turns += worked;
     turn_tsc = l->now_tsc;
     if (unlikely(l->now_tsc >= tick_tsc || phase < PHASE_WARMUP || phase == PHASE_DRAIN)) {
         tick_tsc = l->now_tsc + ns_to_tsc(l, TICK_NS);

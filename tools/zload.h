@@ -61,6 +61,7 @@ struct window {
     uint64_t rx_bytes, tx_bytes; /* payload of TCP */
     uint64_t opened;             /* connections established */
     uint64_t idle_tsc;           /* of turns in which there was nothing to do */
+    uint64_t turns;              /* in which there was something */
     uint64_t begin_tsc, end_tsc;
     struct cpu_time own, server; /* spent in it */
     double stolen;               /* 0 to 1; negative: not known */

@@ -19,7 +19,7 @@ struct row {
     double seconds, rate, rx_mb, tx_mb, opened_rate; /* MB: millions of bytes, per second */
     uint64_t responses, opened;
     double mean, stddev, min, max, at[PERCENTS]; /* microseconds */
-    double own_cpu, busy, own_cycles;            /* seconds; 0 to 1; per response */
+    double own_cpu, busy, batch, own_cycles;     /* seconds; 0 to 1; responses per turn that was not idle; per response */
     double server_cpu, server_user, server_cycles;
     double stolen;
 };
@@ -53,6 +53,7 @@ static struct row make_row(const struct load *l, const struct window *w)
         .max = us(h->max),
         .own_cpu = w->own.user + w->own.system,
         .busy = 1 - (double)w->idle_tsc / (double)tsc,
+        .batch = w->turns != 0 ? (double)h->count / (double)w->turns : 0,
         .server_cpu = w->server.user < 0 ? -1 : w->server.user + w->server.system,
         .server_user = w->server.user,
         .stolen = w->stolen,
@@ -80,6 +81,7 @@ static void merge(const struct load *l, struct window *all)
         all->tx_bytes += w->tx_bytes;
         all->opened += w->opened;
         all->idle_tsc += w->idle_tsc;
+        all->turns += w->turns;
         all->end_tsc += w->end_tsc - w->begin_tsc;
         all->own.user += w->own.user;
         all->own.system += w->own.system;
@@ -158,7 +160,8 @@ static void text_errors(const struct load *l, FILE *out)
 
 static void text_cpu(const struct row *r, FILE *out)
 {
-    fprintf(out, "  this side    %.2f s of CPU time, busy %.1f %%, %.0f cycles a request\n", r->own_cpu, 100 * r->busy, r->own_cycles);
+    fprintf(out, "  this side    %.2f s of CPU time, busy %.1f %%, %.1f responses a turn, %.0f cycles a request\n", r->own_cpu,
+            100 * r->busy, r->batch, r->own_cycles);
     if (r->server_cpu >= 0)
         fprintf(out, "  server       %.2f s of CPU time (%.1f %%; user %.2f s), %.0f cycles a request\n", r->server_cpu,
                 100 * r->server_cpu / r->seconds, r->server_user, r->server_cycles);
@@ -256,6 +259,7 @@ static const struct field fields[] = {
     FIELD("stddev_us", stddev, false),
     FIELD("client_cpu_seconds", own_cpu, true),
     FIELD("client_busy", busy, false),
+    FIELD("client_batch", batch, false),
     FIELD("client_cycles_per_request", own_cycles, true),
     FIELD("server_cpu_seconds", server_cpu, true),
     FIELD("server_user_seconds", server_user, true),

@@ -137,6 +137,10 @@ ssize_t z_write(int fd, struct z_buf *b, size_t n);
 int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
 int ff_poll(struct pollfd fds[], nfds_t nfds, int timeout);
 int ff_kqueue(void);
+/**
+ * kevent(2) of FreeBSD, with one more error: ELOOP, for kqueues and epoll sets that would watch each other or be more than five deep, as
+ * epoll_ctl(2) has it.
+ */
 int ff_kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, int nevents, const struct timespec *timeout);
 
 /**

@@ -41,12 +41,18 @@ static void say_duplicate(const struct z_stack *s)
 
 static void network(const struct z_stack *s)
 {
-    static bool conflict, duplicate, cksum, down;
+    static bool conflict, duplicate, duplicate4, cksum, down;
 
     if (s->ctr.v[CTR_ARP_CONFLICT] != 0 && !conflict) {
         conflict = true;
         fputs("zstack: address in use: another host on the network answers for an address of this program: change addr= or vip_addr= in "
               "config.ini, or the other host\n",
+              stderr);
+    }
+    if (s->ctr.v[CTR_ARP_DUPLICATE] != 0 && !duplicate4) {
+        duplicate4 = true;
+        fputs("zstack: address in use: another host on the network has an address of this program, which is not used until it is free "
+              "(arp_probe=2): change addr= or vip_addr= in config.ini, or the other host\n",
               stderr);
     }
     if (s->ctr.v[CTR_ND_DUPLICATE] + s->ctr.v[CTR_ND_CONFLICT] != 0 && !duplicate) {

@@ -64,7 +64,8 @@
     X(CTR_ARP_REPLY_TX, "arp.reply_tx", "ARP replies sent")                                      \
     X(CTR_ARP_REPLY_LIMIT, "arp.reply_limited", "ARP replies not sent: rate limit (arp_reply_rate)") \
     X(CTR_ARP_DEFENCE, "arp.defended", "announcements that defend an address that another host claims") \
-    X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses")
+    X(CTR_ARP_CONFLICT, "arp.conflict", "another host claims one of our addresses") \
+    X(CTR_ARP_DUPLICATE, "arp.duplicate", "addresses found in use by another host before they were ours (arp_probe=2)")
 
 #define COUNTERS_IP(X) COUNTERS_ND(X)                                                                           \
     X(DROP_IP_SHORT, "drop.ip_short", "IPv4 header truncated")                                   \

@@ -135,6 +135,7 @@ const struct conf_key conf_keys_zstack[] = {
     MSEC(Z, "arp_retry_ms", stack.arp_retry_ns, 10, 60000),
     NUM(Z, "arp_max_tries", stack.arp_max_tries, 1, 100),
     NUM(Z, "arp_reply_rate", stack.arp_reply_rate, 1, 1000000),
+    NUM(Z, "arp_probe", stack.arp_probe, ARP_PROBE_OFF, ARP_PROBE_FIRST),
     NUM(Z, "nd_reply_rate", stack.nd_reply_rate, 1, 1000000),
     MSEC(Z, "nd_delay_ms", stack.nd_delay_ns, 1, 60000),
     NUM(Z, "dad_transmits", stack.dad_transmits, 0, 16),

@@ -16,6 +16,7 @@
 #include "ip/ip_state.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
+#include "link/acd.h"
 #include "link/eth.h"
 #include "link/resolve.h"
 #include "sock/event.h"
@@ -131,6 +132,8 @@ void stack_destroy(struct z_stack *s)
     tcp_state_fini(s);
     udp_state_fini(s);
     stack_drop_unsent(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        acd_stop(s, s->netif[i]);
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (s->netif[i]->parent == NULL)
             port_close(s->netif[i]->port);
@@ -327,6 +330,9 @@ static void timers(struct z_stack *s)
             break;
         case TIMER_NEIGH:
             neigh_timer(s, n);
+            break;
+        case TIMER_ACD:
+            acd_timer(s, n);
             break;
         case TIMER_ND:
             nd_timer(s, n);

@@ -30,6 +30,7 @@ enum timer_kind {
     TIMER_ND,
     TIMER_MCAST,
     TIMER_SYN,
+    TIMER_ACD,
 };
 
 #define LOOPBACK_SLOTS 256u

@@ -49,6 +49,7 @@ static void init_link_ip(struct stack_conf *c)
     c->arp_retry_ns = NS_PER_SEC; /* RFC 1122 2.3.2.1: at most one request per second and destination */
     c->arp_max_tries = 3;
     c->arp_reply_rate = 1000;
+    c->arp_probe = ARP_PROBE_IN_USE;
     c->nd_reply_rate = 1000;
     c->nd_delay_ns = 5 * NS_PER_SEC; /* RFC 4861 section 10 */
     c->dad_transmits = 1;            /* RFC 4862 section 5.1 */

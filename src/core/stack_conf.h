@@ -13,6 +13,9 @@ struct steer;
 /* Interfaces that speak IPv6: none, all, those that were given an address or a route of IPv6. */
 enum ipv6_use { IPV6_OFF, IPV6_ON, IPV6_ASKED };
 
+/* Is an IPv4 address tested for other hosts that have it (RFC 5227): not, while it is in use already, before it is used. */
+enum arp_probing { ARP_PROBE_OFF, ARP_PROBE_IN_USE, ARP_PROBE_FIRST };
+
 struct stack_conf {
     uint16_t index, n_stacks; /* of this process: this one, and how many */
     struct steer *steer;      /* src/port/steer.h: what the stacks behind the same devices share; NULL: alone */
@@ -37,6 +40,7 @@ struct stack_conf {
     uint64_t arp_reachable_ns, arp_retry_ns;
     uint32_t arp_max_tries;                 /* of neighbour solicitations too */
     uint32_t arp_reply_rate, nd_reply_rate; /* per second */
+    uint8_t arp_probe;                      /* enum arp_probing */
 
     /* neighbour discovery, autoconfiguration */
     uint64_t nd_delay_ns;   /* DELAY_FIRST_PROBE_TIME */

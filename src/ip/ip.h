@@ -69,7 +69,7 @@ int ip_init(struct z_stack *s);
 void ip_fini(struct z_stack *s);
 
 /*
- * Adds an address with its connected route and announces it (gratuitous ARP). broadcast 0: computed from the mask.
+ * Adds an address with its connected route, and announces or tests it first (src/link/acd.h). broadcast 0: computed from the mask.
  * -EINVAL (not a unicast address, mask with gaps), -EEXIST (an address of this stack), -ENOSPC.
  */
 int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast);

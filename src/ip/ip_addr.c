@@ -9,7 +9,7 @@
 #include "ip/ip_state.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
-#include "link/arp.h"
+#include "link/acd.h"
 
 #include "base/poison.h"
 
@@ -98,15 +98,25 @@ static int add_connected(struct z_stack *s, struct netif *nif, uint32_t addr, ui
     return route_add(s->routes, &r);
 }
 
+/* In use, or to be used once it is tested. */
+static bool is_claimed(const struct z_stack *s, uint32_t addr)
+{
+    for (uint16_t i = 0; i < s->n_netifs; i++)
+        for (uint16_t k = 0; k < s->netif[i]->n_claims; k++)
+            if (s->netif[i]->claim[k].a.addr == addr)
+                return true;
+    return false;
+}
+
 int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t mask, uint32_t broadcast)
 {
     int err;
 
     if (route_plen_of_mask(mask) < 0 || mask == 0 || addr >> 24 == 0 || addr >> 28 >= 14 || ip_v4_is_loopback(addr))
         return -EINVAL;
-    if (ip_v4_owner(s, addr))
+    if (is_claimed(s, addr))
         return -EEXIST;
-    if (nif->n_addrs == NETIF_MAX_ADDRS)
+    if (nif->n_claims == NETIF_MAX_ADDRS)
         return -ENOSPC;
     /* subnets of one or two hosts have none (RFC 3021) */
     if (broadcast == 0)
@@ -116,10 +126,8 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
     err = mask == UINT32_MAX ? 0 : add_connected(s, nif, addr, mask);
     if (err && err != -EEXIST) /* a second address in a subnet finds its route there */
         return err;
-    nif->addr[nif->n_addrs++] = (struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast};
     s->ip->own_v4 |= ip_own_bit(addr) | ip_own_bit(broadcast);
-    route_changed(s->routes);
-    arp_announce(s, nif, addr);
+    acd_claim(s, nif, &(struct ifaddr){.addr = addr, .mask = mask, .broadcast = broadcast});
     return 0;
 }
 

@@ -13,8 +13,8 @@
 /* Is a neighbour of nif that could forward for us? */
 static bool is_on_link_v4(const struct netif *nif, uint32_t a)
 {
-    for (uint16_t i = 0; i < nif->n_addrs; i++) {
-        const struct ifaddr *own = &nif->addr[i];
+    for (uint16_t i = 0; i < nif->n_claims; i++) {
+        const struct ifaddr *own = &nif->claim[i].a;
 
         if (((a ^ own->addr) & own->mask) == 0)
             return a != own->addr && a != own->broadcast;

@@ -4,6 +4,7 @@
 
 #include "base/gcra.h"
 #include "core/stack.h"
+#include "link/acd.h"
 #include "link/eth.h"
 #include "link/neigh.h"
 #include "link/resolve.h"
@@ -11,8 +12,6 @@
 #include "wire/eth.h"
 
 #include "base/poison.h"
-
-#define ARP_DEFEND_INTERVAL_NS (10 * NS_PER_SEC) /* RFC 5227 section 1.1 */
 
 static const uint8_t mac_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t mac_none[6];
@@ -60,6 +59,16 @@ static void arp_reply(struct z_stack *s, struct netif *nif, const struct arp_pkt
     arp_send(s, nif, request->sha, &a);
 }
 
+void arp_probe(struct z_stack *s, struct netif *nif, uint32_t addr)
+{
+    struct arp_pkt a = {.op = ARP_REQUEST, .tpa = addr};
+
+    if (!stack_speaks(s))
+        return;
+    memcpy(a.sha, nif->mac, 6);
+    arp_send(s, nif, mac_broadcast, &a);
+}
+
 void arp_announce(struct z_stack *s, struct netif *nif, uint32_t addr)
 {
     struct arp_pkt a = {.op = ARP_REQUEST, .spa = addr, .tpa = addr};
@@ -96,22 +105,6 @@ static void arp_learn(struct z_stack *s, struct netif *nif, const struct arp_pkt
         neigh_send_parked(s, nif, neigh_learn(s->neigh, nif->index, &addr, a->sha, create, s->now_ns));
 }
 
-/*
- * Two hosts with one address. Nothing is learned; we keep the address, which a person has given us, and say so, not more often than
- * every DEFEND_INTERVAL, or the two would never stop (RFC 5227 section 2.4, case c).
- */
-static void arp_conflict(struct z_stack *s, struct netif *nif, uint32_t addr)
-{
-    stack_count(s, CTR_ARP_CONFLICT);
-    nif->arp_conflict = addr;
-    if (s->now_ns < nif->arp_defend_after_ns)
-        return;
-    nif->arp_defend_after_ns = s->now_ns + ARP_DEFEND_INTERVAL_NS;
-    if (stack_speaks(s))
-        stack_count(s, CTR_ARP_DEFENCE);
-    arp_announce(s, nif, addr);
-}
-
 void arp_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
 {
     struct arp_pkt a;
@@ -129,8 +122,7 @@ void arp_input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
         return;
     }
     for_us = arp_is_ours(nif, a.tpa);
-    if (arp_is_ours(nif, a.spa)) {
-        arp_conflict(s, nif, a.spa);
+    if (acd_heard(s, nif, &a) || arp_is_ours(nif, a.spa)) { /* nothing is learned of one with an address of ours */
         pkt_drop(s, m, DROP_ARP_DONE);
         return;
     }

@@ -9,6 +9,11 @@
 
 #define TS_OPTION_BYTES 12u
 #define PUT_OFF_MAX 64u
+/*
+ * Records beyond sent_records for what was sent and must be cut again, because the path became narrower: a map that is full would never
+ * get anything through.
+ */
+#define CUT_RECORDS 16u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -52,9 +57,9 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
     if (fit < len) {
         uint32_t start = r->start;
 
-        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records);
-        if (ret != 0)
-            return -ENOBUFS;
+        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records + CUT_RECORDS);
+        if (ret != 0) /* a full map has room when something is acknowledged, memory perhaps in the next turn */
+            return ret == -ENOBUFS ? -EAGAIN : -ENOBUFS;
         r = sent_find(&tc->sent, start);
         len = fit;
         fin = false;
@@ -214,7 +219,7 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
         return send_new(s, tc, len, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
-        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records) != 0)
+        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records + CUT_RECORDS) != 0)
             return false;
         r = sent_last(&tc->sent);
     }

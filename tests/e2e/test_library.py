@@ -72,6 +72,8 @@ def check_files(inst):
         inst.one(name)
     pages = glob.glob(f"{inst.tmp}/dest/**/man3/z_*.3*", recursive=True)
     peer.expect(len(pages) >= 10, f"{len(pages)} man pages of z_* calls are installed")
+    inst.one("man1/zload.1")
+    peer.expect(sh(inst.one("bin/zload"), "--help", env=inst.env).startswith("usage: zload"), "the installed zload does not start")
 
 
 def check_symbols(inst):

@@ -318,7 +318,7 @@ static void call_event(uint8_t which)
         expect("epoll_wait", ff_epoll_wait(a_fd(), ev, u8() % 5, 0), ALLOW(EINTR));
         break;
     case 4:
-        expect("kevent", ff_kevent(a_fd(), kv, 1, kv, u8() % 5, &zero), ALLOW(ENOENT, ENOMEM, EINTR));
+        expect("kevent", ff_kevent(a_fd(), kv, 1, kv, u8() % 5, &zero), ALLOW(ENOENT, ENOMEM, EINTR, ELOOP));
         break;
     default:
         expect("poll", ff_poll(pf, 3, 0), ALLOW(ENOMEM, EINTR));
@@ -417,8 +417,9 @@ static void print_left(const struct z_stack *s)
 
         if (tc == NULL)
             continue;
-        fprintf(stderr, "%s dead %d closed %d queued %u received %u fin %d%d window %u retransmitted %u:", tcp_state_names[tc->state], tc->dead,
-                tc->closed_by_user, sndq_bytes(&tc->sndq), tc->rcvq.bytes, tc->fin_queued, tc->fin_sent, tc->snd_wnd, tc->rexmt_count);
+        fprintf(stderr, "%s dead %d closed %d queued %u received %u fin %d%d window %u retransmitted %u:", tcp_state_names[tc->state],
+                tc->dead, tc->closed_by_user, sndq_bytes(&tc->sndq), tc->rcvq.bytes, tc->fin_queued, tc->fin_sent, tc->snd_wnd,
+                tc->rexmt_count);
         for (int t = 0; t < TT_COUNT; t++)
             if (tc->deadline_ns[t] != 0)
                 fprintf(stderr, " timer %d in %g s", t, ((double)tc->deadline_ns[t] - (double)s->now_ns) / 1e9);

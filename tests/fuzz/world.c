@@ -133,6 +133,7 @@ static void start(struct world *w)
 
     Z_CHECK(sim_eal_init() == 0);
     stack_conf_init(&c);
+    c.arp_probe = ARP_PROBE_OFF; /* no frame that the test did not cause */
     c.seed = 1;
     c.ipv6 = false;
     c.pools = (struct pkt_pool_sizes){.rx = 512, .rx_room_bytes = 2048, .hdr = 512, .ind = 1024, .app = {256, 16, 4}};
@@ -360,8 +361,9 @@ static void print_conns(const struct world *w)
 
         if (tc == NULL)
             continue;
-        fprintf(stderr, "left: %s dead %d closed %d in flight %u queued %u fin %d%d window %u lost %u\n", tcp_state_names[tc->state], tc->dead,
-                tc->closed_by_user, tcp_in_flight(tc), sndq_bytes(&tc->sndq), tc->fin_queued, tc->fin_sent, tc->snd_wnd, tc->sent.lost_bytes);
+        fprintf(stderr, "left: %s dead %d closed %d in flight %u queued %u fin %d%d window %u lost %u\n", tcp_state_names[tc->state],
+                tc->dead, tc->closed_by_user, tcp_in_flight(tc), sndq_bytes(&tc->sndq), tc->fin_queued, tc->fin_sent, tc->snd_wnd,
+                tc->sent.lost_bytes);
         for (int t = 0; t < TT_COUNT; t++)
             if (tc->deadline_ns[t] != 0)
                 fprintf(stderr, "  timer %d in %g s\n", t, ((double)tc->deadline_ns[t] - (double)w->s->now_ns) / 1e9);

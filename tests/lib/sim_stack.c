@@ -75,6 +75,7 @@ static bool add_gateway_v6(struct sim_stack *ss, uint32_t gateway)
 void sim_stack_defaults(struct stack_conf *c, uint64_t seed)
 {
     stack_conf_init(c);
+    c->arp_probe = ARP_PROBE_OFF; /* no frame that the test did not cause */
     c->seed = seed != 0 ? seed : 1;
     c->pools = (struct pkt_pool_sizes){
         .rx = 4096,

@@ -22,6 +22,35 @@ TEST(report_holds_for_the_destination)
     in("A", 1, 1461, .port = 5001);
 }
 
+/* As many frames in flight as there may be (sent_records): they are cut to the smaller size all the same. */
+TEST(report_with_a_full_map)
+{
+    uint32_t at = 1 + 8 * 1460;
+    int c;
+
+    if (v6()) /* no path is that narrow */
+        return;
+    conf()->sent_records = 16;
+    c = passive();
+    snd(c, 40 * 1460);
+    for (uint32_t i = 1; i <= 8; i++) /* slow start: by then the congestion window is larger than the map */
+        in("A", 1, 1 + i * 1460);
+    check_eq(skip_all(), 8 + 16);
+    check_eq(tconn(c)->sent.n, 16);
+    in_icmp(3, 4, 600, at);
+    out("A", at, 1, 560);
+    out("A", at + 560, 1, 560);
+    out("A", at + 1120, 1, 340);
+    skip_all();
+    check(tconn(c)->sent.n > 16);
+    check(!tconn(c)->in_dirty); /* what cannot be cut now waits for room, and not in vain turn after turn */
+    in("A", 1, at + 8 * 1460);
+    skip_all();
+    in("A", 1, at + 16 * 1460);
+    out("A", at + 16 * 1460, 1, 560);
+    skip_all();
+}
+
 /* Connections that are open already learn of it before their next segment. */
 TEST(report_reaches_other_connections)
 {
@@ -262,6 +291,6 @@ TEST(search_after_a_black_hole)
     check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1460);
 }
 
-RUN(T(report_holds_for_the_destination), T(report_reaches_other_connections), T(report_expires), T(old_router_means_the_next_plateau),
+RUN(T(report_holds_for_the_destination), T(report_with_a_full_map), T(report_reaches_other_connections), T(report_expires), T(old_router_means_the_next_plateau),
     T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off),
     T(no_black_hole_for_small_segments), T(probes_raise_the_segment_size), T(search_after_a_black_hole))

@@ -24,6 +24,7 @@
 #include "ip/ip_state.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
+#include "link/acd.h"
 #include "link/arp.h"
 #include "link/eth.h"
 #include "link/neigh.h"
@@ -206,6 +207,8 @@ static inline int net_teardown(void **state)
 {
     (void)state;
     net_discard_tx();
+    for (int i = 0; i < 2; i++)
+        acd_stop(S, &net_nif[i]);
     udp_state_fini(S);
     ip_fini(S);
     link_fini(S);
@@ -240,6 +243,9 @@ static inline void net_advance(uint64_t ns)
             break;
         case TIMER_ROUTE:
             ip_route_timer(S, n);
+            break;
+        case TIMER_ACD:
+            acd_timer(S, n);
             break;
         case TIMER_ND:
             nd_timer(S, n);

@@ -309,7 +309,7 @@ static void a_flood_of_requests_leaves_neighbours_in_use_alone(void **state)
     assert_memory_equal(o.l4, "b", 1);
 }
 
-/* RFC 5227 section 2.4 c: we keep the address and say so, once in ten seconds. */
+/* RFC 5227 section 2.4 c: we keep the address and say so; again when there was peace for ten seconds. */
 static void conflicts_are_counted_and_defended(void **state)
 {
     struct net_out o;
