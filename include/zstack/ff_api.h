@@ -215,8 +215,8 @@ int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_so
 
 /**
  * As sysctl(3) of FreeBSD. The number of a name is asked for as sysctlnametomib() does: name {0, 3}, newp the text. Names: the
- * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME". Values
- * are int, or 64 bit when oldlenp says so or they need it. What sizes a table at start cannot be set (EPERM).
+ * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME" of all
+ * cores together and "zstack.counter.N.NAME" of the N-th of lcore_mask, from 0. Values are int, or 64 bit when oldlenp says so or they need it. What sizes a table at start cannot be set (EPERM).
  *
  * @return  0, or -1 with errno EFAULT, ENOENT, ENOMEM (*oldlenp too small), EINVAL (newlen, range), EPERM, ENAMETOOLONG.
  */

@@ -52,6 +52,7 @@ struct api_core {
     bool looping;              /* atomic: ff_run or a background thread polls */
     bool ended;                /* atomic: the stack is drained */
     uint64_t hints_at_ns;      /* api_hints is due */
+    uint64_t procs_at_ns;      /* in it: procs_look */
     struct mon_limits limits;  /* what it has said */
     struct rte_ring *returned; /* zc_return.c: loans that other threads freed */
     struct mailbox box;
@@ -70,7 +71,8 @@ struct api_process {
     bool thread_stop; /* atomic: the background threads shall hand the stacks over */
     pthread_t thread;
     struct conf conf;
-    cpu_set_t cpus; /* of the process before ff_init bound a thread to its polling core */
+    bool before_died; /* the process with our number before us: not told yet */
+    cpu_set_t cpus;   /* of the process before ff_init bound a thread to its polling core */
 };
 
 extern struct api_process api;
@@ -173,6 +175,7 @@ void api_core_own(struct api_core *c);                    /* the calling thread 
 
 /* counters.c: all stacks of the process; none in a child of fork */
 void api_stacks(struct mon_stacks *m);
+void api_all_stacks(struct mon_stacks *m); /* with those of other processes that share its devices */
 
 /* zc_return.c: buffers lent by a stack and freed by other threads */
 int zc_return_init(struct api_core *c);

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "api/args.h"
 #include "api/ports.h"
+#include "api/procs.h"
 #include "base/bigtab.h"
 #include "port/cores.h"
 #include "port/eal.h"
@@ -55,14 +56,8 @@ static void read_conf(int argc, char *const argv[])
         api_die("%s", err);
     if (conf_load(&api.conf, args.conf, argc > 0 && argv[0] != NULL ? argv[0] : "zstack", say, NULL) != 0)
         exit(1); /* the line has been said */
-    if (args.proc_type != NULL)
-        snprintf(api.conf.proc_type, sizeof(api.conf.proc_type), "%s", args.proc_type);
-    if (args.proc_id >= 0)
-        api.conf.proc_id = args.proc_id;
-    if (strcmp(api.conf.proc_type, "secondary") == 0)
-        api_die("--proc-type=secondary: not supported yet; run one process per port with --proc-type=primary");
-    if (api.conf.proc_type[0] != '\0' && strcmp(api.conf.proc_type, "primary") != 0 && strcmp(api.conf.proc_type, "auto") != 0)
-        api_die("--proc-type: found \"%s\", expected primary or auto", api.conf.proc_type);
+    if (conf_set_process(&api.conf, args.proc_type != NULL ? args.proc_type : "auto", args.proc_id, err, sizeof(err)) != 0)
+        api_die("%s", err);
 }
 
 /* What core i has of its own in the configuration. */
@@ -70,12 +65,16 @@ static struct stack_conf conf_of(unsigned i, struct steer *steer, const struct p
 {
     struct stack_conf c = api.conf.stack;
 
-    c.index = c.member = (uint16_t)i;
+    c.index = (uint16_t)i;
+    c.member = (uint16_t)(api.conf.procs ? api.conf.proc_id : (int)i);
     c.n_stacks = (uint16_t)conf_stacks(&api.conf);
     c.steer = steer;
-    if (plan->shared_rx && i == 0)
-        c.pools.rx *= c.n_stacks;
-    if (plan->shared_rx && i > 0)
+    c.pools.procs = api.conf.procs;
+    if (plan->shared_rx && c.member == 0)
+        c.pools.rx *= conf_members(&api.conf);
+    else if (plan->shared_rx && api.conf.procs)
+        c.rx_pool = rte_mempool_lookup("zstack_rx");
+    else if (plan->shared_rx)
         c.rx_pool = api.core[0]->stack->pools.rx;
     return c;
 }
@@ -91,11 +90,13 @@ static int make_core(void *arg)
     const struct making *k = arg;
     struct api_core *c = bigtab_alloc(1, sizeof(*c));
     struct z_stack *s;
-    char name[24] = "zstack";
+    char name[24];
     int r;
 
     if (k->i > 0)
         snprintf(name, sizeof(name), "zstack%u", k->i);
+    else
+        snprintf(name, sizeof(name), "%s", procs_name());
     s = stack_create(&k->conf, name, port_clock_ns(), &r);
     if (s == NULL || c == NULL)
         api_die(
@@ -118,7 +119,9 @@ static void make_cores(const struct ports_plan *plan)
     unsigned n = conf_stacks(&api.conf);
     struct steer *steer = NULL;
 
-    if (n > 1 && (steer = steer_create("zstack_steer", n, api.conf.symmetric_rss)) == NULL)
+    if (api.conf.procs)
+        steer = procs_start();
+    else if (n > 1 && (steer = steer_create("zstack_steer", n, api.conf.symmetric_rss)) == NULL)
         api_die("no memory for what %u stacks share: give EAL more with memory= or hugepages", n);
     for (unsigned i = 0; i < n; i++) {
         struct making k = {.i = i, .conf = conf_of(i, steer, plan)};
@@ -149,6 +152,8 @@ static void start(void)
     ports_plan(&plan);
     make_cores(&plan);
     ports_open(&plan);
+    if (api.conf.procs)
+        procs_open(api.core[0]->stack->steer);
     for (unsigned i = 0; i < RTE_MAX_NUMA_NODES; i++)
         ff_pktmbuf_pool[i] = api.core[0]->stack->pools.app[0];
     r = api_exit_init();
@@ -157,7 +162,7 @@ static void start(void)
     for (unsigned i = 0; i < api.n_cores; i++)
         __atomic_store_n(&api.core[i]->looping, api.has_thread, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < api.n_cores; i++)
-        (void)mon_telemetry_add(api.core[i]->stack); /* without, nobody can look at it that way */
+        (void)mon_telemetry_add(api.core[i]->stack->member, &api.core[i]->stack->ctr); /* without, nobody can look at it that way */
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
 }
 

@@ -73,7 +73,7 @@ static uint64_t missed(const struct z_stack *s)
     return n;
 }
 
-/* Of all stacks. Each has ports of its own, of which one tells what their device has lost. */
+/* Of all stacks of the process. Each has ports of its own, of which one tells what their device has lost. */
 void ff_get_traffic(void *buffer)
 {
     struct ff_traffic_args t = {0};
@@ -89,8 +89,8 @@ void ff_get_traffic(void *buffer)
         t.tx_bytes = mon_sum(&m, CTR_TX_BYTES);
         t.tx_dropped = mon_sum(&m, DROP_TXQ_FULL);
         t.rx_dropped = mon_sum(&m, DROP_STEER_FULL);
-        for (unsigned i = 0; i < m.n; i++)
-            t.rx_dropped += missed(m.s[i]);
+        for (unsigned i = 0; i < api.n_cores; i++)
+            t.rx_dropped += missed(api.core[i]->stack);
     }
     memcpy(buffer, &t, sizeof(t));
 }

@@ -117,7 +117,7 @@ static void open_ethdev(const struct conf_port *cp, unsigned queues, struct open
         .promiscuous = api.conf.promiscuous,
         .no_tx_cksum = api.conf.tx_csum_skip,
         .vlan_strip = api.conf.vlan_strip,
-        .rx_interrupt = api.conf.idle_sleep_us != 0 && api.n_cores == 1,
+        .rx_interrupt = api.conf.idle_sleep_us != 0 && s->steer == NULL,
         .steer = s->steer,
         .rx_pool = s->pools.rx,
         .rx_pools = rx,
@@ -126,7 +126,7 @@ static void open_ethdev(const struct conf_port *cp, unsigned queues, struct open
     char err[256];
 
     for (unsigned i = 0; i < queues; i++)
-        rx[i] = api.core[i]->stack->pools.rx;
+        rx[i] = api.core[i < api.n_cores ? i : 0]->stack->pools.rx;
     o->q[0] = port_ethdev_open(&pc, err, sizeof(err));
     if (o->q[0] == NULL)
         api_die("%s", err);
@@ -171,17 +171,21 @@ static void add_netif(struct z_stack *s, struct port *p, const struct conf_port 
     add_vlans(s, nif, cp);
 }
 
-/* Several stacks: each has a port of its own that shares the device with the others. */
-static void share(const struct conf_port *cp, const struct opened *o)
+/* The name under which the stacks of a port share it. */
+static const char *shared_name(const struct conf_port *cp)
 {
-    char name[32];
-    struct steer_dev *d;
+    static char name[24];
 
     snprintf(name, sizeof(name), "zstack_port%u", cp->port_id);
-    d = steer_dev_create(api.core[0]->stack->steer, name, o->q, o->n, api.conf.steer_queue);
+    return name;
+}
+
+/* Several stacks: each has a port of its own that shares the device with the others. */
+static void share(const struct conf_port *cp, struct steer_dev *d)
+{
     for (unsigned i = 0; i < api.n_cores; i++) {
         struct z_stack *s = api.core[i]->stack;
-        struct port *p = d != NULL ? steer_port_open(d, i, s->pools.ind) : NULL;
+        struct port *p = d != NULL ? steer_port_open(d, s->member, s->pools.ind) : NULL;
 
         if (p == NULL)
             api_die("[port%u]: no memory for the queues between cores: lower steer_queue in [zstack]", cp->port_id);
@@ -190,37 +194,80 @@ static void share(const struct conf_port *cp, const struct opened *o)
     }
 }
 
+/* What the primary process has opened. */
+static void find(const struct conf_port *cp)
+{
+    const struct z_stack *s = api.core[0]->stack;
+    struct port *own = NULL;
+    const struct port *face;
+    unsigned n_q = 0;
+
+    face = steer_dev_face(shared_name(cp), &n_q);
+    if (face == NULL)
+        api_die("[port%u]: the primary process has not opened it: give all processes the same config.ini", cp->port_id);
+    if (s->member < n_q && (own = port_ethdev_attach(face, s->member)) == NULL)
+        api_die("[port%u]: no memory", cp->port_id);
+    share(cp, steer_dev_find(s->steer, shared_name(cp), s->member, own));
+}
+
+static void open_port(const struct conf_port *cp, unsigned queues)
+{
+    struct z_stack *s = api.core[0]->stack;
+    struct opened o = {0};
+
+    if (cp->tap[0] != '\0')
+        open_tap(cp, queues, &o);
+    else
+        open_ethdev(cp, queues, &o);
+    if (s->steer == NULL)
+        add_netif(s, o.q[0], cp);
+    else
+        share(cp, steer_dev_create(s->steer, shared_name(cp), o.q, o.n, api.conf.steer_queue));
+}
+
 void ports_open(const struct ports_plan *plan)
 {
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
-        const struct conf_port *cp = &api.conf.port[i];
-        struct opened o = {0};
-
-        if (cp->tap[0] != '\0')
-            open_tap(cp, plan->queues[i], &o);
+        if (api.conf.secondary)
+            find(&api.conf.port[i]);
         else
-            open_ethdev(cp, plan->queues[i], &o);
-        if (api.n_cores == 1)
-            add_netif(api.core[0]->stack, o.q[0], cp);
-        else
-            share(cp, &o);
+            open_port(&api.conf.port[i], plan->queues[i]);
     }
+}
+
+void ports_follow_table(const struct z_stack *s)
+{
+    for (unsigned i = 0; i < api.conf.n_ports; i++)
+        if (api.conf.port[i].tap[0] == '\0')
+            port_ethdev_follow_table(api.conf.port[i].port_id, s->steer);
+}
+
+/* Threads can use the queues of any device; other processes those of some. */
+static unsigned queues_of(const struct conf_port *cp, unsigned n)
+{
+    if (n == 1)
+        return 1;
+    if (cp->tap[0] != '\0')
+        return api.conf.procs ? 1 : n;
+    if (api.conf.procs && !port_ethdev_serves_procs(cp->port_id))
+        return 1;
+    return MAX(MIN(n, port_ethdev_max_queues(cp->port_id)), 1u);
 }
 
 void ports_plan(struct ports_plan *plan)
 {
     struct stack_conf *sc = &api.conf.stack;
     uint32_t before = sc->pools.rx_room_bytes;
-    unsigned n = conf_stacks(&api.conf);
+    unsigned n = api.conf.procs ? conf_members(&api.conf) : conf_stacks(&api.conf);
 
-    *plan = (struct ports_plan){0};
+    *plan = (struct ports_plan){.shared_rx = api.conf.procs};
     for (unsigned i = 0; i < api.conf.n_ports; i++) {
         const struct conf_port *cp = &api.conf.port[i];
         bool tap = cp->tap[0] != '\0';
 
         if (!tap) /* which fills chains of any size */
             sc->pools.rx_room_bytes = MAX(sc->pools.rx_room_bytes, port_ethdev_rx_room(cp->port_id, cp->mtu));
-        plan->queues[i] = n == 1 || tap ? n : MAX(MIN(n, port_ethdev_max_queues(cp->port_id)), 1u);
+        plan->queues[i] = queues_of(cp, n);
         plan->shared_rx |= plan->queues[i] < n;
     }
     if (sc->pools.rx_room_bytes != before)

@@ -23,6 +23,8 @@
     X(CTR_STEER_IN, "steer.got", "received frames that came through the queue of this core")    \
     X(CTR_STEER_ALL, "steer.for_all", "references to a frame that is for every core: ARP, neighbour discovery, groups") \
     X(CTR_STEER_HANDED, "steer.handed_over", "packets passed on to another core that has a socket for them, or the whole of their fragments") \
+    X(CTR_STEER_RELAYED, "steer.relayed", "frames sent for processes that the device does not serve") \
+    X(CTR_STEER_DIED, "steer.processes_died", "other processes that ended without taking leave: what they held of receive buffers is lost") \
     X(CTR_STEER_LOST, "steer.messages_lost", "messages to another core that found its queue full")  \
     X(DROP_STEER_FULL, "drop.steer_full", "received frames lost because the queue of another core was full (steer_queue)") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \

@@ -19,7 +19,6 @@ static void set_defaults(struct conf *c, const char *name)
     c->promiscuous = true;
     c->numa_on = true;
     c->steer_queue = 2048;
-    snprintf(c->proc_type, sizeof(c->proc_type), "auto");
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }
 
@@ -104,9 +103,10 @@ static int build(struct conf_build *b, const char *prog)
             return -1;
     if (b->c->lcore_mask == 0)
         return conf_missing(&b->out, "dpdk", "lcore_mask", "a hexadecimal core mask like 1");
-    if (!b->c->thread_mode && (b->c->lcore_mask & (b->c->lcore_mask - 1)) != 0)
+    b->c->procs = !b->c->thread_mode && conf_members(b->c) > 1;
+    if (b->c->procs && b->c->no_huge)
         return conf_bad(&b->out, ini_find(&b->ini, "dpdk", "lcore_mask"),
-                        "one bit, or thread_mode=1: a process for each core is not supported yet");
+                        "one core, or thread_mode=1, or no_huge=0: what processes share is in hugepages");
     if (conf_build_ports(b) != 0 || check_stack(b) != 0)
         return -1;
     return conf_build_eal(b, prog);

@@ -243,6 +243,8 @@ static int add_sharing(struct conf_build *b)
 
     if (b->file_prefix != NULL)
         return add_arg(b, "--file-prefix=container-%s", b->file_prefix);
+    if (b->c->procs) /* they meet there */
+        return 0;
     for (unsigned i = 0; i < ARRAY_LEN(own); i++)
         if (extra_has(b, own[i]))
             return 0;

@@ -378,7 +378,7 @@ uint64_t stack_next_deadline(const struct z_stack *s)
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (txq_count(&s->netif[i]->txq) > 0)
             next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
-    if (s->ip->lo_head != s->ip->lo_tail || (s->steer != NULL && steer_has_news(s->steer, s->member)))
+    if (s->ip->lo_head != s->ip->lo_tail || (s->steer != NULL && tcp_forward_is_due(s)))
         next = s->now_ns;
     return next;
 }

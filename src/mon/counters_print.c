@@ -7,25 +7,25 @@
 
 #include "base/poison.h"
 
-uint64_t mon_copied_bytes(const struct z_stack *s)
+uint64_t mon_copied_bytes(const struct counters *c)
 {
     static const enum ctr places[] = {CTR_COPY_PORT, CTR_COPY_API, CTR_COPY_LOAN, CTR_COPY_WRITABLE, CTR_COPY_STACK};
     uint64_t n = 0;
 
     for (unsigned i = 0; i < ARRAY_LEN(places); i++)
-        n += __atomic_load_n(&s->ctr.v[places[i]], __ATOMIC_RELAXED);
+        n += __atomic_load_n(&c->v[places[i]], __ATOMIC_RELAXED);
     return n;
 }
 
-uint64_t mon_copied_deliberate_bytes(const struct z_stack *s)
+uint64_t mon_copied_deliberate_bytes(const struct counters *c)
 {
-    return __atomic_load_n(&s->ctr.v[CTR_COPY_DELIBERATE], __ATOMIC_RELAXED);
+    return __atomic_load_n(&c->v[CTR_COPY_DELIBERATE], __ATOMIC_RELAXED);
 }
 
 /* Counters are written by their stacks' threads while they are read here. */
-static uint64_t value(const struct mon_stacks *m, unsigned i, int ctr)
+uint64_t mon_value(const struct mon_stacks *m, unsigned i, int ctr)
 {
-    return __atomic_load_n(&m->s[i]->ctr.v[ctr], __ATOMIC_RELAXED);
+    return __atomic_load_n(&m->ctr[i]->v[ctr], __ATOMIC_RELAXED);
 }
 
 uint64_t mon_sum(const struct mon_stacks *m, int ctr)
@@ -33,7 +33,7 @@ uint64_t mon_sum(const struct mon_stacks *m, int ctr)
     uint64_t n = 0;
 
     for (unsigned i = 0; i < m->n; i++)
-        n += value(m, i, ctr);
+        n += mon_value(m, i, ctr);
     return n;
 }
 
@@ -67,8 +67,8 @@ void mon_counters_print(const struct mon_stacks *m, FILE *out, bool all)
     uint64_t copied = 0, deliberate = 0;
 
     for (unsigned i = 0; i < m->n; i++) {
-        copied += mon_copied_bytes(m->s[i]);
-        deliberate += mon_copied_deliberate_bytes(m->s[i]);
+        copied += mon_copied_bytes(m->ctr[i]);
+        deliberate += mon_copied_deliberate_bytes(m->ctr[i]);
     }
     /* one piece, whatever other threads print */
     flockfile(out);
@@ -80,7 +80,7 @@ void mon_counters_print(const struct mon_stacks *m, FILE *out, bool all)
             continue;
         fprintf(out, "%-*s %15" PRIu64, width, ctr_names[i], mon_sum(m, i));
         for (unsigned k = 0; m->n > 1 && k < m->n; k++)
-            fprintf(out, "%15" PRIu64, value(m, k, i));
+            fprintf(out, "%15" PRIu64, mon_value(m, k, i));
         fprintf(out, "  %s\n", ctr_help[i]);
     }
     fflush(out);

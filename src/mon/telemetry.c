@@ -12,9 +12,10 @@
 #include "base/poison.h"
 
 static struct {
-    pthread_mutex_t lock; /* a stack may not go while the telemetry thread reads it */
+    pthread_mutex_t lock; /* counters may not go while the telemetry thread reads it */
     bool registered;
-    const struct z_stack *stack[MON_STACKS_MAX];
+    unsigned number[MON_STACKS_MAX];
+    const struct counters *ctr[MON_STACKS_MAX];
 } shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 _Static_assert(CTR_COUNT + 3 <= RTE_TEL_MAX_DICT_ENTRIES, "a telemetry dictionary takes all counters");
@@ -31,13 +32,13 @@ static void add_value(struct rte_tel_data *d, const char *name, uint64_t v)
     rte_tel_data_add_dict_u64(d, key, v);
 }
 
-/* That with the index, or all. */
-static void find_locked(long index, struct mon_stacks *m)
+/* Those with the number, or all. */
+static void find_locked(long number, struct mon_stacks *m)
 {
     m->n = 0;
     for (unsigned i = 0; i < MON_STACKS_MAX; i++)
-        if (shown.stack[i] != NULL && (index < 0 || shown.stack[i]->index == index))
-            m->s[m->n++] = shown.stack[i];
+        if (shown.ctr[i] != NULL && (number < 0 || shown.number[i] == (unsigned long)number))
+            m->ctr[m->n++] = shown.ctr[i];
 }
 
 static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m)
@@ -45,8 +46,8 @@ static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m)
     uint64_t copied = 0, deliberate = 0;
 
     for (unsigned i = 0; i < m->n; i++) {
-        copied += mon_copied_bytes(m->s[i]);
-        deliberate += mon_copied_deliberate_bytes(m->s[i]);
+        copied += mon_copied_bytes(m->ctr[i]);
+        deliberate += mon_copied_deliberate_bytes(m->ctr[i]);
     }
     rte_tel_data_start_dict(d);
     add_value(d, "stacks", m->n);
@@ -77,13 +78,13 @@ static int show_counters(const char *cmd, const char *params, struct rte_tel_dat
     return m.n != 0 ? 0 : -ENOENT;
 }
 
-int mon_telemetry_add(const struct z_stack *s)
+int mon_telemetry_add(unsigned number, const struct counters *c)
 {
     unsigned i = 0;
     int r = 0;
 
     pthread_mutex_lock(&shown.lock);
-    while (i < MON_STACKS_MAX && shown.stack[i] != NULL)
+    while (i < MON_STACKS_MAX && shown.ctr[i] != NULL)
         i++;
     if (i == MON_STACKS_MAX)
         r = -ENOSPC;
@@ -92,17 +93,18 @@ int mon_telemetry_add(const struct z_stack *s)
                                        "Counters, of all stacks together. Parameter: the number of one, from 0");
     if (r == 0) {
         shown.registered = true;
-        shown.stack[i] = s;
+        shown.number[i] = number;
+        shown.ctr[i] = c;
     }
     pthread_mutex_unlock(&shown.lock);
     return r;
 }
 
-void mon_telemetry_remove(const struct z_stack *s)
+void mon_telemetry_remove(const struct counters *c)
 {
     pthread_mutex_lock(&shown.lock);
     for (unsigned i = 0; i < MON_STACKS_MAX; i++)
-        if (shown.stack[i] == s)
-            shown.stack[i] = NULL;
+        if (shown.ctr[i] == c)
+            shown.ctr[i] = NULL;
     pthread_mutex_unlock(&shown.lock);
 }

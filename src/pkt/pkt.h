@@ -128,6 +128,7 @@ struct pkt_pool_sizes {
     uint32_t ctl;                  /* header mbufs kept for frames without payload; 0: none are kept */
     uint32_t ind;                  /* indirect mbufs (no data room) */
     uint32_t app[PKT_APP_CLASSES]; /* application buffers per size class */
+    bool procs;                    /* several processes use them */
 };
 
 struct pkt_pools {

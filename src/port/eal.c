@@ -115,7 +115,12 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
 {
     bool huge = !has_flag(argc, argv, "--no-huge");
 
-    if (error == EALREADY)
+    if (has_flag(argc, argv, "--proc-type=secondary"))
+        snprintf(
+            err, n,
+            "DPDK could not join the primary process: start the one with --proc-type=primary first, with the same config.ini and program; "
+            "see its message above");
+    else if (error == EALREADY)
         snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
     else if (error == EINVAL)
         snprintf(err, n, "DPDK refuses its arguments (lcore_mask, memory, vdevs or extra_eal_args in config.ini): see its message above");

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
+#include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
@@ -154,6 +156,10 @@ static void ethdev_close(struct port *p)
     struct ethdev_port *e = ethdev_of(p);
 
     rte_pktmbuf_free_bulk(e->stash, e->n_stash);
+    if (e->dev == NULL) { /* whoever has opened the device closes it */
+        free(e);
+        return;
+    }
     if (__atomic_sub_fetch(&e->dev->open, 1, __ATOMIC_ACQ_REL) == 0) {
         rte_eth_dev_stop(p->id);
         rte_eth_dev_close(p->id);
@@ -319,7 +325,8 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
 
     if (!rte_eth_dev_is_valid_port(id)) {
         if (count == 0)
-            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=; or give [port%u] a tap=", id, id);
+            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=; or give [port%u] a tap=", id,
+                     id);
         else
             snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id, count == 1 ? "is" : "are",
                      count);
@@ -404,6 +411,41 @@ struct port *port_ethdev_queue(const struct port *first, uint16_t queue)
     e->queue = queue;
     __atomic_add_fetch(&e->dev->open, 1, __ATOMIC_RELAXED);
     return &e->p;
+}
+
+struct port *port_ethdev_attach(const struct port *face, uint16_t queue)
+{
+    struct ethdev_port *e = calloc(1, sizeof(*e));
+
+    if (e == NULL)
+        return NULL;
+    e->p = *face;
+    e->p.ops = &ethdev_ops;
+    e->p.ctr = &e->own_ctr;
+    e->queue = queue;
+    e->foreign_meta = face->caps.tx_owned_only;
+    e->prepare = face->caps.tx_ip_cksum || face->caps.tx_tcp_cksum || face->caps.tx_udp_cksum;
+    return &e->p;
+}
+
+/* What is on a bus is in memory that all processes see; of virtual devices one must know. */
+bool port_ethdev_serves_procs(uint16_t port_id)
+{
+    struct rte_eth_dev_info info;
+    char err[256];
+
+    if (device_info(port_id, &info, err, sizeof(err)) != 0)
+        return false;
+    return quirk_find(info.driver_name)->serves_procs || strncmp(rte_bus_name(rte_dev_bus(info.device)), "vdev", 4) != 0;
+}
+
+void port_ethdev_follow_table(uint16_t port_id, const struct steer *steer)
+{
+    struct rte_eth_dev_info info;
+    char err[256];
+
+    if (device_info(port_id, &info, err, sizeof(err)) == 0 && info.nb_rx_queues > 1)
+        ethdev_rss_table(port_id, &info, steer, info.nb_rx_queues);
 }
 
 uint16_t port_ethdev_max_queues(uint16_t port_id)

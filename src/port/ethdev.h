@@ -32,6 +32,15 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
 /* The port of another queue of the device. NULL: no memory. */
 struct port *port_ethdev_queue(const struct port *first, uint16_t queue);
 
+/* The port of a queue of a device that another process has opened, which says what it is (steer_dev_face). NULL: no memory. */
+struct port *port_ethdev_attach(const struct port *face, uint16_t queue);
+
+/* Can processes beside the one that opens the device use queues of it? */
+bool port_ethdev_serves_procs(uint16_t port_id);
+
+/* The table of steer.h has changed. */
+void port_ethdev_follow_table(uint16_t port_id, const struct steer *steer);
+
 /* How many queue pairs the device can have; 0: there is no such device. */
 uint16_t port_ethdev_max_queues(uint16_t port_id);
 

@@ -14,6 +14,7 @@
 #include "wire/bytes.h"
 
 #define MESSAGES 1024u
+#define MESSAGES_MIN 128u /* of one of several queues */
 
 _Static_assert(sizeof(struct steer_msg) % 4 == 0, "an element of a ring");
 
@@ -34,18 +35,20 @@ static void set_key(struct steer *g, bool symmetric)
 
 static bool make_rings(struct steer *g, const char *name)
 {
-    for (unsigned i = 0; i < g->n; i++) {
+    for (unsigned i = 0; i < g->n * g->lanes; i++) {
+        unsigned to = i / g->lanes, lane = i % g->lanes;
         char ring[RTE_RING_NAMESIZE];
 
-        snprintf(ring, sizeof(ring), "%s_told%u", name, i);
-        g->told[i] = rte_ring_create_elem(ring, sizeof(struct steer_msg), MESSAGES, SOCKET_ID_ANY, RING_F_SC_DEQ);
-        if (g->told[i] == NULL)
+        snprintf(ring, sizeof(ring), "%s_told%u.%u", name, to, lane);
+        g->told[to][lane] = rte_ring_create_elem(ring, sizeof(struct steer_msg), MAX(MESSAGES / g->lanes, MESSAGES_MIN), SOCKET_ID_ANY,
+                                                 RING_F_SC_DEQ | RING_F_EXACT_SZ | (g->lanes > 1 ? RING_F_SP_ENQ : 0));
+        if (g->told[to][lane] == NULL)
             return false;
     }
     return true;
 }
 
-struct steer *steer_create(const char *name, unsigned n, bool symmetric)
+static struct steer *create(const char *name, unsigned n, bool symmetric, bool procs)
 {
     const struct rte_memzone *zone = rte_memzone_reserve(name, sizeof(struct steer), SOCKET_ID_ANY, 0);
     struct steer *g;
@@ -57,23 +60,34 @@ struct steer *steer_create(const char *name, unsigned n, bool symmetric)
     memset(g, 0, sizeof(*g));
     g->zone = zone;
     g->n = (uint16_t)n;
-    g->alive = UINT64_MAX >> (64 - n);
+    g->lanes = (uint16_t)(procs ? n : 1);
+    g->alive = g->change.members = procs ? 1 : UINT64_MAX >> (64 - n);
     set_key(g, symmetric);
     port_entropy(g->secret, sizeof(g->secret));
     for (unsigned i = 0; i < STEER_RETA; i++)
-        g->reta[i] = (uint8_t)(i % n);
+        g->reta[i] = g->next[i] = (uint8_t)(procs ? 0 : i % n);
     if (make_rings(g, name))
         return g;
     steer_free(g);
     return NULL;
 }
 
+struct steer *steer_create(const char *name, unsigned n, bool symmetric)
+{
+    return create(name, n, symmetric, false);
+}
+
+struct steer *steer_create_procs(const char *name, unsigned n, bool symmetric)
+{
+    return create(name, n, symmetric, true);
+}
+
 void steer_free(struct steer *g)
 {
     if (g == NULL)
         return;
-    for (unsigned i = 0; i < g->n; i++)
-        rte_ring_free(g->told[i]);
+    for (unsigned i = 0; i < g->n * g->lanes; i++)
+        rte_ring_free(g->told[i / g->lanes][i % g->lanes]);
     rte_memzone_free(g->zone);
 }
 
@@ -113,7 +127,7 @@ unsigned steer_of_flow(const struct steer *g, const struct flow *f)
 }
 
 /* Of packets that are received: the other's address comes first. */
-static uint32_t hash_of(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
+uint32_t steer_hash(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
 {
     struct inaddr from = *raddr, to = *laddr;
     unsigned skip = inaddr_is_v4(raddr) ? 12 : 0, len = 16 - skip;
@@ -132,31 +146,12 @@ static uint32_t hash_of(const struct steer *g, const struct inaddr *laddr, const
 
 unsigned steer_home(const struct steer *g, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport)
 {
-    return steer_of_hash(g, hash_of(g, laddr, raddr, lport, rport));
+    return steer_of_hash(g, steer_hash(g, laddr, raddr, lport, rport));
 }
 
 bool steer_is_alive(const struct steer *g, unsigned member)
 {
     return (__atomic_load_n(&g->alive, __ATOMIC_ACQUIRE) >> member & 1) != 0;
-}
-
-void steer_leave(struct steer *g, unsigned member)
-{
-    uint64_t left = __atomic_and_fetch(&g->alive, ~(1ull << member), __ATOMIC_ACQ_REL);
-    unsigned next = 0;
-
-    for (unsigned i = 0; i < STEER_RETA && left != 0; i++) {
-        if (steer_reta(g, i) != member)
-            continue;
-        do
-            next = (next + 1) % g->n;
-        while ((left >> next & 1) == 0);
-        __atomic_store_n(&g->reta[i], (uint8_t)next, __ATOMIC_RELAXED);
-    }
-    for (unsigned proto = 0; proto < STEER_PROTOS; proto++)
-        for (unsigned port = 0; port <= UINT16_MAX; port++)
-            if ((g->listens[proto][port] >> member & 1) != 0)
-                steer_listen(g, member, (enum steer_proto)proto, (uint16_t)port, false);
 }
 
 bool steer_speaks(const struct steer *g, unsigned member)
@@ -209,7 +204,7 @@ int steer_next(const struct steer *g, unsigned me, enum steer_proto proto, const
 {
     uint64_t set = who_listens(g, proto, lport);
 
-    return likely(set == 0) ? -1 : next_of(g, set, me, hash_of(g, laddr, raddr, lport, rport));
+    return likely(set == 0) ? -1 : next_of(g, set, me, steer_hash(g, laddr, raddr, lport, rport));
 }
 
 int steer_taker(const struct steer *g, enum steer_proto proto, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
@@ -221,22 +216,30 @@ int steer_taker(const struct steer *g, enum steer_proto proto, const struct inad
 
     if (set == 0)
         return -1;
-    hash = hash_of(g, laddr, raddr, lport, rport);
+    hash = steer_hash(g, laddr, raddr, lport, rport);
     home = steer_of_hash(g, hash);
     return (set >> home & 1) != 0 ? (int)home : next_of(g, set, home, hash);
 }
 
 bool steer_tell(struct steer *g, unsigned to, const struct steer_msg *msg)
 {
-    return steer_is_alive(g, to) && rte_ring_mp_enqueue_elem(g->told[to], (void *)(uintptr_t)msg, sizeof(*msg)) == 0;
+    struct rte_ring *r = g->told[to][steer_lane(g, msg->from)];
+
+    return steer_is_alive(g, to) && rte_ring_enqueue_elem(r, (void *)(uintptr_t)msg, sizeof(*msg)) == 0;
 }
 
 bool steer_has_news(const struct steer *g, unsigned me)
 {
-    return !rte_ring_empty(g->told[me]);
+    for (unsigned i = 0; i < g->lanes; i++)
+        if (!rte_ring_empty(g->told[me][i]))
+            return true;
+    return false;
 }
 
 bool steer_hear(struct steer *g, unsigned me, struct steer_msg *msg)
 {
-    return unlikely(steer_has_news(g, me)) && rte_ring_sc_dequeue_elem(g->told[me], msg, sizeof(*msg)) == 0;
+    for (unsigned i = 0; i < g->lanes; i++)
+        if (unlikely(!rte_ring_empty(g->told[me][i])) && rte_ring_sc_dequeue_elem(g->told[me][i], msg, sizeof(*msg)) == 0)
+            return true;
+    return false;
 }

@@ -14,6 +14,8 @@
 
 #include "base/poison.h"
 
+#define CLAIM_BUCKETS 4096u /* looked at in a turn */
+
 struct tcp_fwd {
     struct tcp_entry ent;
     TAILQ_ENTRY(tcp_fwd) link;
@@ -63,25 +65,69 @@ static void tell(struct z_stack *s, enum steer_msg_kind kind, const struct tcp_e
         stack_count(s, CTR_STEER_LOST);
 }
 
-static unsigned home_of(const struct z_stack *s, const struct tcp_entry *e)
+/* The homes of a flow: by the table, and by the one that is announced. Where both are the same there is one. */
+static unsigned homes_of(const struct z_stack *s, const struct tcp_entry *e, unsigned home[2])
 {
-    return steer_home(s->steer, &e->laddr, &e->raddr, e->lport, e->rport);
+    home[0] = steer_home(s->steer, &e->laddr, &e->raddr, e->lport, e->rport);
+    home[1] = steer_home_next(s->steer, &e->laddr, &e->raddr, e->lport, e->rport);
+    return home[0] == home[1] ? 1 : 2;
 }
 
 void tcp_claim_elsewhere(struct z_stack *s, struct tcp_entry *e)
 {
-    unsigned home = home_of(s, e);
+    unsigned home[2], n = homes_of(s, e, home);
 
-    if (home == s->member)
-        return;
-    e->claimed = true;
-    tell(s, STEER_CLAIM, e, home, NULL);
+    for (unsigned i = 0; i < n; i++) {
+        if (home[i] == s->member)
+            continue;
+        e->claimed = true;
+        tell(s, STEER_CLAIM, e, home[i], NULL);
+    }
 }
 
 void tcp_claim_end(struct z_stack *s, struct tcp_entry *e)
 {
+    unsigned home[2], n = homes_of(s, e, home);
+
     e->claimed = false;
-    tell(s, STEER_RELEASE, e, home_of(s, e), NULL);
+    for (unsigned i = 0; i < n; i++)
+        if (home[i] != s->member)
+            tell(s, STEER_RELEASE, e, home[i], NULL);
+}
+
+/* False: the other's queue of messages is full. */
+static bool claim_next(struct z_stack *s, struct tcp_entry *e)
+{
+    struct steer_msg msg = {
+        .kind = STEER_CLAIM, .from = s->member, .lport = e->lport, .rport = e->rport, .laddr = e->laddr, .raddr = e->raddr};
+    unsigned home = steer_home_next(s->steer, &e->laddr, &e->raddr, e->lport, e->rport);
+
+    if (e->kind == TCP_ENT_FWD || home == s->member)
+        return true;
+    e->claimed = true;
+    return !steer_is_alive(s->steer, home) || steer_tell(s->steer, home, &msg);
+}
+
+/*
+ * Another table is announced: what will arrive elsewhere is claimed there, a part of the connection table in every turn. Of two claims of a
+ * flow the second changes nothing.
+ */
+static void claim_for(struct z_stack *s, uint32_t announced)
+{
+    struct tcp_state *t = &s->tcp;
+
+    if (t->claiming != announced) {
+        t->claiming = announced;
+        t->claim_at = 0;
+    }
+    for (unsigned n = 0; n < CLAIM_BUCKETS && t->claim_at <= t->bucket_mask; n++, t->claim_at++)
+        for (struct tcp_entry *e = t->bucket[t->claim_at]; e != NULL; e = e->hash_next)
+            if (!claim_next(s, e))
+                return;
+    if (t->claim_at <= t->bucket_mask)
+        return;
+    t->claimed = announced;
+    steer_agree(s->steer, s->member, announced);
 }
 
 /* Ports that bring the answers of a peer to this stack. */
@@ -213,10 +259,18 @@ static void syn_moved(struct z_stack *s, const struct steer_msg *msg)
     stack_count(s, CTR_TCP_SYN_MOVED);
 }
 
+bool tcp_forward_is_due(const struct z_stack *s)
+{
+    return steer_has_news(s->steer, s->member) || steer_announced(s->steer) != s->tcp.claimed;
+}
+
 void tcp_forward_hear(struct z_stack *s)
 {
+    uint32_t announced = steer_announced(s->steer);
     struct steer_msg msg;
 
+    if (unlikely(announced != s->tcp.claimed))
+        claim_for(s, announced);
     while (steer_hear(s->steer, s->member, &msg)) {
         switch (msg.kind) {
         case STEER_CLAIM:

@@ -64,8 +64,9 @@ struct tcp_state {
     struct tcp_syncache syn;
     TAILQ_HEAD(tcp_fwd_list, tcp_fwd) fwd; /* flows of other stacks, the one used last at the end */
     uint32_t n_fwd;
-    struct tfo_dest *tfo_cache; /* NULL until a cookie was received */
-    uint32_t *port_use;         /* sockets bound to or using a local port, for the choice of ephemeral ports */
+    uint32_t claimed, claiming, claim_at; /* forward.c: the table for which all is claimed; that under way, and how far */
+    struct tfo_dest *tfo_cache;           /* NULL until a cookie was received */
+    uint32_t *port_use;                   /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
 int tcp_state_init(struct z_stack *s);
@@ -80,6 +81,7 @@ int tcp_forwards(const struct z_stack *s, const struct inaddr *laddr, const stru
 
 /* From the loop. */
 void tcp_forward_hear(struct z_stack *s);                /* what other stacks say; s->steer is not NULL */
+bool tcp_forward_is_due(const struct z_stack *s);        /* there is something of that to do */
 void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
 void tcp_syn_timer(struct z_stack *s);                   /* that of the SYN cache */
 void tcp_timewait_timer(struct z_stack *s);              /* TIMER_TW */

@@ -20,7 +20,7 @@ struct conn {
     int len, number;
 };
 
-static int port, count;
+static int port, count, process = -1;
 static struct sockaddr_in server;
 
 /* Of one core. */
@@ -210,7 +210,7 @@ static void start_core(void)
     if (conns == NULL || kq < 0)
         die("start");
     control_listener = example_listen((uint16_t)(port + 1));
-    me = control_listener % 2; /* descriptors of two stacks alternate, from an even number on */
+    me = process >= 0 ? process : control_listener % 2; /* descriptors of two stacks alternate, from an even number on */
     watch(control_listener, EVFILT_READ, EV_ADD);
     listen_here();
     if (me == 0) {
@@ -259,6 +259,9 @@ int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
 
+    for (int i = 1; i < arg; i++)
+        if (sscanf(argv[i], "--proc-id=%d", &process) == 1)
+            break;
     port = (int)example_arg(argc, argv, arg, 7000);
     count = (int)example_arg(argc, argv, arg + 2, 0);
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

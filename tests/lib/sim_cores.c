@@ -8,6 +8,7 @@
 
 #define ROUNDS_MAX 10000u
 #define QUEUE_FRAMES 1024u
+#define LOOK_NS (5 * NS_PER_MS)
 
 static unsigned one_turn(struct sim_stack *ss, uint64_t now_ns)
 {
@@ -24,6 +25,10 @@ static void turn(void *arg, uint64_t now_ns)
     struct sim_host *h = arg;
     unsigned n = 1;
 
+    if (h->procs && now_ns >= h->look_ns) {
+        steer_change(h->steer, now_ns);
+        h->look_ns = now_ns + LOOK_NS;
+    }
     for (unsigned round = 0; n != 0 && round < ROUNDS_MAX; round++) {
         n = 0;
         for (unsigned i = 0; i < h->n; i++)
@@ -38,7 +43,7 @@ static void turn(void *arg, uint64_t now_ns)
 static uint64_t deadline(void *arg)
 {
     const struct sim_host *h = arg;
-    uint64_t next = NS_NEVER;
+    uint64_t next = h->procs ? h->look_ns : NS_NEVER;
 
     for (unsigned i = 0; i < h->n; i++) {
         if (h->core[i] == NULL)
@@ -101,7 +106,7 @@ static void add_port(struct sim_host *h, struct sim *sim, uint32_t segment, cons
     }
 }
 
-struct sim_host *sim_add_host(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n)
+static struct sim_host *add_host(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n, bool procs)
 {
     static unsigned serial; /* names of pools and zones are unique in the process */
     struct sim_host *h = calloc(1, sizeof(*h));
@@ -110,8 +115,9 @@ struct sim_host *sim_add_host(struct sim *sim, uint32_t segment, const struct si
 
     Z_CHECK(h != NULL && n <= SIM_MAX_CORES);
     h->n = n;
+    h->procs = procs;
     snprintf(name, sizeof(name), "sims%u", serial);
-    h->steer = steer_create(name, n, false);
+    h->steer = procs ? steer_create_procs(name, n, false) : steer_create(name, n, false);
     Z_CHECK(h->steer != NULL);
     secret[1] = (uint8_t)sim->conf.seed;
     steer_set_secret(h->steer, secret);
@@ -122,6 +128,16 @@ struct sim_host *sim_add_host(struct sim *sim, uint32_t segment, const struct si
         h->core[i]->node = h->core[0]->node;
     add_port(h, sim, segment, c, serial++);
     return h;
+}
+
+struct sim_host *sim_add_host(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n)
+{
+    return add_host(sim, segment, c, n, false);
+}
+
+struct sim_host *sim_add_host_procs(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n)
+{
+    return add_host(sim, segment, c, n, true);
 }
 
 static void core_destroy(struct sim_host *h, unsigned i)
@@ -136,7 +152,10 @@ static void core_destroy(struct sim_host *h, unsigned i)
 void sim_host_stop(struct sim_host *h, unsigned i)
 {
     Z_CHECK(i != 0); /* the others use its receive buffers */
-    steer_leave(h->steer, i);
+    if (h->procs)
+        steer_retire(h->steer, i);
+    else
+        steer_leave(h->steer, i);
     core_destroy(h, i);
 }
 

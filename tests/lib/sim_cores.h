@@ -10,12 +10,15 @@
 struct sim_host {
     struct steer *steer;
     unsigned n;
+    bool procs;       /* the stacks stand for processes: the first is there from the start, the others join */
+    uint64_t look_ns; /* of those, when one looks next at who has come and gone */
     struct sim_end *end;
     struct sim_stack *core[SIM_MAX_CORES]; /* each with the node of the host; end and app are their own */
 };
 
 /* n stacks with the address and the settings of c, on one port. They poll in turns, until none has anything to do. */
 struct sim_host *sim_add_host(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n);
+struct sim_host *sim_add_host_procs(struct sim *sim, uint32_t segment, const struct sim_stack_conf *c, unsigned n);
 void sim_host_destroy(struct sim_host *h);
 
 /* The stack stops as one does that ends: its share goes to the others, then it is destroyed. */

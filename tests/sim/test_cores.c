@@ -85,7 +85,7 @@ static void tune(struct stack_conf *c, void *arg)
         ((void (*)(struct stack_conf *))tune_more)(c);
 }
 
-static void net_create(struct net *w, uint64_t delay_ns)
+static void net_create_of(struct net *w, uint64_t delay_ns, bool procs)
 {
     struct sim_stack_conf cc = {.addr = SIM_ADDR_A, .tune = tune, .link = {.delay_ns = delay_ns}};
     struct sim_stack_conf hc = {.addr = SIM_ADDR_B, .tune = tune, .link = {.delay_ns = delay_ns}, .app = serve, .app_arg = w};
@@ -93,11 +93,16 @@ static void net_create(struct net *w, uint64_t delay_ns)
     memset(w, 0, sizeof(*w));
     w->sim = sim_create(&(struct sim_conf){.seed = 3});
     w->client = sim_add_stack(w->sim, 0, &cc);
-    w->host = sim_add_host(w->sim, 0, &hc, CORES);
+    w->host = procs ? sim_add_host_procs(w->sim, 0, &hc, CORES) : sim_add_host(w->sim, 0, &hc, CORES);
     assert_non_null(w->client);
     assert_non_null(w->host);
     for (unsigned i = 0; i < CORES; i++)
         w->served[i].ss = w->host->core[i];
+}
+
+static void net_create(struct net *w, uint64_t delay_ns)
+{
+    net_create_of(w, delay_ns, false);
 }
 
 static void close_end(struct sim_stack *ss, struct end *e)
@@ -171,7 +176,7 @@ static uint64_t sum(const struct net *w, enum ctr c)
 static void all_echo(struct net *w, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        char text[16];
+        char text[24];
         struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
 
         snprintf(text, sizeof(text), "connection %u", i);
@@ -181,7 +186,7 @@ static void all_echo(struct net *w, uint32_t n)
     sim_kick(w->sim, w->client->node);
     assert_true(sim_run_for(w->sim, 2 * NS_PER_SEC));
     for (uint32_t i = 0; i < n; i++) {
-        char text[16], want[16] = "";
+        char text[24], want[24] = "";
         struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
 
         snprintf(want, sizeof(want), "connection %u", i);
@@ -343,6 +348,67 @@ static void a_stack_ends(void **state)
     net_destroy(&w);
 }
 
+/* Connections from, from + 1, ... to - 1 begin, two in a millisecond. */
+static void connect_slowly(struct net *w, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        connect_some(w, i, i + 1);
+        assert_true(sim_run_for(w->sim, 500 * NS_PER_US));
+    }
+}
+
+/*
+ * Processes: the first serves alone, two others come and one goes again, while connections are open and begin. Not one is lost, whoever has
+ * it: what arrives elsewhere from then on was claimed there before.
+ */
+static void processes_come_and_go(void **state)
+{
+    static struct net w;
+    uint32_t first;
+
+    (void)state;
+    net_create_of(&w, 5 * NS_PER_MS, true);
+    listen_on(&w, 0);
+    connect_slowly(&w, 0, 15);
+    for (unsigned i = 1; i < CORES; i++) { /* handshakes are under way */
+        listen_on(&w, i);
+        steer_join(w.host->steer, i);
+    }
+    connect_slowly(&w, 15, CONNS);
+    assert_true(sim_run_for(w.sim, 2 * NS_PER_SEC));
+    first = w.served[0].n;
+    assert_in_range(first, 16, CONNS - 6);
+    assert_int_equal(accepted(&w), CONNS);
+    all_echo(&w, CONNS);
+    assert_true(sum(&w, CTR_TCP_FORWARDED) > 0);
+    assert_int_equal(sum(&w, CTR_TCP_RST_TX), 0);
+
+    /* the last one closes what it has and goes: those of the first that it has forwarded go on */
+    for (uint32_t i = 0; i < w.served[2].n; i++)
+        close_end(w.served[2].ss, &w.served[2].conn[i]);
+    w.served[2].n = 0;
+    close_end(w.served[2].ss, &w.served[2].listener);
+    sim_kick(w.sim, w.host->core[0]->node);
+    assert_true(sim_run_for(w.sim, NS_PER_SEC));
+    for (uint32_t i = 0; i < CONNS; i++)
+        if (w.conn[i].sk->tcp->state == TCPS_CLOSE_WAIT)
+            close_end(w.client, &w.conn[i]);
+    sim_kick(w.sim, w.client->node);
+    assert_true(sim_run_for(w.sim, 100 * NS_PER_SEC));
+    assert_true(w.host->core[2]->s->tcp.n_fwd > 0);
+    sim_host_stop(w.host, 2);
+    sim_kick(w.sim, w.host->core[0]->node);
+    assert_true(sim_run_for(w.sim, NS_PER_SEC));
+    for (uint32_t i = 0, n = 0; i < CONNS; i++)
+        if (w.conn[i].sk != NULL)
+            w.conn[n++] = w.conn[i];
+    memset(w.conn + accepted(&w), 0, (CONNS - accepted(&w)) * sizeof(w.conn[0]));
+    all_echo(&w, accepted(&w));
+    assert_int_equal(w.served[0].n, first);
+    assert_int_equal(sum(&w, CTR_TCP_RST_TX), 0);
+    net_destroy(&w);
+}
+
 static struct sock *accept_at(struct net *w, struct sock *listener, struct end *e)
 {
     e->sk = sim_accept(w->client, listener, &e->fd);
@@ -395,6 +461,59 @@ static void the_host_connects(void **state)
         sock_close(w.client->s, lfd);
         net_destroy(&w);
     }
+}
+
+/*
+ * Another process comes while the first opens connections. It listens nowhere: only what was claimed brings the answers home, of
+ * connections before the table was announced, and of those between that and its being valid.
+ */
+static void a_process_comes_while_the_host_connects(void **state)
+{
+    static struct net w;
+    static struct end out[40], in[40];
+    struct sock *listener;
+    uint32_t n = 0;
+    int lfd;
+
+    (void)state;
+    net_create_of(&w, 5 * NS_PER_MS, true);
+    listener = sim_listen(w.client, PORT, 128, &lfd);
+    for (unsigned i = 0; i < 40; i++) {
+        struct sim_stack *ss = w.host->core[0];
+        struct inaddr to = sim_addr(SIM_ADDR_A);
+
+        if (i == 15)
+            steer_join(w.host->steer, 1);
+        out[i].sk = sim_sock(ss, &out[i].fd);
+        assert_int_equal(tcp_connect(ss->s, out[i].sk->tcp, &to, PORT), -EINPROGRESS);
+        sim_kick(w.sim, w.host->core[0]->node);
+        assert_true(sim_run_for(w.sim, 500 * NS_PER_US));
+    }
+    assert_true(sim_run_for(w.sim, 2 * NS_PER_SEC));
+    while (n < 40 && accept_at(&w, listener, &in[n]) != NULL)
+        n++;
+    assert_int_equal(n, 40);
+    for (uint32_t i = 0; i < n; i++) {
+        struct iovec iov = {.iov_base = (void *)(uintptr_t) "hello", .iov_len = 5};
+
+        assert_int_equal(tcp_send_copy(w.client->s, in[i].sk->tcp, &iov, 1, 0), 5);
+    }
+    sim_kick(w.sim, w.client->node);
+    assert_true(sim_run_for(w.sim, 2 * NS_PER_SEC));
+    for (unsigned i = 0; i < 40; i++) {
+        char text[8];
+        struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
+
+        assert_int_equal(tcp_recv_copy(w.host->core[0]->s, out[i].sk->tcp, &iov, 1, 0), 5);
+    }
+    assert_in_range(w.host->core[1]->s->tcp.n_fwd, 10, 35);
+    assert_int_equal(sum(&w, CTR_TCP_RST_TX), 0);
+    for (uint32_t i = 0; i < n; i++)
+        close_end(w.client, &in[i]);
+    for (unsigned i = 0; i < 40; i++)
+        close_end(w.host->core[0], &out[i]);
+    sock_close(w.client->s, lfd);
+    net_destroy(&w);
 }
 
 static void cookies_always(struct stack_conf *c)
@@ -751,18 +870,13 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(listeners_everywhere),
-        cmocka_unit_test(one_listener),
-        cmocka_unit_test(a_listener_closes),
-        cmocka_unit_test(listeners_come_and_go),
-        cmocka_unit_test(no_listener),
-        cmocka_unit_test(a_stack_ends),
-        cmocka_unit_test(the_host_connects),
-        cmocka_unit_test(cookies),
-        cmocka_unit_test(limit_of_claims),
-        cmocka_unit_test(datagrams),
-        cmocka_unit_test(datagram_clients),
-        cmocka_unit_test(one_speaks),
+        cmocka_unit_test(listeners_everywhere),  cmocka_unit_test(one_listener),
+        cmocka_unit_test(a_listener_closes),     cmocka_unit_test(listeners_come_and_go),
+        cmocka_unit_test(no_listener),           cmocka_unit_test(a_stack_ends),
+        cmocka_unit_test(processes_come_and_go), cmocka_unit_test(a_process_comes_while_the_host_connects),
+        cmocka_unit_test(the_host_connects),     cmocka_unit_test(cookies),
+        cmocka_unit_test(limit_of_claims),       cmocka_unit_test(datagrams),
+        cmocka_unit_test(datagram_clients),      cmocka_unit_test(one_speaks),
         cmocka_unit_test(a_test_of_the_address),
     };
 

@@ -128,9 +128,9 @@ static void test_counters_print(void **state)
     s->ctr.v[CTR_COPY_API] = 100;
     s->ctr.v[CTR_COPY_LOAN] = 23;
     s->ctr.v[CTR_COPY_DELIBERATE] = 5;
-    assert_int_equal(mon_copied_bytes(s), 123);
-    assert_int_equal(mon_copied_deliberate_bytes(s), 5);
-    mon_counters_print(&(struct mon_stacks){.n = 1, .s = {s}}, mem, false);
+    assert_int_equal(mon_copied_bytes(&s->ctr), 123);
+    assert_int_equal(mon_copied_deliberate_bytes(&s->ctr), 5);
+    mon_counters_print(&(struct mon_stacks){.n = 1, .ctr = {&s->ctr}}, mem, false);
     assert_string_equal(buf,
                         "copied payload                    123  bytes copied, total of the copy.* counters but deliberate (5 deliberate)\n"
                         "port.rx_packets                     7  frames received\n"
@@ -138,7 +138,7 @@ static void test_counters_print(void **state)
                         "copy.api_bytes                    100  payload bytes copied by the copying calls (ff_read, ff_write and kin)\n"
                         "copy.loan_bytes                    23  payload bytes copied out because the loan quota was reached\n");
     rewind(mem);
-    mon_counters_print(&(struct mon_stacks){.n = 1, .s = {s}}, mem, true);
+    mon_counters_print(&(struct mon_stacks){.n = 1, .ctr = {&s->ctr}}, mem, true);
     for (int i = 0; i < CTR_COUNT; i++)
         assert_non_null(strstr(buf, ctr_names[i]));
     free(s);
@@ -148,7 +148,7 @@ static void test_counters_print(void **state)
 static void test_counters_of_cores(void **state)
 {
     struct z_stack *s[2] = {calloc(1, sizeof(*s[0])), calloc(1, sizeof(*s[0]))};
-    const struct mon_stacks m = {.n = 2, .s = {s[0], s[1]}, .core = {3, 12}};
+    const struct mon_stacks m = {.n = 2, .ctr = {&s[0]->ctr, &s[1]->ctr}, .core = {3, 12}};
 
     (void)state;
     s[0]->ctr.v[CTR_RX_PACKETS] = 7;

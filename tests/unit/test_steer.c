@@ -300,6 +300,175 @@ static void fewer_queues(void **state)
     frames_come_home(5, 2);
 }
 
+/* Processes: the table follows those who live, in two steps, of which the second waits until all have agreed, or a second has passed. */
+static void processes_change_the_table(void **state)
+{
+    struct steer *g = steer_create_procs("t_change", 3, false);
+    struct inaddr l = inaddr_v4(US), r = inaddr_v4(0xc0000201u);
+    unsigned moved = 0;
+
+    (void)state;
+    for (uint16_t port = 1; port < 300; port++)
+        assert_int_equal(home(g, 0xc0000201u, port, 80), 0);
+    assert_false(steer_is_alive(g, 2));
+    assert_false(steer_change(g, 0));
+    assert_false(steer_is_changing(g));
+    steer_join(g, 2);
+    assert_true(steer_is_alive(g, 2));
+    assert_false(steer_change(g, 5));
+    assert_true(steer_is_changing(g));
+    for (uint16_t port = 1; port < 300; port++) { /* announced, but not valid */
+        assert_int_equal(home(g, 0xc0000201u, port, 80), 0);
+        moved += steer_home_next(g, &l, &r, 80, port) == 2;
+    }
+    assert_in_range(moved, 100, 200);
+    steer_agree(g, 0, steer_announced(g));
+    assert_false(steer_change(g, 6));
+    steer_agree(g, 2, steer_announced(g));
+    assert_true(steer_change(g, 7));
+    assert_false(steer_is_changing(g));
+    for (uint16_t port = 1; port < 300; port++)
+        assert_int_equal(home(g, 0xc0000201u, port, 80), steer_home_next(g, &l, &r, 80, port));
+    steer_listen(g, 2, STEER_TCP, 80, true);
+    steer_retire(g, 2);
+    assert_false(steer_is_listened(g, STEER_TCP, 80));
+    assert_false(steer_change(g, 8));
+    assert_false(steer_change(g, 8 + NS_PER_SEC - 1)); /* the first does not agree */
+    assert_true(steer_change(g, 8 + NS_PER_SEC));
+    for (unsigned i = 0; i < STEER_RETA; i++)
+        assert_int_equal(steer_reta(g, i), 0);
+    steer_free(g);
+}
+
+/* A number is one process's; its successor knows whether it has died, and that is told once. */
+static void processes_have_seats(void **state)
+{
+    struct steer *g = steer_create_procs("t_seats", 2, false);
+    struct steer_msg msg = {.kind = STEER_CLAIM}, got;
+    struct counters ctr = {.v = {[CTR_RX_PACKETS] = 9}};
+    bool died;
+
+    (void)state;
+    assert_null(steer_find("t_seats"));
+    steer_open(g);
+    assert_ptr_equal(steer_find("t_seats"), g);
+    assert_null(steer_find("t_nothing"));
+    assert_int_equal(steer_seat_take(g, 1, &died), 0);
+    assert_false(died);
+    steer_seat_leave(g, 1);
+    assert_false(steer_seat_bury(g, 1));
+    assert_int_equal(steer_seat_take(g, 1, &died), 0); /* in order */
+    steer_join(g, 1);
+    assert_true(steer_tell(g, 1, &msg));
+    assert_true(steer_seat_bury(g, 1));
+    assert_false(steer_is_alive(g, 1));
+    assert_false(steer_seat_is_taken(g, 1));
+    assert_int_equal(steer_seat_take(g, 1, &died), 1);
+    assert_false(died); /* it was told of */
+    assert_false(steer_hear(g, 1, &got));
+    assert_int_equal(steer_seat_take(g, 1, &died), 2); /* before anybody saw that */
+    assert_true(died);
+    steer_show_counters(g, 1, &ctr);
+    assert_int_equal(steer_counters_of(g, 1)->v[CTR_RX_PACKETS], 9);
+    steer_free(g);
+}
+
+static uint16_t send_one(struct port *p)
+{
+    struct rte_mbuf *m = frame(ours, 1, 1, 1, 0);
+
+    return p->ops->tx(p, &m, 1);
+}
+
+static unsigned take(struct port *p)
+{
+    struct rte_mbuf *m[64];
+    unsigned n = 0;
+    uint16_t got;
+
+    while ((got = p->ops->rx(p, m, 64)) != 0) {
+        rte_pktmbuf_free_bulk(m, got);
+        n += got;
+    }
+    return n;
+}
+
+static void arrive(struct fake *f, unsigned n)
+{
+    for (uint16_t port = 1; port <= n; port++)
+        f->frame[f->n++] = frame(ours, 0xc0000201u, port, 80, 0);
+}
+
+/*
+ * Three processes and a device with two queues: the first polls what is nobody's, sends for who has no queue, and lets go of the second
+ * queue when its process comes.
+ */
+static void queues_of_processes(void **state)
+{
+    struct steer *g = steer_create_procs("t_procs", 3, false);
+    static struct fake fake[2];
+    struct port *q[2] = {&fake[0].p, &fake[1].p}, *p[3];
+    unsigned n_q = 0, n[3] = {0};
+    struct steer_dev *d;
+
+    (void)state;
+    memset(fake, 0, sizeof(fake));
+    for (unsigned i = 0; i < 2; i++)
+        fake[i].p = (struct port){.ops = &fake_ops, .mtu = 1234, .caps = {.tx_external = true}};
+    d = steer_dev_create(g, "t_procs", q, 2, QUEUE_FRAMES);
+    assert_int_equal(steer_dev_face("t_procs", &n_q)->mtu, 1234);
+    assert_int_equal(n_q, 2);
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(p[i] = steer_port_open(d, i, ind_pool));
+    assert_true(p[0]->caps.tx_external && !p[1]->caps.tx_external && !p[2]->caps.tx_external);
+    arrive(&fake[1], 20);
+    assert_int_equal(take(p[1]), 0); /* it has not come yet */
+    assert_int_equal(fake[1].n, 20);
+    assert_int_equal(take(p[0]), 20);
+
+    steer_join(g, 1);
+    steer_join(g, 2);
+    steer_change(g, 0);
+    assert_true(steer_change(g, NS_PER_SEC));
+    take(p[0]); /* lets go */
+    arrive(&fake[1], 60);
+    assert_int_equal(take(p[0]), 0);
+    assert_int_equal(fake[1].n, 60);
+    n[1] = take(p[1]);
+    assert_int_equal(fake[1].n, 0);
+    n[0] = take(p[0]);
+    n[2] = take(p[2]);
+    assert_int_equal(n[0] + n[1] + n[2], 60);
+    assert_true(n[0] > 10 && n[1] > 10 && n[2] > 10);
+
+    assert_int_equal(send_one(p[1]), 1);
+    assert_int_equal(fake[1].sent, 1);
+    assert_int_equal(send_one(p[2]), 1);
+    assert_int_equal(fake[0].sent, 0);
+    take(p[0]);
+    assert_int_equal(fake[0].sent, 1);
+    assert_int_equal(p[0]->ctr->v[CTR_STEER_RELAYED], 1);
+
+    /* the second dies: what waits for it is freed, its queue is polled again */
+    arrive(&fake[0], 60);
+    take(p[0]);
+    assert_true(rte_mempool_in_use_count(rx_pool) > 20);
+    steer_retire(g, 1);
+    steer_port_clear(p[0], 1);
+    take(p[2]);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    take(p[0]); /* takes it back */
+    arrive(&fake[1], 20);
+    take(p[0]);
+    assert_int_equal(fake[1].n, 0);
+    for (unsigned i = 0; i < 3; i++)
+        port_close(p[i]);
+    assert_int_equal(fake[0].closed + fake[1].closed, 2);
+    steer_free(g);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+}
+
 struct two {
     struct steer *g;
     struct fake fake;
@@ -447,9 +616,21 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),     cmocka_unit_test(symmetric),  cmocka_unit_test(leaving),      cmocka_unit_test(each_is_asked_once),
-        cmocka_unit_test(messages),  cmocka_unit_test(one_queue),  cmocka_unit_test(a_queue_each), cmocka_unit_test(fewer_queues),
-        cmocka_unit_test(broadcast), cmocka_unit_test(full_queue), cmocka_unit_test(handing_over), cmocka_unit_test(hash_of_the_card),
+        cmocka_unit_test(table),
+        cmocka_unit_test(symmetric),
+        cmocka_unit_test(leaving),
+        cmocka_unit_test(each_is_asked_once),
+        cmocka_unit_test(messages),
+        cmocka_unit_test(processes_change_the_table),
+        cmocka_unit_test(processes_have_seats),
+        cmocka_unit_test(queues_of_processes),
+        cmocka_unit_test(one_queue),
+        cmocka_unit_test(a_queue_each),
+        cmocka_unit_test(fewer_queues),
+        cmocka_unit_test(broadcast),
+        cmocka_unit_test(full_queue),
+        cmocka_unit_test(handing_over),
+        cmocka_unit_test(hash_of_the_card),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
