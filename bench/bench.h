@@ -21,8 +21,9 @@ struct bench_conf {
     uint32_t reps;     /* measured repetitions */
     uint32_t requests; /* per repetition; 0: by size */
     uint16_t mtu;
+    bool tso, gro;       /* the port takes frames of 64 KB as they are, and delivers them; else: received segments are merged in software */
     bool count;          /* rr once, for callgrind to count: no repetitions, no clock */
-    const char *only;    /* rr, bulk, open, memory; NULL: all */
+    const char *only;    /* rr, cold, size, bulk, open, memory; NULL: all */
     const char *variant; /* of rr; NULL: all */
 };
 
@@ -39,6 +40,8 @@ extern const char *const way_names[WAYS];
 
 /* A benchmark prints its table and adds to the CSV file. */
 void bench_rr(struct pair *p, const struct bench_conf *c, struct report *r);
+void bench_cold(struct pair *p, const struct bench_conf *c, struct report *r); /* rr with messages that no cache holds */
+void bench_size(struct pair *p, const struct bench_conf *c, struct report *r); /* rr: what size costs */
 void bench_bulk(struct pair *p, const struct bench_conf *c, struct report *r);
 void bench_open(struct pair *p, const struct bench_conf *c, struct report *r);
 void bench_memory(struct pair *p, const struct bench_conf *c, struct report *r);

@@ -1,7 +1,7 @@
 /*
  * Cycles of the stack alone. Usage:
- *     core [--only rr|bulk|open|memory] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N] [--csv FILE]
- * [--count]
+ *     core [--only rr|cold|size|bulk|open|memory] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N]
+ *          [--tso 0|1] [--gro 0|1] [--csv FILE] [--count]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ static bool chosen(const struct bench_conf *c, const char *name)
 __attribute__((noreturn)) static void usage(const char *what)
 {
     fprintf(stderr,
-            "core: %s\nusage: core [--only rr|bulk|open|memory] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
-            " [--requests N] [--mtu N] [--csv FILE] [--count]\n",
+            "core: %s\nusage: core [--only rr|cold|size|bulk|open|memory] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
+            " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--csv FILE] [--count]\n",
             what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
     exit(2);
 }
@@ -64,6 +64,10 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
             c->requests = number(name, value, 1, 100000000);
         else if (strcmp(name, "--mtu") == 0)
             c->mtu = (uint16_t)number(name, value, 576, 9000);
+        else if (strcmp(name, "--gro") == 0)
+            c->gro = number(name, value, 0, 1) != 0;
+        else if (strcmp(name, "--tso") == 0)
+            c->tso = number(name, value, 0, 1) != 0;
         else
             usage(name);
     }
@@ -72,15 +76,19 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
 
 int main(int argc, char **argv)
 {
-    struct bench_conf c = {.reps = 31, .mtu = 1500};
+    struct bench_conf c = {.reps = 31, .mtu = 1500, .tso = true, .gro = true};
     const char *csv = parse(argc, argv, &c);
     static struct pair p;
     struct report rep;
 
     report_open(&rep, csv);
-    pair_start(&p, c.mtu);
+    pair_start(&p, c.mtu, c.tso, c.gro);
     if (chosen(&c, "rr"))
         bench_rr(&p, &c, &rep);
+    if (chosen(&c, "cold"))
+        bench_cold(&p, &c, &rep);
+    if (chosen(&c, "size"))
+        bench_size(&p, &c, &rep);
     if (chosen(&c, "bulk"))
         bench_bulk(&p, &c, &rep);
     if (chosen(&c, "open"))

@@ -28,7 +28,7 @@ import lab as labs  # noqa: E402
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(results.ROOT, "build/release")
 SERVER, CLIENT = "10.79.0.2", "10.79.0.1"
 COLUMNS = ["link", "workload", "connections", "load", "repetition", "requests_per_second", "gbit_per_second", "p50_us", "p99_us", "p99_9_us",
-           "server_cycles", "client_cycles", "client_busy", "client_batch", "server_idle_polls", "stolen", "unsent"]
+           "server_cycles", "client_cycles", "client_busy", "client_batch", "server_idle_polls", "server_tso", "stolen", "unsent"]
 
 
 class Link:
@@ -82,6 +82,7 @@ class Bench:
         self.server_core, self.client_core = cores[0], cores[1 % len(cores)]
         self.csv = results.Csv("link.csv", COLUMNS)
         self.done, self.all = 0, 0
+        self.pauses = ""
 
     @contextlib.contextmanager
     def pair(self, link, program, arguments):
@@ -108,7 +109,7 @@ class Bench:
             shutil.rmtree(tmp)
 
     def run(self, link_name, workload, connections, rate=None):
-        """zload's results, and the share of the server's polls that found nothing."""
+        """zload's results, and the server's counters."""
         o = self.o
         program, arguments, target = WORKLOADS[workload]
         windows = ["--windows", "5", "--duration", f"{5 * min(o.seconds, 1)}", "--rate", f"{rate:.0f}"] if rate else ["--duration", f"{o.seconds}"]
@@ -123,10 +124,10 @@ class Bench:
                 raise Failed(f"{link_name}, {workload}: zload does not end") from None
             if done.returncode != 0:
                 raise Failed(f"{link_name}, {workload}, {connections} connections: {(err.strip() or out.strip()).decode()}")
-            return json.loads(out), idle_polls(server, log)
+            return json.loads(out), server_counters(server, log)
 
     def measure(self, link_name, workload, connections, load, repetition, rate=None):
-        r, idle = self.run(link_name, workload, connections, rate)
+        r, counters = self.run(link_name, workload, connections, rate)
         w = r["windows"]
 
         def of_windows(name):
@@ -136,7 +137,8 @@ class Bench:
                      requests_per_second=r["requests_per_second"], gbit_per_second=r["received_mb_per_second"] * 8 / 1000,
                      p50_us=of_windows("p50_us"), p99_us=of_windows("p99_us"), p99_9_us=of_windows("p99_9_us"),
                      server_cycles=r["server_cycles_per_request"], client_cycles=r["client_cycles_per_request"],
-                     client_busy=r["client_busy"], client_batch=r["client_batch"], server_idle_polls=idle, stolen=r["stolen"], unsent=r["unsent"])
+                     client_busy=r["client_busy"], client_batch=r["client_batch"], server_idle_polls=share(counters, "loop.idle_polls", "loop.polls"),
+                     server_tso=share(counters, "port.tx_tso", "port.tx_packets"), stolen=r["stolen"], unsent=r["unsent"])
         self.tell(f"{link_name}, {workload}, {connections} connections, {load} load: {r['requests_per_second']:.0f} requests/s, "
                   f"p50 {of_windows('p50_us'):.1f} us, p99 {of_windows('p99_us'):.1f} us, client busy {100 * r['client_busy']:.0f} %, "
                   f"stolen {100 * (r['stolen'] or 0):.1f} %")
@@ -144,6 +146,15 @@ class Bench:
     def tell(self, text):
         self.done += 1
         print(f"[{self.done}/{self.all}] {text}", flush=True)
+
+    def gaps(self):
+        """Of both cores: what the machine does to a program that only looks at the clock."""
+        found = []
+        for core in (self.server_core, self.client_core):
+            r = json.loads(subprocess.run([os.path.join(BUILD, "bench/gaps"), str(core), "1"], stdout=subprocess.PIPE, check=True).stdout)
+            found.append(f"core {core} {r['percent']:.2f} % of the time in {r['per_second']:.0f} pauses a second, the longest "
+                         f"{r['longest_us']:.0f} us")
+        return "; ".join(found)
 
     # testpmd ------------------------------------------------------------------------------------------------------
 
@@ -218,17 +229,21 @@ def end(child):
     child.stdout.close()
 
 
-def idle_polls(server, log):
-    """From the counters that SIGUSR1 prints: of the whole life of the server, so a little more than the measurement."""
+def server_counters(server, log):
+    """What SIGUSR1 prints: of the whole life of the server, so a little more than the measurement."""
     server.send_signal(signal.SIGUSR1)
     limit = time.monotonic() + 2
     while time.monotonic() < limit:
         with open(log, encoding="utf-8", errors="replace") as f:
-            found = dict(re.findall(r"^(loop\.\w+)\s+(\d+)", f.read(), re.M))
-        if "loop.polls" in found and "loop.idle_polls" in found:
-            return int(found["loop.idle_polls"]) / int(found["loop.polls"])
+            found = dict(re.findall(r"^([a-z]+\.\w+)\s+(\d+)", f.read(), re.M))
+        if "tcp.segments_tx" in found: # late in the list
+            return {name: int(value) for name, value in found.items()}
         time.sleep(0.05)
-    return None
+    raise Failed("the server printed no counters")
+
+
+def share(counters, part, whole):
+    return counters.get(part, 0) / counters[whole] if counters.get(whole) else None
 
 
 def plan(o):
@@ -273,12 +288,14 @@ def report(b):
 
             rows.append([link, workload, connections or "", load, cell("requests_per_second", "{:.0f}"), cell("gbit_per_second", "{:.2f}"),
                          cell("p50_us"), cell("p99_us"), cell("p99_9_us"), cell("server_cycles", "{:.0f}"), cell("client_cycles", "{:.0f}"),
-                         cell("client_busy", "{:.0f} %", 100), cell("client_batch"), cell("stolen", "{:.1f} %", 100)])
+                         cell("client_busy", "{:.0f} %", 100), cell("client_batch"), cell("server_tso", "{:.0f} %", 100), cell("stolen", "{:.1f} %", 100)])
     head = ["link", "workload", "connections", "load", "requests/s", "Gb/s", "p50 us", "p99 us", "p99.9 us", "server cycles", "client cycles",
-            "client busy", "client batch", "stolen"]
+            "client busy", "client batch", "TSO", "stolen"]
     results.save("link.md", f"# Server and zload in two processes\n\n{results.machine()}\n\nMedian (quartiles) of {b.o.repetitions} "
                  f"repetitions of {b.o.seconds:g} s; at half load each value is the median of five windows. Requests of testpmd are frames. "
-                 "Cycles per request are CPU time times the rate of the time-stamp counter; both sides poll.\n\n"
+                 "Cycles per request are CPU time times the rate of the time-stamp counter; both sides poll. TSO: the share of the server's "
+                 f"frames that were longer than a segment.\n\nPauses above 5 us of a loop that only reads the clock (`bench/gaps.c`), before "
+                 f"the start: {b.pauses}.\n\n"
                  + results.markdown(head, rows))
 
 
@@ -299,6 +316,8 @@ def main():
     with hugepages.Reserve(512) as huge:
         b = Bench(o, huge.ready)
         print(f"link.py: server on core {b.server_core}, zload on core {b.client_core}; memory: {huge}", flush=True)
+        b.pauses = b.gaps()
+        print(f"link.py: pauses above 5 us: {b.pauses}", flush=True)
         run_all(b)
     report(b)
     return 0

@@ -124,7 +124,7 @@ static void start_eal(void)
     printf("core %s, TSC %.2f GHz, %s\n", core, cycles_per_second() / 1e9, huge ? "hugepages" : "4 KB pages (--no-huge)");
 }
 
-static struct z_stack *new_stack(int which)
+static struct z_stack *new_stack(int which, bool gro)
 {
     struct stack_conf conf;
     char name[16];
@@ -136,8 +136,9 @@ static struct z_stack *new_stack(int which)
     conf.pools.hdr = 32768;
     conf.pools.ind = 65536;
     conf.pools.app[0] = 16384;
-    conf.pools.app[1] = 1024;
-    conf.pools.app[2] = 128;
+    conf.pools.app[1] = 4096; /* 24 MB of messages, and those under way */
+    conf.pools.app[2] = 512;
+    conf.gro = gro;
     conf.fd_reserve = BENCH_FD_FIRST;
     conf.msl_ns = NS_PER_MS; /* connections come and go */
     conf.seed = 1 + (uint64_t)which;
@@ -180,9 +181,9 @@ static uint64_t stamp_cost(void)
     return best;
 }
 
-void pair_start(struct pair *p, uint16_t mtu)
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro)
 {
-    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu};
+    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = tso};
     struct port *port[2];
 
     start_eal();
@@ -190,10 +191,11 @@ void pair_start(struct pair *p, uint16_t mtu)
     api.n_cores = 1; /* descriptors of the two sides are told apart by who uses them */
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++) {
-        p->side[i].s = new_stack(i);
+        p->side[i].s = new_stack(i, gro);
         if (api_core_init(&p->side[i].core, p->side[i].s) != 0)
             die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
+        jc.hdr_pool[i] = tso ? NULL : p->side[i].s->pools.hdr; /* headers that may be written to */
     }
     if (port_mem_join(&jc, port) != 0)
         die("port_mem_join");

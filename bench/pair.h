@@ -37,8 +37,8 @@ struct pair {
     uint64_t stamp_cycles; /* of one time stamp */
 };
 
-/* Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu: of both ports. Ends the process on failure. */
-void pair_start(struct pair *p, uint16_t mtu);
+/* Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, tso: of both ports. Ends the process on failure. */
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro);
 
 /* The calls of src/api that follow are made by this side's application. */
 void pair_enter(struct side *e);

@@ -11,20 +11,34 @@
 #define READ_BYTES 65280
 #define SECONDS_PER_ROW 3 /* on a busy machine; but at least */
 #define REPS_MIN 7u
+#define COLD_BYTES (24u * 1024 * 1024) /* more than caches hold */
 
 static const char *const phase_names[PHASES] = {"input", "application", "output", "port"};
 
 static struct rr {
     enum way way;
     uint32_t size;
-    struct z_buf *message[2]; /* prepared, of each side */
-    char *bytes;              /* of WAY_COPY */
-    uint64_t done;            /* responses that the client has */
+    uint32_t n; /* messages of each side, used in turn */
+    struct memory {
+        struct z_buf **message;     /* prepared */
+        char *out, *in;             /* of WAY_COPY: written from, read to */
+        uint32_t next_out, next_in; /* message */
+    } mem[2];
+    uint64_t done; /* responses that the client has */
 } rr;
+
+static uint32_t step(uint32_t *next)
+{
+    uint32_t i = *next;
+
+    *next = i + 1 < rr.n ? i + 1 : 0;
+    return i;
+}
 
 static void send_ref(struct side *e, int fd, int which)
 {
-    struct z_buf *b = rr.way == WAY_FRESH ? z_alloc(rr.size) : z_ref(rr.message[which]);
+    struct memory *m = &rr.mem[which];
+    struct z_buf *b = rr.way == WAY_FRESH ? z_alloc(rr.size) : z_ref(m->message[step(&m->next_out)]);
 
     (void)e;
     if (b == NULL || z_write(fd, b, rr.size) < 0)
@@ -35,18 +49,18 @@ static void send_message(struct side *e, int fd, int which)
 {
     if (rr.way != WAY_COPY)
         send_ref(e, fd, which);
-    else if (ff_write(fd, rr.bytes, rr.size) != (ssize_t)rr.size)
+    else if (ff_write(fd, rr.mem[which].out + (size_t)step(&rr.mem[which].next_out) * rr.size, rr.size) != (ssize_t)rr.size)
         die("ff_write");
 }
 
 /* What there is of the message. */
-static uint32_t read_some(int fd, bool echo)
+static uint32_t read_some(int fd, int which, uint32_t got, bool echo)
 {
     ssize_t n;
     void *b;
 
     if (rr.way == WAY_COPY) {
-        n = ff_read(fd, rr.bytes, rr.size);
+        n = ff_read(fd, rr.mem[which].in + (size_t)rr.mem[which].next_in * rr.size + got, rr.size - got);
     } else {
         n = z_read(fd, &b, READ_BYTES);
         if (n > 0 && echo) {
@@ -62,18 +76,20 @@ static uint32_t read_some(int fd, bool echo)
 }
 
 /* True when the message is complete. */
-static bool receive(struct side *e, int fd, bool echo)
+static bool receive(struct side *e, int fd, int which, bool echo)
 {
     struct peer_state *c = &e->conn[fd - BENCH_FD_FIRST];
     uint32_t n;
 
     do {
-        n = read_some(fd, echo);
+        n = read_some(fd, which, c->got, echo);
         c->got += n;
     } while (n > 0 && c->got < rr.size);
     if (c->got < rr.size)
         return false;
     c->got = 0;
+    if (rr.way == WAY_COPY)
+        step(&rr.mem[which].next_in);
     return true;
 }
 
@@ -84,7 +100,7 @@ static void server(struct side *e)
     int n = ff_kevent(e->kq, NULL, 0, ev, EVENTS, NULL);
 
     for (int i = 0; i < n; i++)
-        if (receive(e, (int)ev[i].ident, echo) && !echo)
+        if (receive(e, (int)ev[i].ident, 1, echo) && !echo)
             send_message(e, (int)ev[i].ident, 1);
 }
 
@@ -97,7 +113,7 @@ static void client(struct side *e)
         int fd = (int)ev[i].ident;
         struct peer_state *c = &e->conn[fd - BENCH_FD_FIRST];
 
-        if (!receive(e, fd, false))
+        if (!receive(e, fd, 0, false))
             continue;
         rr.done++;
         if (c->left > 0) {
@@ -164,7 +180,7 @@ static uint32_t requests_each(const struct bench_conf *c, uint32_t size, uint32_
 /*
  * What callgrind counts (--toggle-collect=counted): scripts/instructions.sh. Not inlined, so that the name is there.
  */
-__attribute__((noinline, noclone)) static void counted(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
+__attribute__((noinline)) static void counted(struct pair *p, const int *fds, uint32_t conns, uint32_t each)
 {
     run(p, fds, conns, each);
 }
@@ -287,22 +303,49 @@ static void compare(struct pair *p, const struct bench_conf *c, uint32_t size, u
             print_result(&r[way], way, size, conns, rep);
 }
 
+/* n messages of each side, which differ in nothing but their place. */
+static void take_memory(struct pair *p, uint32_t size, uint32_t n)
+{
+    rr = (struct rr){.size = size, .n = n};
+    for (int i = 0; i < 2; i++) {
+        struct memory *m = &rr.mem[i];
+
+        m->message = calloc(n, sizeof(*m->message));
+        m->out = malloc((size_t)n * size);
+        m->in = malloc((size_t)n * size);
+        if (m->message == NULL || m->out == NULL || m->in == NULL)
+            die("memory");
+        memset(m->out, 'x', (size_t)n * size);
+        memset(m->in, 'y', (size_t)n * size);
+        for (uint32_t k = 0; k < n; k++)
+            m->message[k] = prepared(&p->side[i], size);
+    }
+}
+
+static void give_memory(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) {
+        struct memory *m = &rr.mem[i];
+
+        pair_settle(p);
+        pair_enter(&p->side[i]);
+        for (uint32_t k = 0; k < rr.n; k++)
+            z_free(m->message[k]);
+        free(m->message);
+        free(m->out);
+        free(m->in);
+    }
+}
+
 static void one_size(struct pair *p, const struct bench_conf *c, uint32_t size, uint32_t conns, const int *fds, struct report *rep)
 {
-    rr = (struct rr){.size = size, .bytes = calloc(1, size)};
-    for (int i = 0; i < 2; i++)
-        rr.message[i] = prepared(&p->side[i], size);
+    take_memory(p, size, 1);
     if (c->count)
         count(p, c, size, conns, fds);
     else
         compare(p, c, size, conns, fds, rep);
     fflush(stdout);
-    for (int i = 0; i < 2; i++) {
-        pair_settle(p);
-        pair_enter(&p->side[i]);
-        z_free(rr.message[i]);
-    }
-    free(rr.bytes);
+    give_memory(p);
 }
 
 void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
@@ -330,4 +373,82 @@ void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
         if (c->conns != 0)
             break;
     }
+}
+
+/* Cold memory: each message is another one, until 24 MB have passed. The copying calls read and write memory of the application's. */
+static void cold_size(struct pair *p, const struct bench_conf *c, uint32_t size, const int *fds, struct report *rep)
+{
+    static struct result r[2];
+    uint32_t n = COLD_BYTES / size;
+
+    memset(r, 0, sizeof(r));
+    take_memory(p, size, n);
+    for (uint32_t i = 0; i < c->reps + 2; i++) {
+        if (i == 2)
+            memset(r, 0, sizeof(r));
+        for (int k = 0; k < 2; k++) {
+            rr.way = k == 0 ? WAY_REF : WAY_COPY;
+            samples_add(&r[k].total, (double)total(p, fds, 1, n) / (2.0 * n));
+        }
+        samples_add(&r[0].ratio, r[1].total.v[r[1].total.n - 1] / r[0].total.v[r[0].total.n - 1]);
+    }
+    for (int k = 0; k < 2; k++) {
+        const char *name = k == 0 ? "zero-copy, cold" : "copying, cold";
+        struct spread t = samples_spread(&r[k].total), q = samples_spread(&r[k].ratio);
+
+        printf("%6u  %-17s %8.0f %7.0f-%-7.0f", size, name, t.median, t.p25, t.p75);
+        if (k == 0)
+            printf("  %5.2f (%.2f-%.2f)", q.median, q.p25, q.p75);
+        printf("\n");
+        report_row(rep, "cold", name, size, 1, "cycles", &r[k].total);
+    }
+    report_row(rep, "cold", "zero-copy, cold", size, 1, "copying/this", &r[0].ratio);
+    fflush(stdout);
+    give_memory(p);
+}
+
+void bench_cold(struct pair *p, const struct bench_conf *c, struct report *rep)
+{
+    static const uint32_t sizes[] = {8192, 65280};
+    int fd;
+
+    printf("\nrequest/response over %u MB of distinct messages: cycles per endpoint, median and quartiles; copying/this\n",
+           COLD_BYTES >> 20);
+    app_open(p, 1, &fd);
+    p->side[0].app = client;
+    p->side[1].app = server;
+    for (unsigned k = 0; k < ARRAY_LEN(sizes); k++)
+        cold_size(p, c, sizes[k], &fd, rep);
+    app_close(p);
+}
+
+/* What size costs: 64 bytes and the largest message in turns. */
+void bench_size(struct pair *p, const struct bench_conf *c, struct report *rep)
+{
+    static struct samples cycles[2], ratio;
+    static const uint32_t size[2] = {64, Z_BUF_MAX};
+    struct spread q;
+    int fd;
+
+    app_open(p, 1, &fd);
+    p->side[0].app = client;
+    p->side[1].app = server;
+    memset(cycles, 0, sizeof(cycles));
+    memset(&ratio, 0, sizeof(ratio));
+    for (uint32_t i = 0; i < c->reps + 2; i++) {
+        if (i == 2)
+            memset(cycles, 0, sizeof(cycles)), memset(&ratio, 0, sizeof(ratio));
+        for (int k = 0; k < 2; k++) {
+            take_memory(p, size[k], 1);
+            rr.way = WAY_REF;
+            samples_add(&cycles[k], (double)total(p, &fd, 1, 400) / 800);
+            give_memory(p);
+        }
+        samples_add(&ratio, cycles[1].v[cycles[1].n - 1] / cycles[0].v[cycles[0].n - 1]);
+    }
+    q = samples_spread(&ratio);
+    printf("\n%u bytes against %u, zero-copy, payload untouched: %.0f and %.0f cycles per endpoint, ratio %.2f (%.2f-%.2f)\n", size[1],
+           size[0], samples_spread(&cycles[1]).median, samples_spread(&cycles[0]).median, q.median, q.p25, q.p75);
+    report_row(rep, "size", "zero-copy", size[1], 1, "cycles/those of 64 bytes", &ratio);
+    app_close(p);
 }

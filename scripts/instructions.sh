@@ -14,7 +14,7 @@ if ! command -v valgrind >/dev/null 2>&1; then
 fi
 [ -n "${BUILD:-}" ] || scripts/build.sh release bench/core
 [ $# -gt 0 ] || set -- --size 64 --conns 1
-if ! valgrind --tool=callgrind --callgrind-out-file="$out" --toggle-collect=counted "$core" "$@" --count >"$out.log" 2>&1; then
+if ! valgrind --tool=callgrind --callgrind-out-file="$out" '--toggle-collect=counted*' "$core" "$@" --count >"$out.log" 2>&1; then
     cat "$out.log" >&2
     exit 1
 fi

@@ -85,6 +85,12 @@ void ff_stop_run(void);
 
 /* sockets -------------------------------------------------------------------------------------------------------- */
 
+/**
+ * AF_INET or AF_INET6; SOCK_STREAM, SOCK_DGRAM, and of ICMP (of AF_INET6 ICMPv6): SOCK_DGRAM with that protocol for echo requests and
+ * their replies, SOCK_RAW for all messages, as icmp(7), raw(7) and RFC 3542 section 3 describe them, with ICMP_FILTER and ICMP6_FILTER,
+ * without IP_HDRINCL. SOCK_NONBLOCK and SOCK_CLOEXEC may be or-ed to the type. Nobody needs a permission.
+ * Errors: EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EINVAL (type), EMFILE, ENOBUFS, ENOMEM.
+ */
 int ff_socket(int domain, int type, int protocol);
 int ff_bind(int s, const struct linux_sockaddr *addr, socklen_t addrlen);
 int ff_listen(int s, int backlog);
@@ -118,12 +124,17 @@ ssize_t ff_writev(int fd, const struct iovec *iov, int iovcnt);
 ssize_t ff_send(int s, const void *buf, size_t len, int flags);
 ssize_t ff_sendto(int s, const void *buf, size_t len, int flags, const struct linux_sockaddr *to, socklen_t tolen);
 
-/** Without control data: msg_controllen other than 0 gives EOPNOTSUPP. */
+/** Control data of datagrams: IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG; other types EINVAL. */
 ssize_t ff_sendmsg(int s, const struct msghdr *msg, int flags);
 ssize_t ff_recv(int s, void *buf, size_t len, int flags);
 ssize_t ff_recvfrom(int s, void *buf, size_t len, int flags, struct linux_sockaddr *from, socklen_t *fromlen);
 
-/** No control data is ever returned: msg_controllen becomes 0. */
+/**
+ * Control data of datagrams as asked for: IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS. With MSG_ERRQUEUE the
+ * oldest report about a datagram that was sent, or EAGAIN: while IP_RECVERR or IPV6_RECVERR is set, ICMP errors and datagrams that were
+ * too large wait in a queue of udp_errors places, in the layout of Linux (ip(7)): struct sock_extended_err and the address of who
+ * reported in a control message, where the datagram went in msg_name, and what is known of the datagram as data.
+ */
 ssize_t ff_recvmsg(int s, struct msghdr *msg, int flags);
 
 /* By reference: see z_api.h, which declares them alike. */

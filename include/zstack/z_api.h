@@ -149,7 +149,8 @@ int z_readv(int fd, struct z_buf *b[], int cnt);
  * @param n  payload bytes to send: the length of the whole chain.
  * @return   n, or -1 with errno EAGAIN (the send queue is at its limit, or the connection is not established yet: a
  *           writable event follows), EPIPE, ENOTCONN, ECONNRESET, ETIMEDOUT, ENOMEM, EINVAL (n is 0 or not the chain's
- *           length), EMSGSIZE (more than 16384 pieces), EFAULT (b is NULL), EINTR (ff_stop_run).
+ *           length), EMSGSIZE (more than 16384 pieces), EFAULT (b is NULL), EINTR (ff_stop_run); or, once, what an ICMP
+ *           message has said of an established connection, which goes on: ENETUNREACH, EHOSTUNREACH, ECONNREFUSED and others.
  * Blocks on a blocking socket, up to SO_SNDTIMEO.
  */
 ssize_t z_write(int fd, struct z_buf *b, size_t n);

@@ -2,7 +2,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <time.h> /* of the next one */
+
+#include <linux/errqueue.h>
+
+#include "api/addr.h"
 
 #include "base/units.h"
 
@@ -203,20 +209,57 @@ static void put_of_v4(struct writer *w, unsigned wants, const struct udp_info *i
         put(w, IPPROTO_IP, IP_TOS, &in->tos, 1);
 }
 
+static void put_info(struct writer *w, unsigned wants, const struct udp_info *in, const struct inaddr *spec)
+{
+    if ((wants & UDP_RECV_PKTINFO6) != 0) /* of both families */
+        put_pktinfo6(w, in);
+    if (inaddr_is_v4(&in->dst)) {
+        put_of_v4(w, wants, in, spec);
+        return;
+    }
+    if ((wants & UDP_RECV_HOPLIMIT) != 0)
+        put_int(w, IPPROTO_IPV6, IPV6_HOPLIMIT, in->ttl);
+    if ((wants & UDP_RECV_TCLASS) != 0)
+        put_int(w, IPPROTO_IPV6, IPV6_TCLASS, in->tos);
+}
+
+static struct writer writer_of(struct msghdr *msg)
+{
+    return (struct writer){.at = msg->msg_control, .left = msg->msg_control != NULL ? msg->msg_controllen : 0};
+}
+
+static int written(struct msghdr *msg, const struct writer *w)
+{
+    msg->msg_controllen = msg->msg_control != NULL ? (size_t)(w->at - (char *)msg->msg_control) : 0;
+    return w->flags;
+}
+
 int cmsg_write(struct msghdr *msg, unsigned wants, const struct udp_info *in, const struct inaddr *spec)
 {
-    struct writer w = {.at = msg->msg_control, .left = msg->msg_control != NULL ? msg->msg_controllen : 0};
+    struct writer w = writer_of(msg);
 
-    if ((wants & UDP_RECV_PKTINFO6) != 0) /* of both families */
-        put_pktinfo6(&w, in);
-    if (inaddr_is_v4(&in->dst)) {
-        put_of_v4(&w, wants, in, spec);
-    } else {
-        if ((wants & UDP_RECV_HOPLIMIT) != 0)
-            put_int(&w, IPPROTO_IPV6, IPV6_HOPLIMIT, in->ttl);
-        if ((wants & UDP_RECV_TCLASS) != 0)
-            put_int(&w, IPPROTO_IPV6, IPV6_TCLASS, in->tos);
-    }
-    msg->msg_controllen = msg->msg_control != NULL ? (size_t)(w.at - (char *)msg->msg_control) : 0;
-    return w.flags;
+    put_info(&w, wants, in, spec);
+    return written(msg, &w);
+}
+
+/* The layout of Linux: the report, and the address of who sent it (ip(7) IP_RECVERR). */
+int cmsg_write_error(struct msghdr *msg, unsigned wants, bool inet6, const struct udp_err_info *e, const struct inaddr *spec)
+{
+    struct {
+        struct sock_extended_err ee;
+        union {
+            struct sockaddr_in in;
+            struct sockaddr_in6 in6;
+        } offender;
+    } r = {.ee = {.ee_errno = (uint32_t)e->err, .ee_origin = e->origin, .ee_type = e->type, .ee_code = e->code, .ee_info = e->info}};
+    struct writer w = writer_of(msg);
+    socklen_t len = sizeof(r.offender);
+
+    if (e->in.ifindex != 0)
+        put_info(&w, wants, &e->in, spec);
+    if (e->origin != SO_EE_ORIGIN_LOCAL)
+        addr_out((struct linux_sockaddr *)&r.offender, &len, inet6, &e->in.src, 0);
+    len = (socklen_t)(inet6 ? sizeof(r.offender.in6) : sizeof(r.offender.in));
+    put(&w, inet6 ? IPPROTO_IPV6 : IPPROTO_IP, inet6 ? IPV6_RECVERR : IP_RECVERR, &r, offsetof(__typeof__(r), offender) + len);
+    return written(msg, &w);
 }

@@ -21,4 +21,7 @@ int cmsg_read(const struct msghdr *msg, bool v6, struct udp_dest *to);
  */
 int cmsg_write(struct msghdr *msg, unsigned wants, const struct udp_info *in, const struct inaddr *spec);
 
+/* The same of the ICMP message that reports an error, and the report: IP_RECVERR, or of a socket of AF_INET6 IPV6_RECVERR. */
+int cmsg_write_error(struct msghdr *msg, unsigned wants, bool inet6, const struct udp_err_info *e, const struct inaddr *spec);
+
 #endif

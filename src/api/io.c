@@ -28,6 +28,8 @@ struct io_op {
     unsigned wants; /* UDP_RECV_* */
     struct udp_info info;
     struct inaddr spec; /* cmsg_write */
+    bool is_error;      /* MSG_ERRQUEUE: info has the address that the datagram went to */
+    struct udp_err_info error;
 };
 
 static struct sock *io_sock(const struct z_stack *s, struct io_op *a, int *err)
@@ -290,6 +292,23 @@ static int64_t recv_udp(struct z_stack *s, struct sock *sk, struct io_op *a)
     return n;
 }
 
+/* A report about a datagram that was sent (ip(7) IP_RECVERR). There is none of a stream. Nobody waits for one. */
+static int64_t recv_error(struct z_stack *s, struct sock *sk, struct io_op *a)
+{
+    int flags;
+    ssize_t n = sk->kind == SOCK_UDP ? udp_recv_error(s, sk->udp, a->iov, a->cnt, &flags, &a->error) : -EAGAIN;
+
+    if (n < 0)
+        return n;
+    a->is_error = a->has_addr = true;
+    a->inet6 = sk->inet6;
+    a->out_flags = flags | MSG_ERRQUEUE;
+    a->info = (struct udp_info){.src = a->error.dst, .sport = a->error.dport};
+    a->wants = udp_recv_wants(sk->udp);
+    a->spec = INADDR_ANY_V4; /* as Linux: nobody answers a report */
+    return n;
+}
+
 static int64_t do_recv(struct z_stack *s, struct api_op *op)
 {
     struct io_op *a = (struct io_op *)op;
@@ -300,6 +319,8 @@ static int64_t do_recv(struct z_stack *s, struct api_op *op)
         return err;
     if (a->addr_err != 0)
         return a->addr_err;
+    if (unlikely((a->flags & MSG_ERRQUEUE) != 0))
+        return recv_error(s, sk, a);
     if (sk->kind == SOCK_TCP)
         return recv_tcp(s, sk, a);
     if (a->plain && a->total == 0)
@@ -370,7 +391,9 @@ ssize_t ff_recvmsg(int s, struct msghdr *msg, int flags)
         addr_out(msg->msg_name, &msg->msg_namelen, a.inet6, &a.info.src, a.info.sport);
     else
         msg->msg_namelen = 0;
-    if (a.wants != 0)
+    if (a.is_error)
+        a.out_flags |= cmsg_write_error(msg, a.wants, a.inet6, &a.error, &a.spec);
+    else if (a.wants != 0)
         a.out_flags |= cmsg_write(msg, a.wants, &a.info, &a.spec);
     else
         msg->msg_controllen = 0;

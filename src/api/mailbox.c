@@ -228,6 +228,12 @@ unsigned mailbox_run(struct api_core *c)
 {
     struct mailbox *box = &c->box;
 
+    uint64_t any = 0;
+
+    for (unsigned w = 0; w < MAIL_WORDS; w++)
+        any |= __atomic_load_n(&box->posted[w], __ATOMIC_RELAXED); /* whose call it misses is seen at the next poll */
+    if (likely(any == 0))
+        return 0;
     if (unlikely(__atomic_load_n(&box->waited, __ATOMIC_RELAXED) != 0))
         c->stack->ctr.v[CTR_MAILBOX_FULL] += __atomic_exchange_n(&box->waited, 0, __ATOMIC_RELAXED);
     return serve_all(box, c->stack);

@@ -225,7 +225,7 @@ static bool get_generic(struct sock *sk, struct opt_op *a)
         give_timeout(a, sk->sndtimeo_ns);
         return true;
     case SO_TYPE:
-        v = tcp ? SOCK_STREAM : SOCK_DGRAM;
+        v = tcp ? SOCK_STREAM : udp_is_raw(sk->udp) ? SOCK_RAW : SOCK_DGRAM;
         break;
     case SO_ERROR:
         v = tcp ? tcp_take_error(sk->tcp) : udp_take_error(sk->udp);
@@ -234,7 +234,7 @@ static bool get_generic(struct sock *sk, struct opt_op *a)
         v = sk->inet6 ? AF_INET6 : AF_INET;
         break;
     case SO_PROTOCOL:
-        v = tcp ? IPPROTO_TCP : IPPROTO_UDP;
+        v = tcp ? IPPROTO_TCP : udp_proto(sk->udp);
         break;
     case SO_ACCEPTCONN:
         v = tcp && tcp_is_listener(sk->tcp);

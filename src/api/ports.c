@@ -116,6 +116,10 @@ static void open_ethdev(const struct conf_port *cp, unsigned queues, struct open
         .n_queues = (uint16_t)queues,
         .promiscuous = api.conf.promiscuous,
         .no_tx_cksum = api.conf.tx_csum_skip,
+        .no_rx_cksum = api.conf.rx_csum_skip,
+        .no_tso = !api.conf.tso,
+        .no_lro = !api.conf.lro,
+        .force_offload = cp->force_offload,
         .vlan_strip = api.conf.vlan_strip,
         .rx_interrupt = api.conf.idle_sleep_us != 0 && s->steer == NULL,
         .steer = s->steer,
@@ -145,6 +149,9 @@ static void open_tap(const struct conf_port *cp, unsigned queues, struct opened 
         .n_addrs = cp->n_tap_addrs,
         .addr = addr,
         .no_tx_cksum = api.conf.tx_csum_skip,
+        .no_rx_cksum = api.conf.rx_csum_skip,
+        .no_tso = !api.conf.tso,
+        .no_lro = !api.conf.lro,
     };
     char err[256];
 

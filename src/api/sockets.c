@@ -4,6 +4,7 @@
 #include "api/addr.h"
 #include "api/api.h"
 #include "sock/event.h"
+#include "udp/icmp_sock.h"
 #pragma GCC visibility push(default)
 #include "zstack/ff_epoll.h"
 #pragma GCC visibility pop
@@ -12,8 +13,9 @@
 
 struct sock_op {
     struct api_op op;
-    int a, b;   /* small arguments of the call */
-    bool inet6; /* of the socket: the form of a result address */
+    int a, b;       /* small arguments of the call */
+    bool inet6;     /* of the socket: the form of a result address */
+    bool icmp, raw; /* of a new socket */
     uint16_t port;
     struct inaddr addr; /* results */
     struct api_addr in;
@@ -56,6 +58,18 @@ static int64_t undo(struct z_stack *s, int fd, int err)
     return err;
 }
 
+static struct udp_pcb *datagram_socket(struct z_stack *s, struct sock *sk, const struct sock_op *a)
+{
+    struct udp_pcb *u;
+
+    if (a->icmp)
+        return icmp_sock_create(s, sk, a->inet6, a->raw);
+    u = udp_create(s, sk);
+    if (u != NULL && a->inet6)
+        udp_set_inet6(u);
+    return u;
+}
+
 static int64_t do_socket(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
@@ -73,9 +87,7 @@ static int64_t do_socket(struct z_stack *s, struct api_op *op)
             tcp_set_inet6(sk->tcp);
         return sk->tcp != NULL ? fd : undo(s, fd, -ENOBUFS);
     case SOCK_UDP:
-        sk->udp = udp_create(s, sk);
-        if (sk->udp != NULL && sk->inet6)
-            udp_set_inet6(sk->udp);
+        sk->udp = datagram_socket(s, sk, a);
         return sk->udp != NULL ? fd : undo(s, fd, -ENOBUFS);
     case SOCK_KQUEUE:
         sk->kq = kqueue_create(s, sk);
@@ -100,10 +112,16 @@ int ff_socket(int domain, int type, int protocol)
         break;
     case SOCK_DGRAM:
         a.a = SOCK_UDP;
-        if (protocol != 0 && protocol != IPPROTO_UDP)
+        a.icmp = protocol == (a.inet6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+        if (protocol != 0 && protocol != IPPROTO_UDP && !a.icmp)
             return (int)api_ret(-EPROTONOSUPPORT);
         break;
-    case SOCK_RAW:
+    case SOCK_RAW: /* of ICMP only */
+        a.a = SOCK_UDP;
+        a.icmp = a.raw = protocol == (a.inet6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+        if (!a.icmp)
+            return (int)api_ret(-EPROTONOSUPPORT);
+        break;
     case SOCK_RDM:
     case SOCK_SEQPACKET:
     case SOCK_DCCP:

@@ -22,6 +22,17 @@ static bool dgram_blocks(const struct dgram_op *a, const struct sock *sk)
     return !sk->nonblock && (a->flags & MSG_DONTWAIT) == 0;
 }
 
+/* Of UDP alone: messages of ICMP are completed by the stack, and are nothing for large buffers. */
+static struct sock *udp_sock(struct z_stack *s, struct api_op *op, int *err)
+{
+    struct sock *sk = api_udp_sock(s, op, op->fd, err);
+
+    if (sk == NULL || udp_proto(sk->udp) == IPPROTO_UDP)
+        return sk;
+    *err = -EOPNOTSUPP;
+    return NULL;
+}
+
 /* The datagram is taken or not as a whole: on an error the buffer is as it was. */
 static int64_t do_sendto(struct z_stack *s, struct api_op *op)
 {
@@ -29,7 +40,7 @@ static int64_t do_sendto(struct z_stack *s, struct api_op *op)
     struct udp_dest to = UDP_DEST_INIT;
     struct udp_sending w;
     int err;
-    struct sock *sk = api_udp_sock(s, op, op->fd, &err);
+    struct sock *sk = udp_sock(s, op, &err);
 
     if (sk == NULL)
         return err;
@@ -72,7 +83,7 @@ static int64_t do_recvfrom(struct z_stack *s, struct api_op *op)
 {
     struct dgram_op *a = (struct dgram_op *)op;
     int err, flags = a->flags & MSG_TRUNC;
-    struct sock *sk = api_udp_sock(s, op, op->fd, &err);
+    struct sock *sk = udp_sock(s, op, &err);
     ssize_t r;
 
     if (sk == NULL)

@@ -14,6 +14,8 @@
     X(CTR_TX_BYTES, "port.tx_bytes", "bytes of frames handed to the port")                       \
     X(CTR_RX_LRO, "port.rx_lro", "frames received that the port had merged of several segments")     \
     X(CTR_TX_TSO, "port.tx_tso", "frames handed to the port to be cut into segments")        \
+    X(CTR_TX_GSO_SEGS, "port.tx_gso_segments", "segments cut out of frames for a port that does not do it")       \
+    X(CTR_RX_GRO, "port.rx_gro", "received segments that were joined to the one before")         \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
     X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
@@ -114,6 +116,8 @@
     X(DROP_ICMP_BCAST, "drop.icmp_bcast", "echo request to a broadcast address")                 \
     X(DROP_ICMP_DONE, "drop.icmp_done", "ICMP messages consumed")                                \
     X(CTR_ICMP_ECHO, "icmp.echo_reply_tx", "echo replies sent")                                  \
+    X(CTR_ICMP_SOCK_RX, "icmp.sock_rx", "messages queued to ICMP sockets")                       \
+    X(CTR_ICMP_SOCK_TX, "icmp.sock_tx", "messages sent by ICMP sockets")                         \
     X(CTR_ICMP_ERR_TX, "icmp.error_tx", "ICMP errors sent")                                      \
     X(CTR_ICMP_ERR_LIMIT, "icmp.error_limited", "ICMP errors not sent: rate limit (icmp_error_rate)") \
     X(CTR_ICMP_ERR_RX, "icmp.error_rx", "ICMP errors received for a connection or socket of ours")
@@ -158,6 +162,7 @@
     X(DROP_UDP_CKSUM, "drop.udp_cksum", "bad UDP checksum")                                      \
     X(DROP_UDP_NO_PORT, "drop.udp_no_port", "no socket on the port")                             \
     X(DROP_UDP_RCVBUF, "drop.udp_rcvbuf", "receive buffer full (SO_RCVBUF)")                     \
+    X(CTR_UDP_ERRORS_LOST, "udp.errors_lost", "reports for MSG_ERRQUEUE that had no room (udp_errors)") \
     X(CTR_UDP_RX, "udp.rx_datagrams", "datagrams delivered")                                     \
     X(CTR_UDP_TX, "udp.tx_datagrams", "datagrams sent")
 
@@ -191,6 +196,7 @@
     X(CTR_TCP_FASTPATH, "tcp.fast_path", "segments taken by the fast path")                      \
     X(CTR_TCP_OPENS_ACTIVE, "tcp.opens_active", "connections opened by connect")                 \
     X(CTR_TCP_OPENS_PASSIVE, "tcp.opens_passive", "connections accepted from a listener")        \
+    X(CTR_TCP_MIGRATED, "tcp.migrated", "connections not accepted yet that another listener of a closed one's SO_REUSEPORT group took over") \
     X(CTR_TCP_SYN_CACHE, "tcp.syn_cache", "(level) connections in the SYN cache")                \
     X(CTR_TCP_SYN_CACHE_FULL, "tcp.syn_cache_full", "SYNs that found the SYN cache full (syn_cache_limit, somaxconn)") \
     X(CTR_TCP_SYNACK_RETRANS, "tcp.synack_retransmits", "SYN,ACKs sent again")                   \
@@ -209,6 +215,7 @@
     X(CTR_TCP_RETRANS, "tcp.retransmits", "segments retransmitted")                              \
     X(CTR_TCP_RETRANS_BYTES, "tcp.retransmit_bytes", "payload bytes retransmitted")              \
     X(CTR_TCP_FAST_RETRANS, "tcp.fast_recoveries", "loss recoveries entered by duplicate ACKs or SACK") \
+    X(CTR_TCP_CWND_DECAY, "tcp.cwnd_decay", "congestion windows halved because they were not used for five minutes") \
     X(CTR_TCP_CC_NOMEM, "tcp.cc_no_memory", "congestion control replaced by cubic: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_ECN_ECT_TX, "tcp.ecn_ect_tx", "segments sent as ECN-capable")                      \
     X(CTR_TCP_ECN_CE_RX, "tcp.ecn_ce_rx", "segments with text received with a congestion mark")  \

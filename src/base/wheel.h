@@ -50,6 +50,12 @@ static inline bool wheel_is_armed(const struct wheel_node *n)
  */
 struct wheel_node *wheel_expire(struct wheel *w, uint64_t now_ns);
 
+/* May wheel_expire have anything to do? Without, it need not be called. */
+static inline bool wheel_turns(const struct wheel *w, uint64_t now_ns)
+{
+    return now_ns >> WHEEL_TICK_SHIFT > w->now_tick || w->due.next != &w->due;
+}
+
 /* A time not later than the next expiry (exact to a tick when it is within the first level), NS_NEVER when empty. */
 uint64_t wheel_next_ns(const struct wheel *w);
 

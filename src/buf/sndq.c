@@ -153,7 +153,14 @@ void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq)
             return;
         drop_first(q, WRAP_ACKED);
     }
-    ring_free(q, a);
+    if (q->cap > CAP_MIN)
+        ring_free(q, a);
+}
+
+void sndq_trim(struct sndq *q, struct arena *a)
+{
+    if (q->n == 0)
+        ring_free(q, a);
 }
 
 const struct sndq_desc *sndq_find(const struct sndq *q, uint32_t seq, uint32_t *index)

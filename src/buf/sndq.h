@@ -1,6 +1,6 @@
 /*
  * Send queue: the bytes from snd_una to the end of what the application wrote, as descriptors over buffers in sequence
- * space. No TCP rules. Absent (no memory) while empty.
+ * space. No TCP rules. Empty, it keeps at most its smallest ring, until it is trimmed: then it has no memory.
  *
  * Each descriptor is one holder of its buffer. off counts from buf_addr; data_off of a buffer means nothing here.
  */
@@ -27,7 +27,7 @@ struct sndq_desc {
 };
 
 struct sndq {
-    struct sndq_desc *ring; /* NULL while empty */
+    struct sndq_desc *ring; /* NULL while cap is 0 */
     uint32_t cap, head, n;  /* cap is a power of two */
     uint32_t start_seq, end_seq;
     uint32_t charged_bytes; /* memory held, what SO_SNDBUF limits */
@@ -63,6 +63,9 @@ void sndq_extend_tail(struct sndq *q, uint32_t n);
  * its descriptor and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as end_seq.
  */
 void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq);
+
+/* Gives the memory of an empty queue back: who says nothing for a while should cost nothing. */
+void sndq_trim(struct sndq *q, struct arena *a);
 
 /* The descriptor that holds seq (start_seq <= seq < end_seq), by binary search; *index to step on with sndq_at. */
 const struct sndq_desc *sndq_find(const struct sndq *q, uint32_t seq, uint32_t *index);

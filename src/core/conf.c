@@ -19,6 +19,8 @@ static void set_defaults(struct conf *c, const char *name)
     c->promiscuous = true;
     c->numa_on = true;
     c->steer_queue = 2048;
+    c->tso = true;
+    c->lro = true;
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }
 

@@ -47,6 +47,7 @@ struct conf_port {
     struct ifaddr addr[NETIF_MAX_ADDRS]; /* addr, then vip_addr */
     uint32_t gateway;                    /* 0: none */
     uint16_t mtu;                        /* 0: 1500 */
+    bool force_offload;                  /* the device does what it does not offer */
     uint16_t n_addrs6, n_routes;
     struct conf_addr6 addr6[CONF_MAX_ADDRS6];
     struct inaddr gateway6; /* any: none */
@@ -57,7 +58,7 @@ struct conf {
     char file[256];
     /* [dpdk] */
     uint64_t lcore_mask;
-    bool no_huge, promiscuous, numa_on, vlan_strip, tx_csum_skip;
+    bool no_huge, promiscuous, numa_on, vlan_strip, tx_csum_skip, rx_csum_skip, tso, lro;
     bool thread_mode; /* one process, with a stack and a thread for each core of lcore_mask */
     bool symmetric_rss;
     uint32_t idle_sleep_us;

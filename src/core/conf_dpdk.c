@@ -136,9 +136,9 @@ const struct conf_key conf_keys_dpdk[] = {
     BOOL(D, "vlan_strip", vlan_strip),
     BOOL(D, "tx_csum_offoad_skip", tx_csum_skip), /* F-Stack's spelling */
     BOOL(D, "tx_csum_offload_skip", tx_csum_skip),
+    BOOL(D, "tso", tso),
     NUM(D, "idle_sleep", idle_sleep_us, 0, 1000000),
     SPECIAL(D, "pkt_tx_delay", set_pkt_tx_delay),
-    NO_EFFECT(D, "tso"),
     NO_EFFECT(D, "tx_csum_ip_skip"),
     NO_EFFECT(D, "tx_csum_l4_skip"),
     NO_EFFECT(D, "mbuf_mode"),
@@ -168,6 +168,7 @@ const struct conf_key conf_keys_other[] = {
     IN_SECTION("portN", "if_name"),
     IN_SECTION("portN", "vip_addr"),
     IN_SECTION("portN", "mtu"),
+    IN_SECTION("portN", "force_offload"),
     IN_SECTION("portN", "routes"),
     IN_SECTION("portN", "tap"),
     IN_SECTION("portN", "tap_addr"),

@@ -77,6 +77,16 @@ static int set_ecn_freebsd(struct conf_build *b, const struct ini_entry *e)
     return 0;
 }
 
+/* FreeBSD: 0 forbids it; 1, its default, leaves it to the device ([dpdk] tso) */
+static int set_tso_freebsd(struct conf_build *b, const struct ini_entry *e)
+{
+    if (strcmp(e->value, "0") != 0 && strcmp(e->value, "1") != 0)
+        return conf_bad(&b->out, e, "0 or 1");
+    if (e->value[0] == '0')
+        b->c->tso = false;
+    return 0;
+}
+
 static int set_functions_default(struct conf_build *b, const struct ini_entry *e)
 {
     if (strcmp(e->value, "freebsd") == 0)
@@ -129,6 +139,9 @@ const struct conf_key conf_keys_zstack[] = {
     SIZE(Z, "rcv_limit", stack.rcv_limit_bytes, 64 * KIB, TIB),
     SIZE(Z, "copy_break", stack.copy_break_bytes, 0, 2048),
     SPECIAL(Z, "mtu", set_mtu),
+    BOOL(Z, "rx_csum_offload_skip", rx_csum_skip),
+    BOOL(Z, "lro", lro),
+    BOOL(Z, "gro", stack.gro),
     NUM(Z, "neigh_limit", stack.neigh_limit, 4, 1048576),
     NUM(Z, "neigh_queue_limit", stack.neigh_queue_limit, 1, 1024),
     MSEC(Z, "arp_reachable_ms", stack.arp_reachable_ns, 100, 86400000),
@@ -206,6 +219,7 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "port_first", stack.port_first, 1, 65535),
     NUM(Z, "port_last", stack.port_last, 1, 65535),
     SIZE(Z, "udp_rcvbuf", stack.udp_rcvbuf_bytes, 4 * KIB, GIB),
+    NUM(Z, "udp_errors", stack.udp_errors, 0, 65536),
     NUM(Z, "burst", stack.burst, 1, 512),
     MSEC(Z, "exit_drain_ms", stack.exit_drain_ns, 0, 600000),
     BOOL(Z, "wait_in_run", stack.wait_in_run),
@@ -286,7 +300,7 @@ const struct conf_key conf_keys_freebsd[] = {
     NO_EFFECT(CTL, TCP "path_mtu_discovery"),
     NO_EFFECT(CTL, TCP "mssdflt"),
     NO_EFFECT(CTL, TCP "minmss"),
-    NO_EFFECT(CTL, TCP "tso"),
+    SPECIAL(CTL, TCP "tso", set_tso_freebsd),
     NO_EFFECT(CTL, TCP "syncookies"),
     NO_EFFECT(CTL, TCP "rfc3042"),
     NO_EFFECT(CTL, TCP "rfc3390"),

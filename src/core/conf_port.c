@@ -151,6 +151,16 @@ static int read_link(struct iface_section *is)
     return 0;
 }
 
+static int read_force_offload(struct iface_section *is)
+{
+    const struct ini_entry *e = iface_find(is, "force_offload");
+
+    if (e != NULL && strcmp(e->value, "0") != 0 && strcmp(e->value, "1") != 0)
+        return conf_bad(&is->b->out, e, "0 or 1");
+    is->p->force_offload = e != NULL && e->value[0] == '1';
+    return 0;
+}
+
 static int read_addrs(struct iface_section *is)
 {
     struct ifaddr *a = &is->p->addr[0];
@@ -177,7 +187,7 @@ static int read_port(struct iface_section *is)
     if (ini_find_section(&is->b->ini, is->name) == NULL)
         return conf_error(&is->b->out, 0, "[%s]: missing, expected this section because [dpdk] port_list has port %u", is->name,
                           is->p->port_id);
-    if (read_link(is) != 0)
+    if (read_link(is) != 0 || read_force_offload(is) != 0)
         return -1;
     if (!has_vlans(is->b, is->p->port_id))
         return read_addrs(is) != 0 ? -1 : iface_read_tap(is);

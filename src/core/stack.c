@@ -122,6 +122,8 @@ void stack_drop_unsent(struct z_stack *s)
 
         while (txq_count(q) > 0)
             rte_pktmbuf_free(q->slot[q->head++ & (TXQ_SLOTS - 1)]);
+        q->bytes = 0;
+        port_tx_abandon(s->netif[i]->port);
     }
 }
 
@@ -189,6 +191,9 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
     if (nif == NULL)
         return NULL;
     p->ctr = &s->ctr;
+    p->hdr_pool = s->pools.hdr;
+    p->ind_pool = s->pools.ind;
+    p->gro = s->conf.gro;
     p->copied = note_copied;
     netif_up(s, nif);
     return nif;
@@ -245,10 +250,10 @@ static void fresh_meta(struct rte_mbuf *m)
         pkt_meta(m)->flags = 0;
 }
 
-static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
+static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
-    uint16_t n = port_rx(nif->port, m, burst);
+    uint16_t got = port_rx(nif->port, m, burst), n = port_merge(nif->port, m, got);
 
     if (unlikely(s->steer != NULL))
         tcp_forward_hear(s); /* who gave these frames may have said something about them before */
@@ -258,10 +263,10 @@ static unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t bur
         fresh_meta(m[i]);
         eth_input(s, nif, m[i]);
     }
-    return n;
+    return got;
 }
 
-static unsigned receive(struct z_stack *s, struct netif *nif)
+static inline unsigned receive(struct z_stack *s, struct netif *nif)
 {
     uint16_t burst = (uint16_t)MIN(s->conf.burst, BURST_MAX);
     unsigned n = 0, got;
@@ -273,16 +278,38 @@ static unsigned receive(struct z_stack *s, struct netif *nif)
     return n;
 }
 
-static unsigned transmit(struct netif *nif)
+/* Frames that the port makes of one: those that are cut on the way to it are many. */
+static unsigned wire_frames(const struct port *p, const struct rte_mbuf *m)
+{
+    bool cut = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 && !p->caps.tx_tso;
+
+    return unlikely(cut) ? (m->pkt_len + m->tso_segsz - 1u) / m->tso_segsz : 1;
+}
+
+static uint32_t bytes_of(struct rte_mbuf *const *m, unsigned n)
+{
+    uint32_t bytes = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        bytes += m[i]->pkt_len;
+    return bytes;
+}
+
+static inline unsigned transmit(struct netif *nif)
 {
     struct txq *q = &nif->txq;
-    unsigned sent = 0;
+    unsigned sent = 0, frames = 0;
 
-    while (txq_count(q) > 0 && sent < TURN_TX) {
-        uint32_t at = q->head & (TXQ_SLOTS - 1);
-        uint16_t run = (uint16_t)MIN(MIN(txq_count(q), TXQ_SLOTS - at), TURN_TX - sent);
-        uint16_t n = port_tx(nif->port, &q->slot[at], run);
+    while (txq_count(q) > 0 && frames < TURN_TX) {
+        struct rte_mbuf **m = &q->slot[q->head & (TXQ_SLOTS - 1)];
+        unsigned most = MIN(txq_count(q), TXQ_SLOTS - (q->head & (TXQ_SLOTS - 1))), run = 0, n;
+        uint32_t bytes;
 
+        while (run < most && frames < TURN_TX)
+            frames += wire_frames(nif->port, m[run++]);
+        bytes = bytes_of(m, run); /* before: what the port took may be gone */
+        n = port_tx(nif->port, m, (uint16_t)run);
+        q->bytes -= bytes - bytes_of(m + n, run - n);
         q->head += n;
         sent += n;
         if (n < run) /* the ring is full: the rest stays */
@@ -296,8 +323,10 @@ unsigned stack_flush(struct z_stack *s)
     unsigned n = 0;
 
     for (unsigned i = 0; i < s->n_netifs; i++)
-        n += transmit(s->netif[i]);
-    udp_tx_resume(s);
+        if (txq_count(&s->netif[i]->txq) > 0)
+            n += transmit(s->netif[i]);
+    if (unlikely(s->udp.tx_blocked != NULL))
+        udp_tx_resume(s);
     return n;
 }
 
@@ -316,7 +345,7 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     return n;
 }
 
-static void timers(struct z_stack *s)
+static void expired_timers(struct z_stack *s)
 {
     struct wheel_node *n;
 
@@ -364,7 +393,8 @@ static void timers(struct z_stack *s)
 unsigned stack_output(struct z_stack *s, uint64_t now_ns)
 {
     s->now_ns = now_ns;
-    timers(s);
+    if (wheel_turns(&s->wheel, now_ns)) /* not in most turns: a tick is longer than one */
+        expired_timers(s);
     tcp_output_pending(s);
     return stack_flush(s);
 }

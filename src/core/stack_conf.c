@@ -135,7 +135,9 @@ void stack_conf_init(struct stack_conf *c)
     init_link_ip(c);
     init_tcp(c);
     init_tcp_timers(c);
+    c->udp_errors = 64;
     c->udp_rcvbuf_bytes = 256 * KIB;
+    c->gro = true;
     c->burst = 32;
     c->exit_drain_ns = 2 * NS_PER_SEC;
     c->wait_in_run = false;

@@ -98,6 +98,9 @@ struct stack_conf {
 
     /* UDP */
     uint32_t udp_rcvbuf_bytes;
+    uint32_t udp_errors; /* reports that MSG_ERRQUEUE has yet to give, of one socket */
+
+    bool gro; /* neighbouring TCP segments of a receive burst are merged */
 
     /* loop */
     uint32_t burst; /* frames per receive burst */

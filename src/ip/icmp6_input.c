@@ -10,6 +10,7 @@
 #include "ip/mcast.h"
 #include "ip/nd.h"
 #include "tcp/tcp.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "wire/cksum.h"
 #include "wire/icmp6.h"
@@ -50,64 +51,64 @@ static struct meaning meaning_of(uint8_t type, uint8_t code)
     }
 }
 
-/* false when the quoted packet is not one that a transport of ours can have sent through nif. *proto: whose it is. */
-static bool quoted(struct z_stack *s, const struct netif *nif, const uint8_t *quote, uint32_t len, struct meaning what, struct icmp_err *e,
-                   uint8_t *proto)
+/* As icmp_quoted; nif: where the packet went out and the message came in. */
+static bool quoted(struct z_stack *s, const struct netif *nif, struct icmp_err *e, const uint8_t *quote, uint32_t len)
 {
     struct icmp6_quote q;
 
     if (!icmp6_parse_quote(quote, len, &q))
         return false;
-    *e = (struct icmp_err){.kind = what.kind,
-                           .err = what.err,
-                           .laddr = q.src,
-                           .raddr = q.dst,
-                           .lport = q.sport,
-                           .rport = q.dport,
-                           .seq = q.seq,
-                           .len = q.total_len};
+    e->laddr = q.src;
+    e->raddr = q.dst;
     inaddr_set_zone(&e->laddr, ip6_zone(nif));
     inaddr_set_zone(&e->raddr, ip6_zone(nif));
-    *proto = q.proto;
+    e->lport = q.proto != IPPROTO_ICMPV6_ || q.icmp_type == ICMP6_ECHO ? q.sport : 0;
+    e->rport = q.dport;
+    e->seq = q.seq;
+    e->len = q.total_len;
+    e->proto = q.proto;
+    e->l4_off = e->quote_off + q.l4_off;
     if (inaddr_is_v4(&e->laddr) || !ip_is_local(s, &e->laddr))
         return false;
-    return q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_;
+    return q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_ || q.proto == IPPROTO_ICMPV6_;
 }
 
-static void notify(struct z_stack *s, uint8_t proto, const struct icmp_err *e)
+static void notify(struct z_stack *s, struct icmp_err *e)
 {
-    if (proto == IPPROTO_TCP_)
+    if (e->proto == IPPROTO_TCP_)
         tcp_icmp_error(s, e);
-    else
+    else if (e->proto == IPPROTO_UDP_)
         udp_icmp_error(s, e);
+    else
+        icmp_sock_error(s, e);
 }
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
-    struct icmp_err e;
-    uint8_t proto;
+    struct icmp_err e = {
+        .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
 
-    if (quoted(s, nif, pkt_data(m), m->data_len, (struct meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, &e, &proto))
-        notify(s, proto, &e);
+    if (quoted(s, nif, &e, pkt_data(m), m->data_len))
+        notify(s, &e);
 }
 
 static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp6_hdr *h)
 {
     uint32_t n = MIN(m->pkt_len, ICMP6_HLEN + QUOTE_MAX);
-    struct icmp_err e;
-    uint8_t proto;
+    struct meaning what = meaning_of(h->type, h->code);
+    struct icmp_err e = {.kind = what.kind, .err = what.err, .type = h->type, .code = h->code, .in = in, .quote_off = ICMP6_HLEN};
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!quoted(s, in->nif, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN, meaning_of(h->type, h->code), &e, &proto)) {
+    e.m = m;
+    e.info = e.kind == ICMP_KIND_TOO_BIG || e.kind == ICMP_KIND_PARAM_PROBLEM ? h->word : 0;
+    if (!quoted(s, in->nif, &e, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
-    if (s->steer && ip_error_elsewhere(s, in, m, proto, &e))
+    if (s->steer && ip_error_elsewhere(s, in, m, &e))
         return;
-    if (e.kind == ICMP_KIND_TOO_BIG)
-        e.mtu = h->word;
-    notify(s, proto, &e);
+    notify(s, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }
@@ -125,9 +126,18 @@ void icmp6_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         pkt_drop(s, m, DROP_ICMP_CKSUM);
         return;
     }
+    if (unlikely(s->udp.raw)) { /* with what it has a reference to nothing can be pulled together any more */
+        m = pkt_pullup(s, m, MIN(m->pkt_len, ICMP6_HLEN + QUOTE_MAX));
+        if (!m)
+            return;
+        icmp_sock_raw_input(s, in, m);
+    }
     switch (h.type) {
     case ICMP6_ECHO: /* of a group too, as section 4.2 says */
         icmp6_echo_reply(s, in, m);
+        break;
+    case ICMP6_ECHO_REPLY:
+        icmp_sock_input(s, in, m, (uint16_t)(h.word >> 16));
         break;
     case ICMP6_UNREACH:
     case ICMP6_TOO_BIG:

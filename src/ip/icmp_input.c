@@ -7,6 +7,7 @@
 #include "ip/ip_state.h"
 #include "ip/ip_steer.h"
 #include "tcp/tcp.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "wire/cksum.h"
 #include "wire/icmp.h"
@@ -44,59 +45,65 @@ static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
     }
 }
 
-/* false when the quoted packet is not one that a transport of ours can have sent. *proto: whose it is. */
-static bool icmp_quoted(struct z_stack *s, const uint8_t *quote, uint32_t len, struct icmp_meaning what, struct icmp_err *e, uint8_t *proto)
+/* What a message says of the packet that it quotes. False when no transport of ours can have sent that. */
+static bool icmp_quoted(struct z_stack *s, struct icmp_err *e, const uint8_t *quote, uint32_t len)
 {
     struct icmp_quote q;
 
     if (!icmp_parse_quote(quote, len, &q))
         return false;
-    *e = (struct icmp_err){.kind = what.kind,
-                           .err = what.err,
-                           .laddr = inaddr_v4(q.src),
-                           .raddr = inaddr_v4(q.dst),
-                           .lport = q.sport,
-                           .rport = q.dport,
-                           .seq = q.seq,
-                           .len = q.total_len};
-    *proto = q.proto;
-    return ip_is_local(s, &e->laddr) && (q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
+    e->laddr = inaddr_v4(q.src);
+    e->raddr = inaddr_v4(q.dst);
+    e->lport = q.proto != IPPROTO_ICMP_ || q.icmp_type == ICMP_ECHO ? q.sport : 0;
+    e->rport = q.dport;
+    e->seq = q.seq;
+    e->len = q.total_len;
+    e->proto = q.proto;
+    e->l4_off = e->quote_off + q.l4_off;
+    return ip_is_local(s, &e->laddr) && (q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_ || q.proto == IPPROTO_ICMP_);
 }
 
-static void icmp_notify(struct z_stack *s, uint8_t proto, const struct icmp_err *e)
+static void icmp_notify(struct z_stack *s, struct icmp_err *e)
 {
-    if (proto == IPPROTO_TCP_)
+    if (e->proto == IPPROTO_TCP_)
         tcp_icmp_error(s, e);
-    else
+    else if (e->proto == IPPROTO_UDP_)
         udp_icmp_error(s, e);
+    else
+        icmp_sock_error(s, e);
 }
 
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
 {
-    struct icmp_err e;
-    uint8_t proto;
+    struct icmp_err e = {
+        .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP_UNREACH, .code = ICMP_UNREACH_HOST, .m = m};
 
-    if (icmp_quoted(s, pkt_data(m), m->data_len, (struct icmp_meaning){ICMP_KIND_NEIGH_FAILED, EHOSTUNREACH}, &e, &proto))
-        icmp_notify(s, proto, &e);
+    if (icmp_quoted(s, &e, pkt_data(m), m->data_len))
+        icmp_notify(s, &e);
+}
+
+static uint32_t icmp_info(enum icmp_kind kind, const struct icmp_hdr *h)
+{
+    return kind == ICMP_KIND_TOO_BIG ? h->seq : kind == ICMP_KIND_PARAM_PROBLEM ? h->id >> 8 : 0;
 }
 
 static void icmp_error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp_hdr *h)
 {
     uint32_t n = MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX);
-    struct icmp_err e;
-    uint8_t proto;
+    struct icmp_meaning what = icmp_meaning(h->type, h->code);
+    struct icmp_err e = {.kind = what.kind, .err = what.err, .type = h->type, .code = h->code, .in = in, .quote_off = ICMP_HLEN};
 
     if (m->data_len < n && !(m = pkt_pullup(s, m, n)))
         return;
-    if (!icmp_quoted(s, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN, icmp_meaning(h->type, h->code), &e, &proto)) {
+    e.m = m;
+    e.info = icmp_info(e.kind, h);
+    if (!icmp_quoted(s, &e, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
-    if (s->steer && ip_error_elsewhere(s, in, m, proto, &e))
+    if (s->steer && ip_error_elsewhere(s, in, m, &e))
         return;
-    if (e.kind == ICMP_KIND_TOO_BIG)
-        e.mtu = h->seq;
-    icmp_notify(s, proto, &e);
+    icmp_notify(s, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }
@@ -105,6 +112,13 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
     struct icmp_hdr h;
 
+    /* a raw socket has all that came, whatever it is worth; then nothing can be pulled together any more */
+    if (unlikely(s->udp.raw)) {
+        m = pkt_pullup(s, m, MIN(m->pkt_len, ICMP_HLEN + ICMP_QUOTE_MAX));
+        if (!m)
+            return;
+        icmp_sock_raw_input(s, in, m);
+    }
     if (!icmp_parse(pkt_data(m), m->data_len, &h)) {
         pkt_drop(s, m, DROP_ICMP_SHORT);
         return;
@@ -120,6 +134,9 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
             pkt_drop(s, m, DROP_ICMP_BCAST);
         else
             icmp_echo_reply(s, in, m);
+        break;
+    case ICMP_ECHO_REPLY:
+        icmp_sock_input(s, in, m, h.id);
         break;
     case ICMP_UNREACH:
     case ICMP_TIME_EXCEEDED:

@@ -33,15 +33,15 @@ bool ip_whole_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mb
     return true;
 }
 
-bool ip_error_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t proto, const struct icmp_err *e)
+bool ip_error_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp_err *e)
 {
     int to = -1;
 
     if (in->from_self)
         return false;
-    if (proto == IPPROTO_TCP_)
+    if (e->proto == IPPROTO_TCP_)
         to = tcp_forwards(s, &e->laddr, &e->raddr, e->lport, e->rport);
-    else if (proto == IPPROTO_UDP_ && !udp_port_is_used(s, e->lport))
+    else if (e->proto == IPPROTO_UDP_ && !udp_port_is_used(s, e->proto, e->lport))
         to = steer_next(s->steer, s->member, STEER_UDP, &e->laddr, &e->raddr, e->lport, e->rport);
     if (to < 0)
         return false;

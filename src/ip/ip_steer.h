@@ -12,6 +12,6 @@
 bool ip_whole_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m);
 
 /* An ICMP error, m at its ICMP header, about a packet that another stack has sent though its flow's home is here. */
-bool ip_error_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, uint8_t proto, const struct icmp_err *e);
+bool ip_error_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp_err *e);
 
 #endif

@@ -29,18 +29,13 @@ int pkt_init(void)
     return 0;
 }
 
-void pkt_unref(struct rte_mbuf *m)
+bool pkt_unref_shared(struct pkt_meta *meta)
 {
-    struct pkt_meta *meta = pkt_meta(m);
-
-    if (__atomic_load_n(&meta->extra_refs, __ATOMIC_ACQUIRE) != 0) {
-        if (__atomic_fetch_sub(&meta->extra_refs, 1, __ATOMIC_ACQ_REL) != 0)
-            return;
-        /* another holder let go between the load and the subtraction: this is the last one */
-        __atomic_store_n(&meta->extra_refs, 0, __ATOMIC_RELAXED);
-    }
-    meta->flags = 0;
-    rte_pktmbuf_free_seg(m);
+    if (__atomic_fetch_sub(&meta->extra_refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return false;
+    /* another holder let go between the caller's look and the subtraction: this is the last one */
+    __atomic_store_n(&meta->extra_refs, 0, __ATOMIC_RELAXED);
+    return true;
 }
 
 void pkt_unref_chain(struct rte_mbuf *m)
@@ -61,10 +56,8 @@ void pkt_drop(struct z_stack *s, struct rte_mbuf *m, enum ctr reason)
 }
 
 /* Appends bytes of the following segments to the first one, whose headroom keeps the headers pulled off before. */
-struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m, uint32_t n)
+struct rte_mbuf *pkt_pullup_spanning(struct z_stack *s, struct rte_mbuf *m, uint32_t n)
 {
-    if (likely(m->data_len >= n))
-        return m;
     if (n > m->pkt_len || n > PKT_HDR_ROOM || !pkt_sole_owner(m) || rte_pktmbuf_tailroom(m) < n - m->data_len) {
         pkt_drop(s, m, DROP_PULLUP);
         return NULL;
@@ -182,28 +175,11 @@ static uint32_t frame_refs(const struct rte_mbuf *m)
     return rte_mbuf_refcnt_read(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect((struct rte_mbuf *)(uintptr_t)m) : m);
 }
 
-/*
- * Drivers overwrite ol_flags on receive; an attach to a pinned buffer without the flag would count references in a neighbour's
- * payload.
- */
-static void mark_pinned(struct rte_mbuf *m)
-{
-    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
-        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
-}
-
-/* mi, fresh, becomes a reference to m's bytes. */
-static void attach(struct rte_mbuf *mi, struct rte_mbuf *m)
-{
-    rte_pktmbuf_attach(mi, m);
-    memset(pkt_meta(mi), 0, sizeof(struct pkt_meta)); /* the attach copied m's */
-}
-
 struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
     struct rte_mbuf *mi;
 
-    mark_pinned(m);
+    pkt_mark_pinned(m);
     if (unlikely(frame_refs(m) >= PKT_FRAME_REFS_MAX)) {
         stack_count(s, CTR_REF_LIMIT);
         return NULL;
@@ -213,13 +189,7 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
         stack_count(s, CTR_NO_MBUF);
         return NULL;
     }
-    attach(mi, m);
-    mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-    mi->data_off = (uint16_t)off;
-    mi->data_len = (uint16_t)len;
-    mi->pkt_len = len;
-    mi->nb_segs = 1;
-    mi->next = NULL;
+    pkt_attach(mi, m, off, len);
     return mi;
 }
 
@@ -234,8 +204,9 @@ struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m)
             rte_pktmbuf_free(head);
             return NULL;
         }
-        mark_pinned(seg);
-        attach(mi, seg);
+        pkt_mark_pinned(seg);
+        pkt_attach(mi, seg, seg->data_off, seg->data_len);
+        mi->ol_flags |= seg->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL); /* what the device says of the frame */
         *link = mi;
         link = &mi->next;
     }

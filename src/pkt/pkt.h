@@ -77,8 +77,19 @@ static inline bool pkt_is_shared(struct rte_mbuf *m)
     return __atomic_load_n(&pkt_meta(m)->extra_refs, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* Of a buffer with several holders: true when they have become none. */
+bool pkt_unref_shared(struct pkt_meta *meta);
+
 /* Drops one holder of this segment (not of m->next); the last one frees it. Any thread. m may not be used after. */
-void pkt_unref(struct rte_mbuf *m);
+static inline void pkt_unref(struct rte_mbuf *m)
+{
+    struct pkt_meta *meta = pkt_meta(m);
+
+    if (unlikely(__atomic_load_n(&meta->extra_refs, __ATOMIC_ACQUIRE) != 0) && !pkt_unref_shared(meta))
+        return;
+    meta->flags = 0;
+    rte_pktmbuf_free_seg(m);
+}
 
 /* Drops one holder of every segment of the chain. NULL is allowed. */
 void pkt_unref_chain(struct rte_mbuf *m);
@@ -98,14 +109,25 @@ static inline uint32_t pkt_truesize(const struct rte_mbuf *m)
     return RTE_MBUF_DIRECT(m) ? head + m->buf_len : head + m->data_len;
 }
 
+/* Payload of each of the segments that a received frame was merged of, the last may have less; 0: it is not a merged one. */
+static inline uint32_t pkt_merged_of(const struct rte_mbuf *m)
+{
+    return unlikely((m->ol_flags & RTE_MBUF_F_RX_LRO) != 0) ? m->tso_segsz : 0;
+}
+
 /* Counts, traces and frees a packet (the whole chain). The only way to drop. */
 void pkt_drop(struct z_stack *s, struct rte_mbuf *m /* consumed */, enum ctr reason);
+
+struct rte_mbuf *pkt_pullup_spanning(struct z_stack *s, struct rte_mbuf *m, uint32_t n); /* they span several segments */
 
 /*
  * Makes the first n bytes of the packet contiguous (n <= PKT_HDR_ROOM). Returns the packet, whose head may be another
  * mbuf; NULL when it is shorter than n or has no room or no buffer is free: then the packet was dropped and counted.
  */
-struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m /* consumed */, uint32_t n);
+static inline struct rte_mbuf *pkt_pullup(struct z_stack *s, struct rte_mbuf *m /* consumed */, uint32_t n)
+{
+    return likely(m->data_len >= n) ? m : pkt_pullup_spanning(s, m, n);
+}
 
 /* Cuts n bytes from the head of a received chain: segments that become empty are freed. NULL when nothing remains. */
 struct rte_mbuf *pkt_trim_head(struct rte_mbuf *m /* consumed */, uint32_t n);
@@ -168,6 +190,29 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
  * Any thread.
  */
 struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m);
+
+/*
+ * To be called before anybody refers to m's buffer: drivers overwrite ol_flags on receive, and an attach to a pinned buffer without the
+ * flag would count references in a neighbour's payload.
+ */
+static inline void pkt_mark_pinned(struct rte_mbuf *m)
+{
+    if (RTE_MBUF_DIRECT(m) && (rte_pktmbuf_priv_flags(m->pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0)
+        m->ol_flags |= RTE_MBUF_F_EXTERNAL;
+}
+
+/* Makes a fresh indirect mbuf refer to len bytes at off of m's buffer, which was marked as above where it is pinned. */
+static inline void pkt_attach(struct rte_mbuf *mi, struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+    rte_pktmbuf_attach(mi, m);
+    *pkt_meta(mi) = (struct pkt_meta){0}; /* the attach copied m's */
+    mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+    mi->data_off = (uint16_t)off;
+    mi->data_len = (uint16_t)len;
+    mi->pkt_len = len;
+    mi->nb_segs = 1;
+    mi->next = NULL;
+}
 
 /* Prepends n header bytes in the headroom of the first segment; the caller knows that there is room. */
 static inline uint8_t *pkt_push(struct rte_mbuf *m, uint32_t n)

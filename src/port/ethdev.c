@@ -20,6 +20,7 @@
 #define RING_DESC 1024u
 #define USUAL_ROOM 2048u
 #define STASH 32
+#define HEADER_BYTES 40u /* of IPv4 and TCP */
 #define LINK_POLL_NS (10 * NS_PER_MS)
 #define NO_EVENT_NAP_NS NS_PER_MS
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
@@ -63,6 +64,9 @@ static void rx_flags(struct ethdev_port *e, struct rte_mbuf **m, uint16_t n)
             f &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
             memset(pkt_meta(m[i]), 0, sizeof(struct pkt_meta));
         }
+        /* drivers that merge do not all say of what; then of segments as the link carries them */
+        if (unlikely((f & RTE_MBUF_F_RX_LRO) != 0) && (m[i]->tso_segsz == 0 || m[i]->tso_segsz > e->p.mtu))
+            m[i]->tso_segsz = (uint16_t)(e->p.mtu - HEADER_BYTES);
         m[i]->ol_flags = f;
     }
 }
@@ -184,6 +188,19 @@ static uint32_t pool_room(const struct port_ethdev_conf *c)
     return rte_pktmbuf_data_room_size(c->rx_pool) - RTE_PKTMBUF_HEADROOM;
 }
 
+/* Merged frames are longer than receive buffers. */
+static void choose_lro(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct quirk *q,
+                       struct rte_eth_conf *conf)
+{
+    uint64_t scatter = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+
+    if (c->no_lro || (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) == 0 || (scatter == 0 && !q->rx_chains) ||
+        (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) == 0)
+        return;
+    conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO | scatter;
+    conf->rxmode.max_lro_pkt_size = info->max_lro_pkt_size;
+}
+
 /* MBUF_FAST_FREE is never asked for: frames hold segments of several pools and shared buffers. */
 static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
                             const struct quirk *q, struct rte_eth_conf *conf)
@@ -196,12 +213,39 @@ static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_e
         conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     conf->txmode.offloads = info->tx_offload_capa & (c->no_tx_cksum || q->no_tx_cksum ? 0 : TX_CKSUM);
     conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (!c->no_tso && (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0)
+        conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO;
+    choose_lro(c, info, q, conf);
     conf->intr_conf.rxq = c->rx_interrupt;
 }
 
 static uint16_t queues(const struct port_ethdev_conf *c)
 {
     return MAX(c->n_queues, 1);
+}
+
+/* What the device does with frames of many segments; a frame takes no more than a good part of the ring. */
+static void set_large_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, uint16_t n_tx)
+{
+    uint16_t most = info->tx_desc_lim.nb_seg_max;
+
+    p->caps.tx_tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && p->caps.tx_chains;
+    p->caps.rx_lro = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
+    p->caps.tso_max_bytes = PKT_BUF_MAX;
+    p->caps.tso_max_segs = most != 0 ? MIN(most, n_tx / 4u) : n_tx / 4u;
+}
+
+/* The device carries what it does not offer: flags of mbufs arrive at the other end, and come from there. */
+static void force_caps(struct port *p, const struct port_ethdev_conf *c, const struct quirk *q)
+{
+    if (!c->no_tx_cksum && !q->no_tx_cksum) {
+        p->caps.tx_tcp_cksum = p->caps.tx_udp_cksum = true;
+        p->caps.tx_tso = !c->no_tso && p->caps.tx_chains;
+    }
+    if (!c->no_rx_cksum) {
+        p->caps.rx_cksum = true;
+        p->caps.rx_lro = !c->no_lro;
+    }
 }
 
 static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, const struct quirk *q)
@@ -224,11 +268,16 @@ static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const 
         p->caps.tx_max_segs = MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
 }
 
-/* Some drivers refuse to be configured for interrupts: then there are none. */
+/* Some drivers refuse to be configured for interrupts, or to merge with these buffers: then they do not. */
 static int configure(uint16_t id, uint16_t n, struct rte_eth_conf *conf)
 {
     int ret = rte_eth_dev_configure(id, n, n, conf);
 
+    if (ret < 0 && (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
+        conf->rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_TCP_LRO;
+        conf->rxmode.max_lro_pkt_size = 0;
+        ret = rte_eth_dev_configure(id, n, n, conf);
+    }
     if (ret < 0 && conf->intr_conf.rxq != 0) {
         conf->intr_conf.rxq = 0;
         ret = rte_eth_dev_configure(id, n, n, conf);
@@ -236,17 +285,20 @@ static int configure(uint16_t id, uint16_t n, struct rte_eth_conf *conf)
     return ret;
 }
 
-static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf)
+/* *n_tx: descriptors of the transmit ring. */
+static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf,
+                        uint16_t *n_tx)
 {
-    uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC, n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
+    uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC;
     unsigned socket = (unsigned)rte_eth_dev_socket_id(c->port_id);
     struct rte_eth_rxconf rxconf = info->default_rxconf;
     struct rte_eth_txconf txconf = info->default_txconf;
     int ret;
 
+    *n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
     while (n_rx > c->rx_pool->size / 2 && n_rx > 32)
         n_rx /= 2;
-    ret = rte_eth_dev_adjust_nb_rx_tx_desc(c->port_id, &n_rx, &n_tx);
+    ret = rte_eth_dev_adjust_nb_rx_tx_desc(c->port_id, &n_rx, n_tx);
     if (ret != 0)
         return ret;
     rxconf.offloads = conf->rxmode.offloads;
@@ -254,7 +306,7 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
     for (uint16_t i = 0; i < queues(c) && ret == 0; i++) {
         ret = rte_eth_rx_queue_setup(c->port_id, i, n_rx, socket, &rxconf, c->rx_pools != NULL ? c->rx_pools[i] : c->rx_pool);
         if (ret == 0)
-            ret = rte_eth_tx_queue_setup(c->port_id, i, n_tx, socket, &txconf);
+            ret = rte_eth_tx_queue_setup(c->port_id, i, *n_tx, socket, &txconf);
     }
     return ret;
 }
@@ -280,6 +332,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
                  const struct quirk *q, const char **step)
 {
     struct rte_eth_conf conf = {0};
+    uint16_t n_tx = 0;
     bool rss;
     int ret;
 
@@ -289,7 +342,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     ret = configure(c->port_id, queues(c), &conf);
     if (ret == 0) {
         *step = "given queues";
-        ret = setup_queues(c, info, &conf);
+        ret = setup_queues(c, info, &conf, &n_tx);
     }
     if (ret == 0) {
         *step = "given this MTU";
@@ -304,6 +357,9 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     if (rss)
         ethdev_rss_table(c->port_id, info, c->steer, queues(c));
     set_caps(&e->p, info, &conf, q);
+    set_large_caps(&e->p, info, &conf, n_tx);
+    if (c->force_offload)
+        force_caps(&e->p, c, q);
     e->p.caps.rx_flow_hash = rss && (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH) != 0;
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;

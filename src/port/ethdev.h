@@ -17,6 +17,8 @@ struct port_ethdev_conf {
     uint16_t rx_desc, tx_desc; /* wished ring sizes; 0: 1024. Adjusted to the device, receive also to half the pool */
     bool promiscuous;
     bool no_rx_cksum, no_tx_cksum; /* do not use these offloads though offered */
+    bool no_tso, no_lro;           /* nor these, which need those */
+    bool force_offload;            /* use them though not offered: the device carries them all the same */
     bool vlan_strip;               /* the device takes VLAN tags off, where it can */
     bool rx_interrupt;             /* for port_wait, where the device can */
     uint64_t link_wait_ns;         /* wait at most this long for the link; 0: 1 s. A link that stays down is no error */

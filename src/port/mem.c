@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "pkt/pkt.h"
+#include "port/mem_tcp.h"
 #include "port/mem_wire.h"
 
 #define TX_RING 256u
@@ -39,6 +41,8 @@ struct mem_port {
     struct held *tx; /* ring of conf.tx_ring */
     struct mem_frame *rx_first, **rx_last;
     uint32_t rx_count;
+    uint8_t *flat;          /* a frame to be cut; only with caps.tx_tso */
+    struct mem_merge merge; /* only with caps.rx_lro */
 };
 
 struct mem_frames *mem_frames_create(uint32_t count, uint32_t max_bytes)
@@ -172,10 +176,14 @@ static void check_promises(struct mem_port *mp, const struct rte_mbuf *m)
     const struct port_caps *c = &mp->p.caps;
     uint32_t bytes = 0, segs = 0;
 
-    if (m->nb_segs > (c->tx_chains ? c->tx_max_segs : 1))
+    bool cut = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+
+    if (m->nb_segs > (!c->tx_chains ? 1 : cut ? c->tso_max_segs : c->tx_max_segs))
         violate(mp, "frame of too many segments", m->nb_segs);
-    if (m->pkt_len > mp->p.mtu + FRAME_ROOM)
+    if (!cut && m->pkt_len > mp->p.mtu + FRAME_ROOM)
         violate(mp, "frame longer than the MTU", m->pkt_len);
+    if (cut && (!c->tx_tso || m->pkt_len > c->tso_max_bytes + (uint32_t)(m->l2_len + m->l3_len + m->l4_len)))
+        violate(mp, "frame longer than the port cuts", m->pkt_len);
     for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
         bytes += s->data_len;
         segs++;
@@ -190,29 +198,70 @@ static void check_promises(struct mem_port *mp, const struct rte_mbuf *m)
         violate(mp, "frame whose segments do not add up to its length", m->pkt_len);
 }
 
-static bool send_one(struct mem_port *mp, struct rte_mbuf *m)
+/* The frame's bytes, and what of it is held until it is released. */
+static uint32_t gather(struct held *h, struct rte_mbuf *m, uint8_t *to, uint32_t max)
 {
-    struct held *h = &mp->tx[(mp->tx_head + mp->tx_count) % mp->conf.tx_ring];
-    struct mem_frame *f = mp->tx_count < mp->conf.tx_ring ? mem_frame_get(mp->conf.frames) : NULL;
-    uint64_t hold = mp->conf.knobs.hold_polls;
+    uint32_t len = 0;
+
+    h->n_segs = 0;
+    for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+        Z_CHECK(h->n_segs < PORT_MEM_MAX_SEGS && len + s->data_len <= max);
+        h->seg[h->n_segs++] = (struct held_seg){.m = s, .data = rte_pktmbuf_mtod(s, uint8_t *), .len = s->data_len};
+        memcpy(to + len, rte_pktmbuf_mtod(s, uint8_t *), s->data_len);
+        len += s->data_len;
+    }
+    h->hash = hash_held(h);
+    return len;
+}
+
+static bool send_whole(struct mem_port *mp, struct held *h, struct rte_mbuf *m)
+{
+    struct mem_frame *f = mem_frame_get(mp->conf.frames);
 
     if (f == NULL)
         return false;
-    check_promises(mp, m);
-    h->n_segs = 0;
-    for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
-        Z_CHECK(h->n_segs < PORT_MEM_MAX_SEGS && f->len + s->data_len <= mp->conf.frames->max_bytes);
-        h->seg[h->n_segs++] = (struct held_seg){.m = s, .data = rte_pktmbuf_mtod(s, uint8_t *), .len = s->data_len};
-        memcpy(f->data + f->len, rte_pktmbuf_mtod(s, uint8_t *), s->data_len);
-        f->len += s->data_len;
+    f->len = gather(h, m, f->data, mp->conf.frames->max_bytes);
+    mem_wire_tx_cksum(m, f->data, f->len);
+    mp->conf.wire(mp->conf.wire_arg, f);
+    return true;
+}
+
+/* All segments or none. */
+static bool send_cut(struct mem_port *mp, struct held *h, struct rte_mbuf *m)
+{
+    uint32_t len = gather(h, m, mp->flat, MEM_TCP_FRAME_MAX);
+    const char *fault = mem_tcp_cut_fault(m, mp->flat, len, mp->p.mtu);
+
+    if (fault != NULL) {
+        violate(mp, fault, len);
+        return true; /* a NIC would send rubbish */
     }
-    h->hash = hash_held(h);
+    if (mp->conf.frames->free_count < mem_tcp_segments(m, len))
+        return false;
+    for (uint32_t i = 0; i < mem_tcp_segments(m, len); i++) {
+        struct mem_frame *f = mem_frame_get(mp->conf.frames);
+
+        f->len = mem_tcp_cut(m, mp->flat, len, i, f->data);
+        mp->conf.wire(mp->conf.wire_arg, f);
+    }
+    return true;
+}
+
+static bool send_one(struct mem_port *mp, struct rte_mbuf *m)
+{
+    struct held *h = &mp->tx[(mp->tx_head + mp->tx_count) % mp->conf.tx_ring];
+    bool cut = mp->p.caps.tx_tso && (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+    uint64_t hold = mp->conf.knobs.hold_polls;
+
+    if (mp->tx_count == mp->conf.tx_ring)
+        return false;
+    check_promises(mp, m);
+    if (!(cut ? send_cut(mp, h, m) : send_whole(mp, h, m)))
+        return false;
     if (mp->conf.knobs.hold_random && hold > 0)
         hold = rng_below(&mp->rng, (uint32_t)hold + 1);
     h->release_poll = mp->polls + hold;
     mp->tx_count++;
-    mem_wire_tx_cksum(m, f->data, f->len);
-    mp->conf.wire(mp->conf.wire_arg, f);
     return true;
 }
 
@@ -230,23 +279,23 @@ static uint16_t mem_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 }
 
 /* The frame in buffers of the receive pool; NULL when there are not enough. */
-static struct rte_mbuf *scatter(struct mem_port *mp, const struct mem_frame *f)
+static struct rte_mbuf *scatter(struct mem_port *mp, const uint8_t *frame, uint32_t len)
 {
     const struct port_mem_knobs *k = &mp->conf.knobs;
     uint32_t room = rte_pktmbuf_data_room_size(mp->conf.rx_pool) - RTE_PKTMBUF_HEADROOM;
     uint32_t most = k->rx_seg_bytes != 0 ? MIN(k->rx_seg_bytes, room) : room;
     struct rte_mbuf *head = NULL, **link = &head;
 
-    for (uint32_t off = 0; off < f->len;) {
+    for (uint32_t off = 0; off < len;) {
         uint32_t n = k->rx_seg_random ? 1 + rng_below(&mp->rng, most) : most;
         struct rte_mbuf *m = rte_pktmbuf_alloc(mp->conf.rx_pool);
 
-        n = MIN(n, f->len - off);
+        n = MIN(n, len - off);
         if (m == NULL) {
             rte_pktmbuf_free(head);
             return NULL;
         }
-        memcpy(rte_pktmbuf_mtod(m, uint8_t *), f->data + off, n);
+        memcpy(rte_pktmbuf_mtod(m, uint8_t *), frame + off, n);
         m->data_len = (uint16_t)n;
         *link = m;
         link = &m->next;
@@ -254,8 +303,6 @@ static struct rte_mbuf *scatter(struct mem_port *mp, const struct mem_frame *f)
         head->nb_segs = (uint16_t)(head->nb_segs + (m != head));
         off += n;
     }
-    if (head != NULL && mp->p.caps.rx_cksum)
-        head->ol_flags |= mem_wire_rx_flags(f->data, f->len);
     return head;
 }
 
@@ -272,6 +319,35 @@ static struct mem_frame *rx_take(struct mem_port *mp)
     return f;
 }
 
+static struct rte_mbuf *receive_one(struct mem_port *mp, const struct mem_frame *f)
+{
+    struct rte_mbuf *m = scatter(mp, f->data, f->len);
+
+    if (m != NULL && mp->p.caps.rx_cksum)
+        m->ol_flags |= mem_wire_rx_flags(f->data, f->len);
+    return m;
+}
+
+/* The frame, with those that wait behind it and continue it. */
+static struct rte_mbuf *receive_merged(struct mem_port *mp, const struct mem_frame *f)
+{
+    struct mem_merge *g = &mp->merge;
+    struct rte_mbuf *m;
+
+    if (!mem_merge_begin(g, f->data, f->len))
+        return receive_one(mp, f);
+    while (mp->rx_first != NULL && mem_merge_add(g, mp->rx_first->data, mp->rx_first->len))
+        mem_frame_put(rx_take(mp));
+    if (g->segs == 1)
+        return receive_one(mp, f);
+    m = scatter(mp, g->data, g->len);
+    if (m != NULL) {
+        m->ol_flags |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        m->tso_segsz = g->seg_bytes;
+    }
+    return m;
+}
+
 static uint16_t mem_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     struct mem_port *mp = mem_of(p);
@@ -281,7 +357,7 @@ static uint16_t mem_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     mp->polls++;
     release_due(mp);
     while (got < n && (f = rx_take(mp)) != NULL) {
-        m[got] = scatter(mp, f);
+        m[got] = mp->p.caps.rx_lro ? receive_merged(mp, f) : receive_one(mp, f);
         if (m[got] != NULL)
             got++;
         else
@@ -306,13 +382,20 @@ static uint64_t mem_missed(struct port *p)
     return mem_of(p)->missed;
 }
 
+static void mem_free(struct mem_port *mp)
+{
+    free(mp->tx);
+    free(mp->flat);
+    free(mp->merge.data);
+    free(mp);
+}
+
 static void mem_close(struct port *p)
 {
     struct mem_port *mp = mem_of(p);
 
     port_mem_drain(p);
-    free(mp->tx);
-    free(mp);
+    mem_free(mp);
 }
 
 static const struct port_ops mem_ops = {
@@ -326,7 +409,12 @@ static const struct port_ops mem_ops = {
 
 struct port_caps port_mem_caps(void)
 {
-    return (struct port_caps){.tx_chains = true, .tx_external = true, .tx_indirect = true, .tx_max_segs = PORT_MEM_MAX_SEGS};
+    return (struct port_caps){.tx_chains = true,
+                              .tx_external = true,
+                              .tx_indirect = true,
+                              .tx_max_segs = PORT_MEM_MAX_SEGS,
+                              .tso_max_segs = PORT_MEM_MAX_SEGS,
+                              .tso_max_bytes = PKT_BUF_MAX};
 }
 
 struct port *port_mem_open(const struct port_mem_conf *c)
@@ -334,8 +422,13 @@ struct port *port_mem_open(const struct port_mem_conf *c)
     struct mem_port *mp = calloc(1, sizeof(*mp));
     uint32_t tx_ring = c->tx_ring != 0 ? c->tx_ring : TX_RING;
 
-    if (mp == NULL || (mp->tx = calloc(tx_ring, sizeof(mp->tx[0]))) == NULL) {
-        free(mp);
+    if (mp == NULL)
+        return NULL;
+    mp->tx = calloc(tx_ring, sizeof(mp->tx[0]));
+    mp->flat = c->caps.tx_tso ? malloc(MEM_TCP_FRAME_MAX) : NULL;
+    mp->merge.data = c->caps.rx_lro ? malloc(MEM_TCP_FRAME_MAX) : NULL;
+    if (mp->tx == NULL || (c->caps.tx_tso && mp->flat == NULL) || (c->caps.rx_lro && mp->merge.data == NULL)) {
+        mem_free(mp);
         return NULL;
     }
     mp->conf = *c;
@@ -346,6 +439,7 @@ struct port *port_mem_open(const struct port_mem_conf *c)
     mp->p.ops = &mem_ops;
     mp->p.caps = c->caps;
     mp->p.caps.tx_max_segs = MIN(c->caps.tx_max_segs, PORT_MEM_MAX_SEGS);
+    mp->p.caps.tso_max_segs = MIN(c->caps.tso_max_segs, PORT_MEM_MAX_SEGS);
     if (mp->p.caps.max_mtu == 0)
         mp->p.caps.max_mtu = (uint16_t)MIN(c->frames->max_bytes - FRAME_ROOM, UINT16_MAX);
     memcpy(mp->p.mac, c->mac, sizeof(mp->p.mac));

@@ -3,8 +3,9 @@
  *
  * port_mem_open behaves as a NIC does: it copies a sent frame to a flat wire frame (DMA: not counted as a copy) and gives that
  * to a consumer, holds the sent mbufs for some polls, takes part of a burst sometimes, and scatters what it receives over
- * buffers of the receive pool. It watches its user: bytes of a frame that change between transmission and release,
- * and frames beyond its capabilities, are violations; buffers that nobody else refers to are poisoned at release.
+ * buffers of the receive pool. With caps.tx_tso it cuts frames into segments, with caps.rx_lro it merges segments that wait. It watches its
+ * user: bytes of a frame that change between transmission and release, and frames beyond its capabilities, are violations; buffers that
+ * nobody else refers to are poisoned at release.
  *
  * port_mem_join makes two ports that pass frames by reference, as new indirect mbufs over the sender's segments: no payload is
  * touched, so that only the stacks' own work is measured. Each side still owns only its own mbufs.
@@ -66,7 +67,7 @@ struct port_mem_conf {
     uint64_t seed;
 };
 
-/* Chains, external and indirect memory; no offload. */
+/* Chains, external and indirect memory; no offload (with tx_tso set, frames of 64 KB are cut). */
 struct port_caps port_mem_caps(void);
 
 /* NULL when there is no memory. pkt_init() was called. */
@@ -95,6 +96,7 @@ struct port_mem_join_conf {
     uint16_t mtu;
     uint32_t ring;                   /* frames on their way at most, each way; 0: 1024 */
     struct rte_mempool *ind_pool[2]; /* where each port takes the mbufs that it receives into: no data room needed */
+    struct rte_mempool *hdr_pool[2]; /* and for headers, which it copies then; NULL: by reference, too */
     bool tso;                        /* frames for segmentation go over whole, and arrive as merged ones */
 };
 

@@ -14,7 +14,7 @@ struct join_port {
     struct port p; /* first */
     struct counters own_ctr;
     struct join_port *peer; /* NULL once it is closed */
-    struct rte_mempool *ind_pool;
+    struct rte_mempool *ind_pool, *hdr_pool;
     uint32_t head, tail, mask; /* frames that wait to be received */
     struct rte_mbuf **ring;
 };
@@ -33,27 +33,60 @@ static void attach_segment(struct rte_mbuf *mi, struct rte_mbuf *seg)
     mi->vlan_tci = 0;
 }
 
+static struct rte_mbuf *finish(struct rte_mbuf *head, uint16_t n_segs, const struct rte_mbuf *m)
+{
+    head->nb_segs = n_segs;
+    head->pkt_len = m->pkt_len;
+    head->ol_flags |= RX_GOOD;
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) { /* not cut, as between virtual machines */
+        head->ol_flags |= RTE_MBUF_F_RX_LRO;
+        head->tso_segsz = m->tso_segsz;
+    }
+    return head;
+}
+
 /* The frame as mbufs of the receiver; NULL when it has too few. */
-static struct rte_mbuf *by_reference(struct rte_mempool *pool, struct rte_mbuf *m)
+static struct rte_mbuf *by_reference(const struct join_port *to, struct rte_mbuf *m)
 {
     struct rte_mbuf *mi[PORT_MEM_MAX_SEGS];
     uint16_t n = m->nb_segs, i = 0;
 
-    if (n > PORT_MEM_MAX_SEGS || rte_pktmbuf_alloc_bulk(pool, mi, n) != 0)
+    if (n > PORT_MEM_MAX_SEGS || rte_pktmbuf_alloc_bulk(to->ind_pool, mi, n) != 0)
         return NULL;
     for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next, i++) {
         attach_segment(mi[i], seg);
         if (i > 0)
             mi[i - 1]->next = mi[i];
     }
-    mi[0]->nb_segs = n;
-    mi[0]->pkt_len = m->pkt_len;
-    mi[0]->ol_flags |= RX_GOOD;
-    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) { /* not cut, as between virtual machines */
-        mi[0]->ol_flags |= RTE_MBUF_F_RX_LRO;
-        mi[0]->tso_segsz = m->tso_segsz;
+    return finish(mi[0], n, m);
+}
+
+/* The same with the headers in a buffer of the receiver's. */
+static struct rte_mbuf *headers_apart(const struct join_port *to, struct rte_mbuf *m)
+{
+    uint32_t hdrs = (uint32_t)(m->l2_len + m->l3_len + m->l4_len);
+    struct rte_mbuf *head = rte_pktmbuf_alloc(to->hdr_pool), *tail = head;
+    uint16_t n = 1;
+
+    if (head == NULL)
+        return NULL;
+    memcpy(rte_pktmbuf_append(head, (uint16_t)hdrs), rte_pktmbuf_mtod(m, const void *), hdrs);
+    for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
+        uint32_t skip = seg == m ? hdrs : 0;
+
+        if (seg->data_len == skip)
+            continue;
+        tail->next = rte_pktmbuf_alloc(to->ind_pool);
+        if (tail->next == NULL) {
+            rte_pktmbuf_free(head);
+            return NULL;
+        }
+        tail = tail->next;
+        attach_segment(tail, seg);
+        rte_pktmbuf_adj(tail, (uint16_t)skip);
+        n++;
     }
-    return mi[0];
+    return finish(head, n, m);
 }
 
 static uint16_t join_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
@@ -66,7 +99,7 @@ static uint16_t join_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
         return n;
     }
     for (i = 0; i < n && peer->tail - peer->head <= peer->mask; i++) {
-        struct rte_mbuf *got = by_reference(peer->ind_pool, m[i]);
+        struct rte_mbuf *got = peer->hdr_pool != NULL && m[i]->l4_len != 0 ? headers_apart(peer, m[i]) : by_reference(peer, m[i]);
 
         if (got == NULL)
             break;
@@ -134,6 +167,7 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
     }
     j->mask = slots - 1;
     j->ind_pool = c->ind_pool[side];
+    j->hdr_pool = c->hdr_pool[side];
     j->p.ops = &join_ops;
     j->p.caps = (struct port_caps){.tx_chains = true,
                                    .tx_external = true,

@@ -9,12 +9,14 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "pkt/pkt.h"
+#include "port/gro.h"
 
 #define ETH_OVERHEAD 18u  /* Ethernet header and a VLAN tag */
 #define FLAT_SEGS_MAX 40u /* buffers that a frame is copied to */
 #define TX_CKSUM_MASK (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
 
-enum ready { FRAME_READY, FRAME_WAITS, FRAME_OVERSIZE };
+enum ready { FRAME_READY, FRAME_WAITS, FRAME_OVERSIZE, FRAME_CUT };
 
 /*
  * One's complement sum of len bytes at off of the chain. A segment that starts at an odd offset contributes its sum with the
@@ -57,9 +59,16 @@ static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t *l4_len)
     uint64_t cut = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
     struct rte_ipv6_hdr v6;
 
-    if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0) {
-        *l4_len = rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length) - (uint32_t)m->l3_len;
-        return rte_ipv4_phdr_cksum(ip, cut);
+    if (likely((m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0)) {
+        const struct rte_ipv4_hdr *v4 = ip;
+        uint64_t sum = (uint64_t)v4->src_addr + v4->dst_addr;
+
+        *l4_len = rte_be_to_cpu_16(v4->total_length) - (uint32_t)m->l3_len;
+        sum += rte_cpu_to_be_16(v4->next_proto_id);
+        sum += cut != 0 ? 0 : rte_cpu_to_be_16((uint16_t)*l4_len);
+        sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+        sum = (sum & 0xffff) + (sum >> 16);
+        return (uint16_t)((sum & 0xffff) + (sum >> 16));
     }
     /* extension headers count as payload there, but not here; and it is the transport's number that is summed (RFC 8200 8.1) */
     memcpy(&v6, ip, sizeof(v6));
@@ -194,14 +203,15 @@ static enum ready linearize(struct port *p, struct rte_mbuf **slot)
     return FRAME_READY;
 }
 
-/* What is longer than the MTU, or to be cut, and not for this port. */
+/* A frame that is longer than the MTU, or to be cut: may it not be? */
 static bool refused(const struct port *p, const struct rte_mbuf *m)
 {
     uint32_t headers = (uint32_t)(m->l2_len + m->l3_len + m->l4_len);
 
-    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0 || !p->caps.tx_tso || m->tso_segsz == 0)
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0 || m->tso_segsz == 0 || m->pkt_len <= headers ||
+        headers + m->tso_segsz > p->mtu + ETH_OVERHEAD)
         return true;
-    return m->pkt_len > headers + p->caps.tso_max_bytes || headers + m->tso_segsz > p->mtu + ETH_OVERHEAD;
+    return p->caps.tx_tso ? m->pkt_len > headers + p->caps.tso_max_bytes : p->hdr_pool == NULL || headers > PKT_HDR_ROOM;
 }
 
 /* May be called again for a frame that the ring did not take. */
@@ -209,8 +219,12 @@ static enum ready make_ready(struct port *p, struct rte_mbuf **slot)
 {
     struct rte_mbuf *m = *slot;
 
-    if (unlikely(m->pkt_len > p->mtu + ETH_OVERHEAD || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) && refused(p, m))
-        return FRAME_OVERSIZE;
+    if (unlikely(m->pkt_len > p->mtu + ETH_OVERHEAD || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0)) {
+        if (refused(p, m))
+            return FRAME_OVERSIZE;
+        if (!p->caps.tx_tso)
+            return FRAME_CUT;
+    }
     if ((m->ol_flags & TX_CKSUM_MASK) != 0)
         tx_cksum(p, m);
     return must_linearize(&p->caps, m) ? linearize(p, slot) : FRAME_READY;
@@ -242,6 +256,32 @@ static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, stru
     return sent;
 }
 
+/* The segments of a frame, from where the last call stopped. False: some of them wait for the ring, or for buffers. */
+static bool send_cut(struct port *p, struct rte_mbuf *frame)
+{
+    struct gso *g = &p->gso;
+
+    if (g->frame != NULL && g->frame != frame) /* of another interface on this port: it goes first */
+        return false;
+    if (g->frame == NULL)
+        gso_begin(g, frame);
+    do {
+        if (g->sent == g->n && !gso_cut(g, p->hdr_pool, p->ind_pool)) {
+            p->ctr->v[CTR_NO_MBUF]++;
+            return false;
+        }
+        uint16_t sent = port_tx(p, g->seg + g->sent, (uint16_t)(g->n - g->sent));
+
+        p->ctr->v[CTR_TX_GSO_SEGS] += sent;
+        g->sent = (uint16_t)(g->sent + sent);
+        if (g->sent < g->n)
+            return false;
+    } while (g->off < gso_payload(frame));
+    g->frame = NULL;
+    rte_pktmbuf_free(frame);
+    return true;
+}
+
 uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     uint16_t done = 0;
@@ -262,6 +302,11 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
         }
         if (r == FRAME_WAITS)
             return done;
+        if (r == FRAME_CUT) {
+            if (!send_cut(p, m[done]))
+                return done;
+            done++;
+        }
         if (r == FRAME_OVERSIZE) {
             p->ctr->v[CTR_TX_OVERSIZE]++;
             rte_pktmbuf_free(m[done++]);
@@ -282,8 +327,26 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     return got;
 }
 
+uint16_t port_merge(struct port *p, struct rte_mbuf **m, uint16_t n)
+{
+    uint16_t left;
+
+    if (!p->gro || n < 2)
+        return n;
+    left = gro_merge(m, n);
+    p->ctr->v[CTR_RX_GRO] += (uint64_t)(n - left);
+    return left;
+}
+
+void port_tx_abandon(struct port *p)
+{
+    gso_drop(&p->gso);
+}
+
 void port_close(struct port *p)
 {
-    if (p != NULL)
-        p->ops->close(p);
+    if (p == NULL)
+        return;
+    gso_drop(&p->gso);
+    p->ops->close(p);
 }

@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "base/counters.h"
+#include "port/gso.h"
 
 struct port;
 
@@ -56,11 +57,14 @@ struct port {
     struct port_caps caps;
     uint8_t mac[6];
     uint16_t mtu;
-    uint16_t id;                          /* ethdev port id, or 0 */
-    struct counters *ctr;                 /* of the stack that polls this port */
-    struct rte_mempool *linear_pool;      /* for frames the port cannot take as they are */
-    void (*copied)(struct rte_mbuf *seg); /* told of external memory that was copied instead of sent; may be NULL */
+    uint16_t id;                             /* ethdev port id, or 0 */
+    struct counters *ctr;                    /* of the stack that polls this port */
+    struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are */
+    struct rte_mempool *hdr_pool, *ind_pool; /* for frames that are cut here; NULL: they are refused */
+    bool gro;                                /* merge received segments here */
+    void (*copied)(struct rte_mbuf *seg);    /* told of external memory that was copied instead of sent; may be NULL */
     char name[64];
+    struct gso gso; /* the frame that is being cut */
 };
 
 /*
@@ -74,16 +78,22 @@ struct port {
  *
  * Segmentation. A frame with RTE_MBUF_F_TX_TCP_SEG and RTE_MBUF_F_TX_TCP_CKSUM (IPv4: _IP_CKSUM too), l2_len, l3_len, l4_len and
  * tso_segsz is many TCP segments: of tso_segsz payload bytes each, the last of what is left. Its headers are in the first mbuf, its IP
- * length is that of the whole frame, and the pseudo-header sum that port_ops.tx finds in it is without a length, as ethdev has it. FIN and
- * PSH are meant for the last segment. Without caps.tx_ip_cksum the sum of its IP header is made as if it were one packet. Such frames go to
- * ports with caps.tx_tso only, within tso_max_segs and tso_max_bytes.
+ * length is that of the whole frame, FIN and PSH are meant for the last segment. With caps.tx_tso the port cuts it, within tso_max_segs
+ * and tso_max_bytes; the pseudo-header sum that port_ops.tx finds in it is without a length, as ethdev has it, and without
+ * caps.tx_ip_cksum the sum of the IP header is made as if it were one packet. Other ports get the segments, cut by reference (gso.h);
+ * where the ring takes a part of them, the frame stays the caller's, and the rest goes when it is offered again.
  *
  * Merging. A received frame with RTE_MBUF_F_RX_LRO stands for several segments of one connection in sequence, whose first header it has,
  * with the last acknowledgement, window and timestamps, and an IP length of the whole. tso_segsz: payload bytes of each, the last may have
- * fewer. It may be longer than the MTU, in a chain or in large buffers. Ports that merge have proven the checksums: both flags say good.
+ * fewer. It may be longer than the MTU, in a chain or in large buffers. Who merges has proven the checksums: both flags say good. The port
+ * does it (caps.rx_lro), or port_merge.
  */
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
+
+/* Merges segments of a burst in software (gro.h), where port.gro says so. Returns how many frames are left, at the front. */
+uint16_t port_merge(struct port *p, struct rte_mbuf **m, uint16_t n);
+void port_tx_abandon(struct port *p); /* frames that were offered will not be offered again */
 void port_close(struct port *p);
 
 /* Monotonic clock in ns: TSC where it is invariant. The loop reads it at most twice a poll. */

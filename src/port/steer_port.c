@@ -411,7 +411,7 @@ static struct steer_lines *lines_create(const struct steer *g, const char *name,
     l->face = *q;
     l->face.ops = NULL;
     l->face.ctr = NULL;
-    l->face.linear_pool = NULL;
+    l->face.linear_pool = l->face.hdr_pool = l->face.ind_pool = NULL;
     l->face.copied = NULL;
     if (make_rings(g, l, name, frames))
         return l;

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "pkt/pkt.h"
 #include "port/tap_priv.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 #define MTU_DEFAULT 1500u
-#define OFFLOADS TUN_F_CSUM
 #define OUR_MAC_BIT 0x80u
 
 /* The open ports: a child of fork lets go of their devices, or an interface would outlive the program that it belongs to. */
@@ -159,6 +159,14 @@ static void explain_attach(const struct port_tap_conf *c, int error, const struc
         snprintf(say->err, say->n, "tap=%s: the interface could not be made: %s", say->name, strerror(error));
 }
 
+/* What the kernel may leave to us in the frames that it sends. */
+static unsigned long rx_offloads(const struct port_tap_conf *c)
+{
+    if (c->no_rx_cksum)
+        return 0;
+    return TUN_F_CSUM | (c->no_lro ? 0u : TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
+}
+
 static int attach(struct tap_port *t, const struct port_tap_conf *c, const struct say *say)
 {
     struct ifreq r = {0};
@@ -172,7 +180,7 @@ static int attach(struct tap_port *t, const struct port_tap_conf *c, const struc
         explain_attach(c, errno, say);
         return -1;
     }
-    if (ioctl(t->fd, TUNSETVNETHDRSZ, &size) != 0 || ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)OFFLOADS) != 0) {
+    if (ioctl(t->fd, TUNSETVNETHDRSZ, &size) != 0 || ioctl(t->fd, TUNSETOFFLOAD, rx_offloads(c)) != 0) {
         snprintf(say->err, say->n, "tap=%s: this kernel refuses checksum and segmentation offload on tap devices: %s", say->name,
                  strerror(errno));
         return -1;
@@ -228,9 +236,13 @@ static void set_caps(struct tap_port *t, const struct port_tap_conf *c)
         .tx_indirect = true,
         .tx_tcp_cksum = !c->no_tx_cksum,
         .tx_udp_cksum = !c->no_tx_cksum,
-        .rx_cksum = true,
+        .tx_tso = !c->no_tx_cksum && !c->no_tso,
+        .rx_cksum = !c->no_rx_cksum,
+        .rx_lro = !c->no_rx_cksum && !c->no_lro,
         .rx_event = true,
         .tx_max_segs = TAP_TX_SEGS,
+        .tso_max_segs = TAP_TX_SEGS,
+        .tso_max_bytes = PKT_BUF_MAX,
         .max_mtu = PORT_TAP_MTU_MAX,
     };
 }
@@ -246,7 +258,7 @@ static int set_up(struct tap_port *t, const struct port_tap_conf *c, const struc
         return -1;
     }
     if (!tap_rx_init(t, c->rx_pool)) {
-        snprintf(say->err, say->n, "tap=%s: needs receive buffers of 1100 bytes or more: raise rx_buffer_size", say->name);
+        snprintf(say->err, say->n, "tap=%s: needs receive buffers of %u bytes or more: raise rx_buffer_size", say->name, TAP_RX_ROOM_MIN);
         return -1;
     }
     return open_device(t, say) != 0 || attach(t, c, say) != 0 || set_link(t, c, say) != 0 ? -1 : 0;

@@ -28,7 +28,8 @@ struct port_tap_conf {
     uint16_t n_queues; /* more than 1: each port opened under this name is another queue of the same interface */
     uint16_t n_addrs;
     const struct port_tap_addr *addr;
-    bool no_tx_cksum; /* sums are made by port_tx */
+    bool no_rx_cksum, no_tx_cksum; /* sums are made by the sender: the kernel; port_tx */
+    bool no_tso, no_lro;           /* no frame is longer than the MTU; nor without those */
     struct rte_mempool *rx_pool, *linear_pool;
 };
 

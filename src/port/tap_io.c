@@ -18,7 +18,7 @@ bool tap_rx_init(struct tap_port *t, struct rte_mempool *pool)
 {
     uint32_t room = (uint32_t)rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
 
-    if (room < TAP_FRAME_MAX / TAP_RX_SEGS + 1)
+    if (room < TAP_RX_ROOM_MIN)
         return false;
     t->rx_pool = pool;
     t->rx_room = room;

@@ -12,7 +12,8 @@
 #include "port/tap_link.h"
 
 #define TAP_FRAME_MAX (65535u + 18u) /* the longest IP packet, Ethernet header and a VLAN tag */
-#define TAP_RX_SEGS 64u              /* buffers of a received frame at most: receive buffers have TAP_FRAME_MAX / 64 bytes or more */
+#define TAP_RX_SEGS 64u              /* buffers of a received frame at most */
+#define TAP_RX_ROOM_MIN (TAP_FRAME_MAX / TAP_RX_SEGS + 1)
 #define TAP_TX_SEGS 256u
 
 struct tap_port {

@@ -9,10 +9,12 @@
 
 static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, const struct sent_ack *sa)
 {
+    uint32_t round = 2u * MAX(tc->smss, 1u), flight = tcp_in_flight(tc);
     struct rtt_conf rc;
     uint64_t sample;
+    bool sent_once = sa->rtt_valid && !sa->acked_retrans; /* behind a hole that was filled late even that tells nothing */
 
-    if (sa->rtt_valid && !sa->acked_retrans) { /* behind a hole that was filled late even a segment sent once tells nothing */
+    if (sent_once) {
         sample = s->now_ns - sa->rtt_sent_ns;
     } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
         /* RFC 7323 4.1: of retransmitted data too, but when an ACK was lost the echo is as old as the silence that
@@ -27,7 +29,10 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
         return;
     }
     tcp_rtt_conf(s, &rc);
-    rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on ? MAX(tcp_in_flight(tc) / (2u * MAX(tc->smss, 1u)), 1u) : 1);
+    if (unlikely(tc->rtt.wary) && sent_once && seq_gt(g->h.ack, tc->recover)) /* beyond what had been sent at the timeout */
+        rtt_sample_wary(&tc->rtt, &rc, sample, s->now_ns);
+    else
+        rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1, s->now_ns);
 }
 
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
@@ -103,7 +108,7 @@ static uint64_t echo_latest_ns(const struct z_stack *s, const struct tcp_conn *t
 }
 
 /* The window opened, and a probe is in flight that the closed one threw away: it goes again, as a whole segment now. */
-static void repeat_probe(struct tcp_conn *tc)
+static void repeat_probe(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t mss = tcp_eff_mss(tc), wnd = tc->snd_una + tc->snd_wnd - tc->snd_nxt;
     struct sent_rec *r = sent_last(&tc->sent);
@@ -118,14 +123,14 @@ static void repeat_probe(struct tcp_conn *tc)
         if (more + 1 < mss)
             tc->snd_sml = tc->snd_nxt;
     }
-    sent_mark_first_lost(&tc->sent);
+    tcp_mark_first_lost(s, tc);
 }
 
 /*
  * An ACK that moved forward is newer than any before it, whatever its sequence number: a peer that retransmits acknowledges
  * with an old one, and by SND.WL1 alone its window would be taken for larger than it is. Linux does the same.
  */
-static void window_update(struct tcp_conn *tc, const struct tcp_seg *g, bool advanced)
+static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, bool advanced)
 {
     if (!(advanced || seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
         return;
@@ -136,7 +141,7 @@ static void window_update(struct tcp_conn *tc, const struct tcp_seg *g, bool adv
     if (g->wnd > 0 && tcp_timer_on(tc, TT_PERSIST)) {
         tcp_timer_stop(tc, TT_PERSIST);
         if (tcp_in_flight(tc) > 0)
-            repeat_probe(tc);
+            repeat_probe(s, tc);
     }
 }
 
@@ -183,7 +188,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
     struct sent_ack sa = {
-        .rtx_latest_ns = s->now_ns - tc->rtt.min_ns,
+        .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt),
         .echo_latest_ns = UINT64_MAX,
         .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una,
     };
@@ -197,18 +202,18 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
         unsigned n = valid_sacks(tc, g, blocks);
 
         s->ctr.v[CTR_TCP_SACK_RX] += n;
-        sent_sack(&tc->sent, blocks, n, &sa);
+        sent_sack(&tc->sent, &s->arena, blocks, n, s->conf.sent_records, &sa);
         f.has_dsack = find_dsack(tc, g, &f.dsack);
     }
     if (seq_gt(g->h.ack, tc->snd_una)) {
         acked = g->h.ack - tc->snd_una;
-        if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        if (unlikely(seq_lt(tc->snd_una, tc->rtx_high) || tc->undo.on) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
             f.ecr_known = true;
             sa.echo_latest_ns = echo_latest_ns(s, tc, g->o.ts_ecr);
         }
         una_advance(s, tc, g, &sa);
     }
-    window_update(tc, g, acked > 0);
+    window_update(s, tc, g, acked > 0);
     /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data. The answer
      * to a window probe is none. */
     dup = acked == 0 && in_flight > 0 && !probing && g->len == 0 && (g->h.flags & (TH_SYN | TH_FIN)) == 0 && g->h.ack == tc->snd_una &&

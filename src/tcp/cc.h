@@ -1,7 +1,7 @@
 /*
  * Congestion control: a const struct of functions over a fixed-size state in the connection. Byte units. Pure: no clock, no connection.
  *
- * Who changes cwnd: outside recovery the algorithm (on_ack, on_ecn, on_idle). During recovery proportional rate reduction does,
+ * Who changes cwnd: outside recovery the algorithm (on_ack, on_ecn), and what validates it (congestion.c, RFC 7661). During recovery proportional rate reduction does,
  * from the ssthresh that on_loss has set, unless the algorithm says own_recovery.
  */
 #ifndef TCP_CC_H
@@ -52,7 +52,7 @@ struct cc_ops {
     void (*on_rto)(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns); /* first: not a repeated timeout */
     void (*on_undo)(struct cc *c, uint64_t now_ns);                                      /* the last on_loss or on_rto was spurious */
     void (*on_ecn)(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns);             /* ECN-Echo, at most once per window of data */
-    void (*on_idle)(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns);            /* restart after idle > RTO (RFC 5681 4.1) */
+    void (*on_idle)(struct cc *c, uint64_t idle_ns, uint64_t now_ns); /* nothing was in flight for so long; or cwnd was made smaller */
     uint64_t (*pacing_rate)(const struct cc *c); /* bytes per second; NULL: does not ask for pacing */
 };
 
@@ -88,6 +88,6 @@ void cc_reno_on_loss(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns);
 void cc_reno_on_recovered(struct cc *c, uint64_t now_ns);
 void cc_reno_on_rto(struct cc *c, uint32_t in_flight_bytes, bool first, uint64_t now_ns);
 void cc_reno_on_undo(struct cc *c, uint64_t now_ns);
-void cc_reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns);
+void cc_reno_on_idle(struct cc *c, uint64_t idle_ns, uint64_t now_ns);
 
 #endif

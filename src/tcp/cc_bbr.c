@@ -264,11 +264,11 @@ static void bbr_on_ecn(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
 }
 
 /* 5.4.1: nothing was sent for a while; the model holds, the pace is the estimate. */
-static void bbr_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
+static void bbr_on_idle(struct cc *c, uint64_t idle_ns, uint64_t now_ns)
 {
     struct bbr *b = bbr_of(c);
 
-    (void)init_cwnd_bytes;
+    (void)idle_ns;
     b->idle_restart = true;
     b->extra_acked_start_ns = now_ns;
     if (bbr_in_probe_bw(b))

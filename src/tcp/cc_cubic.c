@@ -338,15 +338,18 @@ static void cubic_on_ecn(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns
     c->cwnd = MIN(c->cwnd, c->ssthresh);
 }
 
-static void cubic_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
+/* 4.2, 5.8: time without use does not count. A window that was made smaller begins with slow start, and a new stage follows. */
+static void cubic_on_idle(struct cc *c, uint64_t idle_ns, uint64_t now_ns)
 {
     struct cubic *q = cubic(c);
 
-    (void)now_ns;
-    c->cwnd = MIN(c->cwnd, init_cwnd_bytes);
     if (q->phase == AFTER_RTO)
         q->phase = LATER; /* nothing is in flight that an ACK could cover */
-    q->now.start_ns = 0;
+    if (c->cwnd < c->ssthresh)
+        q->now.start_ns = 0;
+    else if (q->now.start_ns != 0)
+        q->now.start_ns = MIN(q->now.start_ns + idle_ns, now_ns);
+    q->last_us = (uint32_t)(now_ns / NS_PER_US);
 }
 
 const struct cc_ops cc_cubic = {

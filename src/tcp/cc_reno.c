@@ -102,12 +102,10 @@ static void reno_on_ecn(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns)
     c->state[BYTES_ACKED] = 0;
 }
 
-/* RFC 5681 section 4.1: the restart window. */
-void cc_reno_on_idle(struct cc *c, uint32_t init_cwnd_bytes, uint64_t now_ns)
+void cc_reno_on_idle(struct cc *c, uint64_t idle_ns, uint64_t now_ns)
 {
+    (void)idle_ns;
     (void)now_ns;
-    c->cwnd = MIN(c->cwnd, init_cwnd_bytes);
-    c->state[BYTES_ACKED] = 0;
     c->state[AFTER_RTO] = 0; /* nothing is in flight that an ACK could cover */
 }
 

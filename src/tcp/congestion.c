@@ -48,12 +48,31 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 
     tc->cc.ext = ext;
     cc_init(&tc->cc, ops, tcp_eff_mss(tc), init_cwnd_bytes, s->now_ns);
+    cwv_reset(&tc->cwv, s->now_ns);
     tc->paced = wants_pacing(s, tc);
+}
+
+/*
+ * An algorithm that knows no ssthresh is replaced while losses are repaired: the other one gets what it would have set when they were
+ * found, by what was in flight then. There is no state of its own to go back to, should they prove to be none.
+ */
+static void give_ssthresh(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t flight = tc->undo.to - tc->undo.from, cwnd = tc->cc.cwnd;
+
+    if (tc->ca == TCP_CA_RECOVERY) { /* goes on by proportional rate reduction, and ends at ssthresh */
+        prr_begin(&tc->prr, tcp_pipe(tc));
+        tc->cc.ops->on_loss(&tc->cc, flight, s->now_ns);
+    } else if (tc->ca == TCP_CA_LOSS) {
+        tc->cc.ops->on_rto(&tc->cc, flight, true, s->now_ns);
+        tc->cc.cwnd = MIN(cwnd, tc->cc.ssthresh); /* regained since */
+    }
+    tc->cc.undo_cwnd = 0;
 }
 
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops)
 {
-    bool lacks_ssthresh = tc->ca == TCP_CA_RECOVERY && !ops->own_recovery && tc->cc.ops->own_recovery;
+    bool lacks_ssthresh = !ops->own_recovery && tc->cc.ops != NULL && tc->cc.ops->own_recovery;
     struct rate *rate;
     void *ext;
 
@@ -65,10 +84,8 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
     tc->rate = rate;
     sent_forget_rates(&tc->sent); /* counted by a state that is gone */
     cc_switch(&tc->cc, ops, ext, s->now_ns);
-    if (lacks_ssthresh) { /* the recovery goes on by proportional rate reduction, and ends at ssthresh */
-        prr_begin(&tc->prr, tcp_pipe(tc));
-        tc->cc.ops->on_loss(&tc->cc, tcp_in_flight(tc), s->now_ns);
-    }
+    if (lacks_ssthresh)
+        give_ssthresh(s, tc);
     tc->pace_next_ns = 0;
     tc->paced = wants_pacing(s, tc);
     tcp_mark_dirty(s, tc);
@@ -82,6 +99,63 @@ void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_s
         tc->paced = wants_pacing(s, tc);
     tcp_mark_dirty(s, tc);
 }
+
+/* Rate-limited senders ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t initial_window(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return s->conf.init_cwnd_segs * tcp_eff_mss(tc);
+}
+
+/* RFC 7661 4.4.3: for every five minutes in which the window was not used it is halved, and may be doubled again in one round trip. */
+static void decay(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t n = cwv_periods_over(&tc->cwv, s->now_ns), least = initial_window(s, tc);
+    struct cc *c = &tc->cc;
+
+    if (n == 0)
+        return;
+    stack_count(s, CTR_TCP_CWND_DECAY);
+    for (; n > 0 && c->cwnd > least; n--) {
+        c->ssthresh = MAX(c->ssthresh, c->cwnd / 4 * 3);
+        c->cwnd = MAX(c->cwnd / 2, least);
+    }
+    c->ops->on_idle(c, 0, s->now_ns);
+}
+
+/* A sample was taken. */
+static void phase(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->cwv.unvalidated)
+        decay(s, tc);
+    else if (unlikely(tc->paced))
+        tc->paced = wants_pacing(s, tc);
+}
+
+/* RFC 7661 4.4.2: no burst of a window that nobody knows the path to take. An initial window is no burst. */
+void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->sndq.end_seq - tc->snd_nxt > initial_window(s, tc))
+        tc->paced = true; /* until the window is validated: phase() */
+}
+
+/* draft-ietf-ccwg-bbr 5.4.1; for the others RFC 7661 instead of RFC 5681 4.1's restart window. */
+void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (unlikely(tc->rate != NULL)) {
+        if (tc->rate->is_app_limited)
+            tc->cc.ops->on_idle(&tc->cc, 0, s->now_ns);
+        return;
+    }
+    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tc->rtt.rto_ns >> 20))
+        return;
+    cwv_idle(&tc->cwv, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns);
+    if (tc->cwv.unvalidated || !tc->cwv.defined)
+        decay(s, tc);
+    tc->cc.ops->on_idle(&tc->cc, (uint64_t)cwv_age(&tc->cwv, s->now_ns) << 20, s->now_ns);
+}
+
+/* Acknowledgements ------------------------------------------------------------------------------------------------------- */
 
 static void sample(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t newly_lost, struct rate_sample *rs)
 {
@@ -126,19 +200,115 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
         return;
     } else { /* the ACK that ends a recovery does not let the window grow */
         a.cwnd_limited = !e->recovering && tc->ca != TCP_CA_RECOVERY && !tc->in_cwr && (tc->cwnd_limited || tc->ca == TCP_CA_LOSS);
+        if (tc->ca == TCP_CA_OPEN && cwv_acked(&tc->cwv, tc->snd_una, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns))
+            phase(s, tc);
     }
     tc->cc.ops->on_ack(&tc->cc, &a);
+}
+
+/* Congestion -------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * RFC 7661 4.4: congestion ends the non-validated phase, and a window that nobody knows the path to carry is reckoned as what was in use.
+ * 0: it is validated, or the algorithm has better means.
+ */
+static uint32_t leave_unvalidated(struct tcp_conn *tc, uint32_t in_flight_bytes)
+{
+    uint32_t used;
+
+    if (likely(!tc->cwv.unvalidated) || tc->cc.ops->own_recovery)
+        return 0;
+    used = MAX(cwv_used(&tc->cwv, tc->snd_una, in_flight_bytes), 1u);
+    tc->cwv.unvalidated = false;
+    tc->cc.cwnd = MIN(tc->cc.cwnd, used);
+    return used;
+}
+
+/* An undo brings back the window that there was. */
+static void keep_for_undo(struct tcp_conn *tc, uint32_t cwnd)
+{
+    if (tc->cc.undo_cwnd != 0)
+        tc->cc.undo_cwnd = cwnd;
 }
 
 /* RFC 3168 6.1.2: one reduction per window of data, for marks and losses together; whatever it was for, CWR tells the peer. */
 void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes)
 {
-    if (unlikely(tc->in_cwr) && !tc->cc.ops->own_recovery) {
-        tc->cc.undo_cwnd = 0; /* that reduction was no error */
+    struct cc *c = &tc->cc;
+    uint32_t cwnd = c->cwnd, used;
+
+    if (unlikely(tc->in_cwr) && !c->ops->own_recovery) {
+        c->undo_cwnd = 0; /* that reduction was no error */
         return;
     }
-    tc->cc.ops->on_loss(&tc->cc, in_flight_bytes, s->now_ns);
+    used = leave_unvalidated(tc, in_flight_bytes);
+    c->ops->on_loss(c, in_flight_bytes, s->now_ns);
+    if (unlikely(used > 0)) { /* RFC 7661 4.4.1: (Max(pipeACK, LossFlightSize)) / 2 during the recovery */
+        keep_for_undo(tc, cwnd);
+        c->ssthresh = MIN(c->ssthresh, MAX(used / 2, 2 * c->smss));
+        c->cwnd = MIN(c->cwnd, c->ssthresh);
+        tc->cwv.loss_base = used;
+        tc->cwv.repeated = 0;
+    }
     tc->ecn_cwr = tc->ecn_ect;
+}
+
+/* RFC 7661 4.4.1: (Max(pipeACK, LossFlightSize) - R) / 2 at the end of the recovery. One segment is the least, ssthresh two (RFC 5681). */
+static void reduce_by_repeated(struct tcp_conn *tc)
+{
+    uint32_t base = tc->cwv.loss_base, wnd = (base - MIN(tc->cwv.repeated, base)) / 2;
+    struct cc *c = &tc->cc;
+
+    c->ssthresh = MAX(wnd, 2 * c->smss);
+    c->cwnd = MIN(c->cwnd, MAX(wnd, c->smss));
+}
+
+static void recovered(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    if (unlikely(tc->cwv.loss_base > 0))
+        reduce_by_repeated(tc);
+}
+
+void tcp_cc_recovered(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->ca == TCP_CA_RECOVERY)
+        recovered(s, tc);
+    cwv_reset(&tc->cwv, s->now_ns);
+}
+
+/* What was in flight when the segment was lost has left: no more than the window, of which at least half was used if it is validated. */
+void tcp_cc_repaired(struct z_stack *s, struct tcp_conn *tc)
+{
+    tcp_cc_lost(s, tc, tc->cwv.unvalidated ? tcp_in_flight(tc) : MAX(tcp_in_flight(tc), tc->cc.cwnd));
+    recovered(s, tc);
+    cwv_reset(&tc->cwv, s->now_ns);
+}
+
+void tcp_cc_timeout(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t cwnd = tc->cc.cwnd, flight = tcp_in_flight(tc), used = leave_unvalidated(tc, flight);
+
+    tc->cc.ops->on_rto(&tc->cc, flight, tc->rexmt_count <= 1, s->now_ns);
+    if (unlikely(used > 0))
+        keep_for_undo(tc, cwnd);
+    tc->cwv.loss_base = 0;
+}
+
+void tcp_cc_marked(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes)
+{
+    uint32_t used = leave_unvalidated(tc, in_flight_bytes);
+
+    tc->cc.ops->on_ecn(&tc->cc, MAX(used, in_flight_bytes), s->now_ns);
+}
+
+void tcp_cc_undo(struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->ca == TCP_CA_RECOVERY)
+        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tc->cc.ops->on_undo(&tc->cc, s->now_ns);
+    tc->cwv.loss_base = 0;
+    tc->cwv.in_round = false;
 }
 
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before)
@@ -168,21 +338,42 @@ bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc)
     return true;
 }
 
+/* Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. */
+static uint64_t burst_ns(const struct tcp_conn *tc, uint64_t rate)
+{
+    uint64_t burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
+
+    return MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+}
+
+uint32_t tcp_pace_room(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    uint64_t rate = tcp_pacing_rate(tc), burst, ends;
+
+    if (rate == 0)
+        return UINT32_MAX;
+    burst = burst_ns(tc, rate);
+    ends = s->now_ns + burst;
+    if (s->now_ns <= tc->pace_next_ns + burst) /* else a pause of the application, which begins a burst */
+        burst = ends - MIN(ends, tc->pace_next_ns);
+    return (uint32_t)MIN(burst * rate / NS_PER_SEC, (uint64_t)PACE_BURST_BYTES) + tcp_eff_mss(tc) / 2;
+}
+
 /*
- * Frames leave in bursts of about a millisecond, two segments at least: timers are that coarse, and fewer turns are cheaper. What a late
- * timer has cost is made up for; a pause of the application is not.
+ * What a late timer has cost is made up for; a pause of the application is not. A frame of many segments takes as long as they would one
+ * by one, to the nanosecond.
  */
 bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
 {
-    uint64_t rate = tcp_pacing_rate(tc), burst, took;
+    uint64_t rate = tcp_pacing_rate(tc), burst, half;
+    uint32_t mss = MAX(tcp_eff_mss(tc), 1u);
 
     if (rate == 0)
         return false;
-    burst = MIN(PACE_BURST_NS, (uint64_t)PACE_BURST_BYTES * NS_PER_SEC / rate);
-    burst = MAX(burst, 2ull * tc->cc.smss * NS_PER_SEC / rate);
+    burst = burst_ns(tc, rate);
     if (s->now_ns > tc->pace_next_ns + burst)
         tc->pace_next_ns = s->now_ns;
-    took = (uint64_t)len * NS_PER_SEC / rate;
-    tc->pace_next_ns += took;
-    return tc->pace_next_ns + took / 2 >= s->now_ns + burst; /* the next one would for the most part be too early */
+    tc->pace_next_ns += len / mss * (mss * NS_PER_SEC / rate) + len % mss * NS_PER_SEC / rate;
+    half = mss * NS_PER_SEC / rate / 2;
+    return tc->pace_next_ns + half >= s->now_ns + burst; /* the next segment would for the most part be too early */
 }

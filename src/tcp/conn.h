@@ -25,6 +25,7 @@
 #include "buf/sndq.h"
 #include "core/stack.h"
 #include "tcp/cc.h"
+#include "tcp/cwv.h"
 #include "tcp/optset.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
@@ -85,6 +86,7 @@ struct tcp_mtup {
     bool high_failed, done;
     bool repairing;                  /* the last probe was lost, and its bytes are not acknowledged yet */
     uint32_t probe_start, probe_end; /* its sequence numbers */
+    uint32_t lost_total;             /* when repairing: sent.lost_total when only the probe was lost */
     uint64_t next_ns;                /* no probe before this */
 };
 
@@ -127,10 +129,11 @@ struct tcp_conn {
     bool port_held;      /* counted in port_use */
     bool passive;        /* came from a listener */
     bool connect_done;   /* connect() has reported success */
+    bool soft_told;      /* soft_error is of a kind that the next send() reports */
     uint32_t id;
     uint32_t flow;  /* IPv6 flow label; 0: not computed yet */
     int so_error;   /* pending errno (positive) */
-    int soft_error; /* last ICMP error that did not end the connection: reported when the connection times out */
+    int soft_error; /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
 
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
@@ -140,8 +143,9 @@ struct tcp_conn {
     bool snd_urgent, fin_queued, fin_sent;
     bool more; /* MSG_MORE: hold back a partial segment */
     uint8_t snd_wscale, rcv_wscale;
-    uint16_t smss;     /* payload per segment that we may send, options not counted */
-    uint16_t peer_mss; /* as announced, or the default */
+    uint16_t smss;            /* payload per segment that we may send, options not counted */
+    uint16_t peer_mss;        /* as announced, or the default */
+    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
 
     /* receive */
     uint32_t irs, rcv_nxt;
@@ -189,6 +193,7 @@ struct tcp_conn {
     bool paced;                /* new data leaves at the pacing rate */
     bool in_cwr;               /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     uint32_t recover;          /* snd_nxt at entry */
+    uint32_t rtx_high;         /* snd_nxt at the last retransmission: nothing beyond was sent twice */
     uint32_t cwr_end;          /* snd_nxt at the reduction */
     uint32_t tlp_end;          /* TLP.end_seq */
     struct rack rack;
@@ -203,6 +208,7 @@ struct tcp_conn {
     struct sent_map sent;
     struct rtt rtt;
     struct cc cc;
+    struct cwv cwv;
     struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
 
@@ -352,7 +358,9 @@ void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in
 bool tcp_accept_queue_full(const struct tcp_listener *l);
 void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *tc); /* to be accepted */
 void tcp_listen_unlink(struct tcp_conn *tc);                                        /* off the accept queue */
-void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc);                      /* resets what was not accepted */
+void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc); /* LISTEN to CLOSED: what was not accepted moves, or is reset */
+struct tcp_conn *tcp_listen_heir(const struct z_stack *s, const struct tcp_conn *lc,
+                                 const struct tcp_entry *e); /* who takes over e from lc, which listens no more; NULL: nobody */
 
 /* synsent.c, slow.c, fast.c, timewait.c */
 void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
@@ -375,6 +383,7 @@ void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const st
                     struct tcp_agreed *a); /* from the peer's SYN */
 void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agreed *a);
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc);
+void tcp_frame_update(struct tcp_conn *tc); /* max_frame_bytes, of the path and the MSS */
 uint16_t tcp_mss_to_announce(const struct z_stack *s, const struct ip_path *path, const struct tcp_user_opts *uo);
 uint16_t tcp_mss_default(const struct inaddr *peer);                                    /* of a peer that announces none */
 uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mtu); /* payload and options in a packet of mtu bytes */
@@ -404,7 +413,7 @@ void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
 void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);              /* the application took data: update if worth it */
-void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize);
+void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize); /* len bytes came, in such segments */
 void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);
 void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc);
@@ -416,14 +425,18 @@ uint32_t tcp_eff_mss(const struct tcp_conn *tc);                              /*
 
 /* seg.c: builds and sends one segment; 0, or -ENOBUFS when no buffer or no room: nothing was sent. */
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags);
+int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t seg_bytes,
+                   uint8_t flags); /* the same, of segments of seg_bytes where len is more */
 int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc);
 void tcp_open_send(struct z_stack *s, struct tcp_conn *tc);        /* the same; what finds no buffer goes with the next turn's output */
 int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);          /* a pure ACK, now */
 bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);         /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
-void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);                   /* of a synchronized connection */
-uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one frame may gather */
+void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc); /* of a synchronized connection */
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one segment may gather */
+uint32_t tcp_frame_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len,
+                       uint32_t mss); /* the same of a frame: segments of mss bytes, the last may be shorter; 0: not even the first */
 
 /* rtx.c */
 struct tcp_ack_facts {
@@ -437,7 +450,9 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc);
 uint32_t tcp_pipe(const struct tcp_conn *tc);
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len); /* a segment was retransmitted */
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq); /* 0, or -errno of sent_split */
+uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc);
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first); /* a segment was retransmitted, for the first time? */
 
 /* tlp.c */
 void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc);
@@ -457,12 +472,20 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
 void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops);   /* for the future, and at once when established */
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_event *e);
-void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes);                   /* fast recovery begins */
+void tcp_cc_lost(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* fast recovery begins */
+void tcp_cc_repaired(struct z_stack *s, struct tcp_conn *tc);                       /* a loss was found and repaired in one */
+void tcp_cc_timeout(struct z_stack *s, struct tcp_conn *tc);
+void tcp_cc_marked(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* ECN-Echo, once per window */
+void tcp_cc_recovered(struct z_stack *s, struct tcp_conn *tc);                        /* the end of tc->ca */
+void tcp_cc_undo(struct z_stack *s, struct tcp_conn *tc);                             /* its beginning was an error */
+void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc);                          /* nothing is in flight, and there is something to send */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
+void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc);
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
 uint64_t tcp_pacing_rate(const struct tcp_conn *tc);
-bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                /* the next burst is not due yet: the timer is set */
-bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len); /* len bytes left; true: the burst ends with them */
+bool tcp_pace_wait(struct z_stack *s, struct tcp_conn *tc);                 /* the next burst is not due yet: the timer is set */
+bool tcp_pace_spent(struct z_stack *s, struct tcp_conn *tc, uint32_t len);  /* len bytes left; true: the burst ends with them */
+uint32_t tcp_pace_room(const struct z_stack *s, const struct tcp_conn *tc); /* bytes that end the burst */
 
 /* sockopt_cc.c */
 struct tcp_info;

@@ -47,9 +47,9 @@ void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end)
 }
 
 /* Bytes at rcv_nxt arrived; with them what waited behind them. */
-static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t len)
+static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t len, uint32_t merged_of)
 {
-    tcp_rcv_measure(tc, len, chain_truesize(m));
+    tcp_rcv_measure(tc, len, merged_of != 0 ? MIN(merged_of, len) : len, chain_truesize(m));
     rcvq_append(&tc->rcvq, m);
     tc->rcv_nxt += len;
     if (tc->reass.n > 0) {
@@ -105,9 +105,21 @@ static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
     return tc->rcvq.charged_bytes + tc->reass.charged_bytes <= 2 * limit;
 }
 
-static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, struct rte_mbuf *m)
+/*
+ * An ACK at once, one per segment: the sender counts them (RFC 5681 4.2). Of a frame that was merged of several, one says it all where
+ * there is SACK: who has that counts bytes (RFC 8985).
+ */
+static void ack_out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32_t merged_of)
 {
-    uint32_t dup_start, dup_end;
+    uint32_t n = merged_of != 0 && !tc->sack_on ? (len + merged_of - 1) / merged_of : 1;
+
+    for (; n > 0; n--)
+        tcp_send_ack(s, tc);
+}
+
+static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, struct rte_mbuf *m, uint32_t merged_of)
+{
+    uint32_t dup_start, dup_end, len = m->pkt_len;
 
     switch (reass_insert(&tc->reass, &s->arena, seq, m, (uint16_t)s->conf.reass_blocks, &dup_start, &dup_end)) {
     case REASS_QUEUED:
@@ -122,7 +134,7 @@ static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, s
     }
     tcp_rcv_charge(s, tc);
     tcp_report_dup(tc, dup_start, dup_end);
-    tcp_send_ack(s, tc); /* at once, one per segment: the sender counts them (RFC 5681 4.2) */
+    ack_out_of_order(s, tc, len, merged_of);
 }
 
 /* Cuts what is before rcv_nxt and behind the window. NULL: nothing new in it, consumed. */
@@ -159,7 +171,7 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
     return m;
 }
 
-static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, bool push, struct rte_mbuf *m)
+static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, bool push, struct rte_mbuf *m, uint32_t merged_of)
 {
     uint32_t len = m->pkt_len;
 
@@ -170,10 +182,10 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
         return;
     }
     if (seq != tc->rcv_nxt) {
-        out_of_order(s, tc, seq, m);
+        out_of_order(s, tc, seq, m, merged_of);
         return;
     }
-    take_in_order(s, tc, m, len);
+    take_in_order(s, tc, m, len, merged_of);
     tcp_rcv_charge(s, tc);
     ack_in_order(s, tc, len, push);
     sock_on_readable(s, tc->sk);
@@ -232,7 +244,7 @@ static bool data_after_close(struct z_stack *s, struct tcp_conn *tc, const struc
 void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
 {
     bool fin = (g->h.flags & TH_FIN) != 0;
-    uint32_t seq = g->h.seq, fin_seq = g->h.seq + g->len;
+    uint32_t seq = g->h.seq, fin_seq = g->h.seq + g->len, merged_of = pkt_merged_of(m);
 
     if (!takes_data(tc)) { /* the peer has sent its FIN: "this should not occur", ignored */
         pkt_drop(s, m, DROP_TCP_PURE_ACK);
@@ -243,7 +255,7 @@ void tcp_data_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg
     if (g->len == 0)
         pkt_drop(s, m, DROP_TCP_PURE_ACK);
     else if ((m = trim(s, tc, &seq, &fin, m)) != NULL)
-        queue_text(s, tc, seq, (g->h.flags & TH_PSH) != 0 || fin, m);
+        queue_text(s, tc, seq, (g->h.flags & TH_PSH) != 0 || fin, m, merged_of);
     if (fin && seq_gt(fin_seq, tc->rcv_nxt)) { /* a FIN behind a hole waits for the hole */
         if (!tc->fin_pending)
             tc->fin_seq = fin_seq;

@@ -71,7 +71,7 @@ void tcp_ecn_echoed(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_b
     tc->cc.undo_cwnd = 0; /* there is congestion: should a loss prove to be none, its reduction stands for the mark */
     if (tc->in_cwr || tc->ca != TCP_CA_OPEN)
         return;
-    tc->cc.ops->on_ecn(&tc->cc, in_flight_bytes, s->now_ns);
+    tcp_cc_marked(s, tc, in_flight_bytes);
     tc->in_cwr = true;
     tc->cwr_end = tc->snd_nxt;
     tc->ecn_cwr = true;

@@ -301,7 +301,7 @@ void tcp_share_listener(struct z_stack *s, uint16_t port, const struct tcp_conn 
     steer_listen(s->steer, s->member, STEER_TCP, port, c != NULL);
 }
 
-bool tcp_move_syn(struct z_stack *s, const struct tcp_synent *e)
+void tcp_move_syn(struct z_stack *s, const struct tcp_synent *e)
 {
     const struct moved_syn syn = {.iss = e->iss,
                                   .irs = e->irs,
@@ -315,8 +315,6 @@ bool tcp_move_syn(struct z_stack *s, const struct tcp_synent *e)
                                   .ecn = e->ecn};
     int to = s->steer == NULL ? -1 : steer_taker(s->steer, STEER_TCP, &e->ent.laddr, &e->ent.raddr, e->ent.lport, e->ent.rport);
 
-    if (to < 0 || to == s->member)
-        return false;
-    tell(s, STEER_SYN, &e->ent, (unsigned)to, &syn);
-    return true;
+    if (to >= 0 && to != s->member)
+        tell(s, STEER_SYN, &e->ent, (unsigned)to, &syn);
 }

@@ -30,8 +30,8 @@ bool tcp_forward_input(struct z_stack *s, struct tcp_entry *e, const struct ip_i
 /* A socket has begun to listen on the port, or (closing) ends to. */
 void tcp_share_listener(struct z_stack *s, uint16_t port, const struct tcp_conn *closing);
 
-/* An entry whose listener closes: another stack that listens takes it. False: nobody does. The entry is forgotten by the caller. */
-bool tcp_move_syn(struct z_stack *s, const struct tcp_synent *e);
+/* An entry whose listener closes, and is forgotten by the caller: another stack that listens takes it, if there is one. */
+void tcp_move_syn(struct z_stack *s, const struct tcp_synent *e);
 
 void tcp_forward_fini(struct z_stack *s);
 

@@ -89,6 +89,8 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         return;
     opts = pkt_data(m) + TCP_HLEN;
     pkt_pull(m, g.h.hlen);
+    if (unlikely(pkt_merged_of(m) != 0))
+        s->ctr.v[CTR_TCP_SEG_RX] += (MAX(m->pkt_len, 1u) - 1) / pkt_merged_of(m); /* and one that is counted as any other */
     e = tcp_table_find(s, &in->dst, &in->src, g.h.dport, g.h.sport);
     if (likely(e != NULL && e->kind == TCP_ENT_CONN && s->conf.fast_path) && tcp_fast_input(s, tcp_conn_of(e), &g.h, opts, in->tos, m))
         return;
@@ -113,8 +115,9 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 
 /*
  * An ICMP error about a segment of ours. Only one about data in flight counts (RFC 5927 section 4.1). A connection attempt
- * ends with the error's errno; an established connection stays, and when it times out it reports the error (SHLD-25, MUST-56;
- * RFC 9293 SHLD-26 yields to RFC 5927 section 5.2). No call fails before: an application that heard of it would close.
+ * ends with the error's errno; an established connection stays (MUST-56; SHLD-26 yields to RFC 5927 section 5.2). Its next send() says
+ * what was unreachable, once (SHLD-25), and it is the reason of a timeout, unless the peer answers before. Who has set IP_RECVERR is told
+ * of every error by the next call, as on Linux.
  */
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
 {
@@ -140,7 +143,14 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
         tcp_too_big(s, tc, e);
         return;
     }
+    if (tc->opt->recverr[!inaddr_is_v4(&e->raddr)] && tcp_synchronized(tc)) {
+        tc->so_error = e->err;
+        sock_on_readable(s, tc->sk);
+        sock_on_writable(s, tc->sk);
+        return;
+    }
     tc->soft_error = e->err;
+    tc->soft_told = icmp_kind_is_unreach(e->kind) && e->kind != ICMP_KIND_NEIGH_FAILED;
     /* time exceeded, parameter problem (MUST-56) end nothing */
     if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {
         stack_count(s, CTR_TCP_ICMP_ABORT);

@@ -62,14 +62,44 @@ void tcp_listen_unlink(struct tcp_conn *tc)
     tc->listener = NULL;
 }
 
-/* Connections that nobody accepted are reset (RFC 9293 3.10.4: CLOSE of LISTEN; what sockets do). */
+/*
+ * Listeners bound to the same address and port by SO_REUSEPORT are one service: what one leaves behind the others take, each what it
+ * would get if the peer began now. Linux does the same with net.ipv4.tcp_migrate_req, off there because the sockets of a group may be
+ * different programs'.
+ */
+struct tcp_conn *tcp_listen_heir(const struct z_stack *s, const struct tcp_conn *lc, const struct tcp_entry *e)
+{
+    struct tcp_conn *c = lc->opt->reuseport ? tcp_listen_find(s, &e->laddr, &e->raddr, e->lport, e->rport) : NULL;
+
+    return c != NULL && c->opt->reuseport && inaddr_eq(&c->ent.laddr, &lc->ent.laddr) ? c : NULL;
+}
+
+static bool taken_over(struct z_stack *s, const struct tcp_conn *lc, struct tcp_conn *tc)
+{
+    struct tcp_conn *heir = tc->state != TCPS_CLOSED ? tcp_listen_heir(s, lc, &tc->ent) : NULL;
+
+    if (heir == NULL || tcp_accept_queue_full(heir->lis))
+        return false;
+    if (tc->fastopen_id != 0) {
+        tc->fastopen_id = heir->id;
+        heir->lis->n_fastopen++;
+    }
+    stack_count(s, CTR_TCP_MIGRATED);
+    tcp_listen_queue(s, heir, tc);
+    return true;
+}
+
+/* Connections that nobody will accept are reset (RFC 9293 3.10.4: CLOSE of LISTEN; what sockets do). */
 void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc)
 {
     struct tcp_listener *l = lc->lis;
     struct tcp_conn *tc;
 
+    tcp_set_state(s, lc, TCPS_CLOSED);
     while ((tc = TAILQ_FIRST(&l->accept_q)) != NULL) {
         tcp_listen_unlink(tc);
+        if (taken_over(s, lc, tc))
+            continue;
         if (tc->state != TCPS_CLOSED)
             tcp_send_rst(s, tc);
         tcp_drop_conn(s, tc, ECONNABORTED);

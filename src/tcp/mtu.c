@@ -13,7 +13,7 @@
 #define TIMEOUTS_BEFORE_BLACK_HOLE 3u /* without any answer, before the size is blamed */
 #define MAX_PROBES 3u                 /* of one size (RFC 8899 5.1.2) */
 #define SEARCH_STEP 8u                /* a smaller gain is not searched for */
-#define SEGMENTS_BEHIND 3u            /* so that the loss of a probe is seen without a timeout (RFC 4821 7.3) */
+#define SEGMENTS_BEHIND 3u            /* so that the loss of a probe is seen without a timeout (RFC 4821 7.4) */
 #define RAISE_NS (600 * NS_PER_SEC)   /* PMTU_RAISE_TIMER */
 #define MTU_BASE_V4 1064u             /* an MSS of 1024 (RFC 4821 7.2) */
 #define MTU_BASE_V6 1280u
@@ -28,7 +28,7 @@ static bool longer_in_flight(struct tcp_conn *tc, uint32_t len)
     const struct sent_rec *r;
 
     for (uint32_t seq = tc->snd_una; seq_lt(seq, tc->snd_nxt) && (r = sent_find(&tc->sent, seq)) != NULL; seq = r->end)
-        if (r->end - r->start > len)
+        if (sent_seg_bytes(r) > len)
             return true;
     return false;
 }
@@ -49,6 +49,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 
     if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
         return false;
+    tcp_frame_update(tc); /* another interface, perhaps */
     if (tc->path.mtu == before)
         return true;
     if (tc->mtup != NULL) {
@@ -63,7 +64,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 /* The report was found to be about data in flight. */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e)
 {
-    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
+    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->info, e->len);
 
     if (mtu != 0 && mtu < tc->path.mtu)
         tcp_path_refresh(s, tc);
@@ -159,22 +160,27 @@ void tcp_mtup_acked(struct z_stack *s, struct tcp_conn *tc)
     tcp_mss_update(s, tc);
 }
 
-/* Nothing is lost but the probe, or what of it is being sent again in smaller segments. */
+/* Nothing is lost but the probe. */
 static bool probe_alone(const struct tcp_conn *tc, const struct tcp_mtup *p)
 {
     return seq_leq(p->probe_start, tc->snd_una) && seq_lt(tc->snd_una, p->probe_end) && tc->sent.lost_bytes <= p->probe_end - tc->snd_una;
 }
 
-/* RFC 4821 7.5: the loss of a probe, and of nothing else, says nothing about congestion. */
+/*
+ * RFC 4821 7.6: the loss of a probe, and of nothing else, says nothing about congestion. What is sent again in its place are segments
+ * like any other, and the loss of one of them does.
+ */
 bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_mtup *p = tc->mtup;
 
     if (p == NULL || (p->probe == 0 && !p->repairing))
         return false;
-    p->repairing = probe_alone(tc, p);
-    if (p->probe == 0)
+    if (p->probe == 0) {
+        p->repairing = tc->sent.lost_total == p->lost_total;
         return p->repairing;
+    }
+    p->repairing = probe_alone(tc, p);
     if (p->repairing && ++p->tries >= MAX_PROBES) {
         p->high = (uint16_t)(p->probe - 1);
         p->high_failed = true;
@@ -185,7 +191,8 @@ bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
     if (!p->repairing)
         return false;
     stack_count(s, CTR_TCP_MTU_PROBE_LOST);
-    sent_mark_first_lost(&tc->sent);
+    tcp_mark_first_lost(s, tc);
+    p->lost_total = tc->sent.lost_total;
     tc->rtx_first = true;
     return true;
 }
@@ -217,7 +224,7 @@ void tcp_mtup_timeout(struct z_stack *s, struct tcp_conn *tc)
         return;
     mtu = step_down(tc);
     if (s->conf.mtu_probing == TCP_MTU_PROBING_OFF || tc->path.local || mtu == 0 || r == NULL ||
-        r->end - r->start + (tc->smss - tcp_eff_mss(tc)) <= tcp_mss_for(s, tc, mtu))
+        sent_seg_bytes(r) + (tc->smss - tcp_eff_mss(tc)) <= tcp_mss_for(s, tc, mtu))
         return;
     if (!start(s, tc, mtu))
         return;

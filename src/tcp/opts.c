@@ -54,12 +54,27 @@ uint32_t tcp_mss_for(const struct z_stack *s, const struct tcp_conn *tc, uint32_
     return MIN(mss, (uint32_t)tc->peer_mss);
 }
 
+/*
+ * A frame of several segments is cut by the port, or on the way to it. Without DF each segment would need an identification of its own
+ * (RFC 6864 section 4.2), and it is the network layer that gives them: then there are none; nor to ourselves.
+ */
+void tcp_frame_update(struct tcp_conn *tc)
+{
+    const struct port *p = tc->path.nif != NULL ? tc->path.nif->port : NULL;
+    uint32_t limit = p == NULL ? 0 : p->caps.tx_tso ? p->caps.tso_max_bytes : p->hdr_pool != NULL ? PKT_BUF_MAX : 0;
+
+    if (tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && tcp_path_mtu(tc) <= IP_PMTU_MIN_V4))
+        limit = 0;
+    tc->max_frame_bytes = MIN(limit, GSO_SEGS_MAX * tcp_eff_mss(tc));
+}
+
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->smss = (uint16_t)tcp_mss_for(s, tc, tcp_path_mtu(tc));
     tc->cc.smss = tcp_eff_mss(tc);
     if (tc->cc.cwnd != 0 && tc->cc.cwnd < tc->cc.smss)
         tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
+    tcp_frame_update(tc);
 }
 
 void tcp_opts_agree(const struct z_stack *s, const struct inaddr *peer, const struct tcp_opts *o, struct tcp_agreed *a)

@@ -18,6 +18,7 @@ struct tcp_user_opts {
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
     bool v6only;                       /* IPV6_V6ONLY */
     bool fastopen_connect;             /* TCP_FASTOPEN_CONNECT */
+    bool recverr[2];                   /* IP_RECVERR, IPV6_RECVERR */
     uint8_t tos, ttl;                  /* of IPv4 packets, and */
     uint8_t tclass;                    /* of IPv6 packets */
     uint8_t defer_accept;              /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */

@@ -9,11 +9,6 @@
 
 #define TS_OPTION_BYTES 12u
 #define PUT_OFF_MAX 64u
-/*
- * Records beyond sent_records for what was sent and must be cut again, because the path became narrower: a map that is full would never
- * get anything through.
- */
-#define CUT_RECORDS 16u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -57,7 +52,7 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
     if (fit < len) {
         uint32_t start = r->start;
 
-        ret = sent_split(&tc->sent, &s->arena, start + fit, s->conf.sent_records + CUT_RECORDS);
+        ret = tcp_cut(s, tc, start + fit);
         if (ret != 0) /* a full map has room when something is acknowledged, memory perhaps in the next turn */
             return ret == -ENOBUFS ? -EAGAIN : -ENOBUFS;
         r = sent_find(&tc->sent, start);
@@ -70,8 +65,8 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
         return ret;
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, r, tcp_pipe(tc));
+    tcp_sent_again(tc, MAX(len, 1u), (r->flags & SENT_RETRANS) == 0);
     sent_retransmitted(&tc->sent, r, s->now_ns);
-    tcp_sent_again(tc, MAX(len, 1u));
     if (r == sent_first(&tc->sent) && tc->ca == TCP_CA_RECOVERY) /* it has the time of a first transmission to be acknowledged */
         tcp_rexmt_arm(s, tc);
     stack_count(s, CTR_TCP_RETRANS);
@@ -116,8 +111,36 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
 
-/* The next new segment: its length, *fin. False: nothing may go now. */
-static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin)
+/*
+ * The length of a frame that is cut into segments: as many whole ones as there is room for, and with the last of the queue a
+ * partial one where it might go by itself. One segment goes alone when it is special: the urgent pointer counts from each segment's own
+ * number, and CWR is for one packet (RFC 3168 6.1.2).
+ */
+static uint32_t several(const struct z_stack *s, const struct tcp_conn *tc, uint32_t mss, uint32_t avail, uint32_t wnd, uint32_t cwnd)
+{
+    uint32_t room = MIN(MIN(wnd, cwnd), tc->max_frame_bytes), n, tail;
+
+    if (tc->snd_urgent || (tc->ecn_cwr && tc->ecn_ect))
+        return mss;
+    if (unlikely(tc->paced))
+        room = MIN(room, MAX(tcp_pace_room(s, tc), mss));
+    n = MIN(avail, room);
+    tail = n % mss;
+    if (tail == 0 || (n == avail && partial_ok(tc, tail, true, tc->fin_queued && wnd > n)))
+        return n;
+    return n - tail;
+}
+
+/* As much of it as one frame can gather: whole segments, or what there is of one. */
+static uint32_t gather(const struct tcp_conn *tc, uint32_t n, uint32_t mss)
+{
+    uint32_t fit = n > mss ? tcp_frame_fit(tc, tc->snd_nxt, n, mss) : 0;
+
+    return fit > 0 ? fit : tcp_seg_fit(tc, tc->snd_nxt, MIN(n, mss));
+}
+
+/* The next new frame: its length, *fin. False: nothing may go now. */
+static bool next_new(const struct z_stack *s, struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin)
 {
     uint32_t avail = tc->fin_sent ? 0 : tc->sndq.end_seq - tc->snd_nxt;
     uint32_t flight = tcp_in_flight(tc), wnd = tc->snd_wnd > flight ? tc->snd_wnd - flight : 0;
@@ -125,14 +148,20 @@ static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin
     uint32_t n = MIN(MIN(avail, mss), wnd);
     bool full, last;
 
+    if (avail == 0 && (!tc->fin_queued || tc->fin_sent)) /* nothing more */
+        return false;
+
     if (n > cwnd) { /* not a part of it: it would be a small segment */
         tc->cwnd_limited = true;
         return false;
     }
     full = n == mss;
     if (n > 0) {
-        uint32_t fit = tcp_seg_fit(tc, tc->snd_nxt, n);
+        uint32_t fit;
 
+        if (full && avail > mss && tc->max_frame_bytes > mss)
+            n = several(s, tc, mss, avail, wnd, cwnd);
+        fit = gather(tc, n, mss);
         full = full || fit < n; /* as much as a frame can gather counts as full */
         n = fit;
     }
@@ -142,7 +171,8 @@ static bool next_new(struct tcp_conn *tc, uint32_t mss, uint32_t *len, bool *fin
     return n == 0 ? *fin : full || partial_ok(tc, n, last, *fin);
 }
 
-static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool fin)
+/* seg_bytes: of the segments that it is cut into where it is longer. */
+static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, bool fin)
 {
     bool last = tc->snd_nxt + len == tc->sndq.end_seq;
     uint8_t flags = (uint8_t)(TH_ACK | (last && len > 0 ? TH_PSH : 0) | (fin ? TH_FIN : 0)); /* MUST-61 */
@@ -153,16 +183,18 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool f
         stack_count(s, ret == -ENOMEM ? CTR_TCP_NOMEM : CTR_TCP_SENT_LIMIT);
         return tcp_in_flight(tc) > 0 ? -EAGAIN : -ENOBUFS;
     }
-    ret = tcp_send_segment(s, tc, start, len, flags);
+    ret = tcp_send_frame(s, tc, start, len, seg_bytes, flags);
     if (ret != 0)
         return ret;
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
+    if (len > seg_bytes)
+        sent_last(&tc->sent)->seg_bytes = (uint16_t)seg_bytes;
     if (unlikely(tc->rate != NULL))
         tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
     if (unlikely(tc->ca == TCP_CA_RECOVERY))
         prr_sent(&tc->prr, len);
-    if (len > 0 && len < tcp_eff_mss(tc))
+    if (len < seg_bytes ? len > 0 : len > seg_bytes && len % seg_bytes != 0)
         tc->snd_sml = end;
     if (fin)
         tc->fin_sent = true;
@@ -177,7 +209,7 @@ static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 
     switch (tcp_mtup_next(s, tc, &len)) {
     case TCP_MTUP_PROBE:
-        ret = send_new(s, tc, len, false);
+        ret = send_new(s, tc, len, len, false);
         if (ret == 0)
             tcp_mtup_probe_sent(s, tc, len);
         return ret;
@@ -196,14 +228,22 @@ static int output_new(struct z_stack *s, struct tcp_conn *tc)
 
     if (unlikely(tc->mtup != NULL))
         ret = output_probe(s, tc);
-    while (ret == 0 && next_new(tc, mss, &len, &fin)) {
-        ret = send_new(s, tc, len, fin);
+    while (ret == 0 && next_new(s, tc, mss, &len, &fin)) {
+        ret = send_new(s, tc, len, mss, fin);
         if (unlikely(tc->paced) && ret == 0 && tcp_pace_spent(s, tc, len))
             ret = -EAGAIN;
     }
     if (full && tcp_snd_space(tc) > 0)
         sock_on_writable(s, tc->sk);
     return ret;
+}
+
+/* Where the last segment of a frame of several begins; a FIN is part of it. */
+static uint32_t last_segment(const struct tcp_conn *tc, const struct sent_rec *r, uint32_t mss)
+{
+    uint32_t seg = MIN(sent_seg_bytes(r), mss);
+
+    return r->start + (seq_min(r->end, tc->sndq.end_seq) - r->start - 1) / seg * seg;
 }
 
 /* RFC 8985 7.3: new data if the peer's window takes some, cwnd or not; else the last segment again. */
@@ -216,21 +256,14 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
     *retrans = len == 0;
     if (len > 0) {
         len = tcp_seg_fit(tc, tc->snd_nxt, len);
-        return send_new(s, tc, len, len == avail && tc->fin_queued && wnd > len) == 0;
+        return send_new(s, tc, len, mss, len == avail && tc->fin_queued && wnd > len) == 0;
     }
     if (r->end - r->start > mss) {
-        if (sent_split(&tc->sent, &s->arena, r->end - mss, s->conf.sent_records + CUT_RECORDS) != 0)
+        if (tcp_cut(s, tc, last_segment(tc, r, mss)) != 0)
             return false;
         r = sent_last(&tc->sent);
     }
     return retransmit(s, tc, r) == 0;
-}
-
-/* RFC 5681 4.1: after an idle time longer than the timeout the congestion window says nothing about the path. */
-static void restart_after_idle(struct z_stack *s, struct tcp_conn *tc)
-{
-    if (tcp_in_flight(tc) == 0 && tc->last_snd_ns != 0 && s->now_ns - tc->last_snd_ns > tc->rtt.rto_ns)
-        tc->cc.ops->on_idle(&tc->cc, s->conf.init_cwnd_segs * tcp_eff_mss(tc), s->now_ns);
 }
 
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
@@ -273,12 +306,15 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     }
     if (unlikely(!ip_path_valid(s, &tc->path)))
         tcp_path_refresh(s, tc); /* its MTU may have changed */
+    if (tcp_in_flight(tc) == 0)
+        tcp_cc_restart(s, tc);
+    if (tc->cwv.unvalidated)
+        tcp_pace_unvalidated(s, tc);
     if (unlikely(tc->paced) && tcp_pace_wait(s, tc)) {
         tc->cwnd_limited = was_limited;
         arm_timers(s, tc);
         return;
     }
-    restart_after_idle(s, tc);
     ret = tc->undo.frto == FRTO_SECOND_ACK ? 0 : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
     if (ret == 0)
         ret = output_new(s, tc);
@@ -289,8 +325,11 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
     if (unlikely(tc->rate != NULL))
         note_app_limited(tc);
     arm_timers(s, tc);
-    if (tc->snd_nxt != nxt)
-        tcp_tlp_schedule(s, tc);
+    if (tc->snd_nxt == nxt)
+        return;
+    if (!tc->cwv.in_round)
+        cwv_sent(&tc->cwv, tc->snd_una, tc->snd_nxt, tc->cc.cwnd);
+    tcp_tlp_schedule(s, tc);
 }
 
 /* SYN-SENT: a SYN that found no buffer, or the one that waited for data to carry (RFC 7413). */

@@ -6,6 +6,7 @@
 
 #define CLOCK_GRANULARITY_NS NS_PER_MS /* G of RFC 6298 */
 #define BACKOFF_MAX 63u
+#define MIN_WINDOW_NS (300 * NS_PER_SEC) /* as Linux */
 
 static uint64_t clamp(const struct rtt_conf *c, uint64_t v)
 {
@@ -15,6 +16,7 @@ static uint64_t clamp(const struct rtt_conf *c, uint64_t v)
 void rtt_init(struct rtt *r, const struct rtt_conf *c)
 {
     *r = (struct rtt){.rto_ns = clamp(c, c->initial_ns)};
+    recent_init(&r->min);
 }
 
 /* old + (sample - old) / divisor: the exponentially weighted mean of RFC 6298 with weight 1 / divisor. */
@@ -23,13 +25,28 @@ static inline uint64_t smooth(uint64_t old, uint64_t sample, uint64_t divisor)
     return sample >= old ? old + (sample - old) / divisor : old - (old - sample) / divisor;
 }
 
+static uint64_t cut(const struct rtt_conf *c, uint64_t sample_ns)
+{
+    return MIN(MAX(sample_ns, 1), c->max_ns);
+}
+
+static void note_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
+{
+    recent_min_add(&r->min, (uint32_t)(sample_ns >> 10), (uint32_t)(now_ns >> 20), (uint32_t)(MIN_WINDOW_NS >> 20));
+}
+
+static void set_rto(struct rtt *r, const struct rtt_conf *c)
+{
+    r->rto_ns = clamp(c, r->srtt_ns + MAX(CLOCK_GRANULARITY_NS, 4 * r->rttvar_ns));
+}
+
 /*
  * RFC 6298 section 2, with alpha = 1/8 and beta = 1/4 divided by the expected samples per window (RFC 7323 appendix G). A
  * sample longer than the largest timeout can tell no more than that, and is cut so that the sums cannot overflow.
  */
-void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint32_t expected)
+void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint32_t expected, uint64_t now_ns)
 {
-    uint64_t s = MIN(MAX(sample_ns, 1), c->max_ns);
+    uint64_t s = cut(c, sample_ns);
 
     expected = MAX(expected, 1u);
     if (r->srtt_ns == 0) { /* (2.2) */
@@ -46,9 +63,40 @@ void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uin
             r->srtt_ns = smooth(r->srtt_ns, s, 8ull * expected);
         }
     }
-    if (r->min_ns == 0 || s < r->min_ns)
-        r->min_ns = s;
-    r->rto_ns = clamp(c, r->srtt_ns + MAX(CLOCK_GRANULARITY_NS, 4 * r->rttvar_ns));
+    note_min(r, s, now_ns);
+    set_rto(r, c);
+}
+
+static uint32_t units(uint64_t ns)
+{
+    return (uint32_t)MIN(ns >> 10, (uint64_t)UINT32_MAX);
+}
+
+void rtt_timeout(struct rtt *r)
+{
+    r->prev_srtt = units(r->srtt_ns + 2 * CLOCK_GRANULARITY_NS);
+    r->prev_rttvar = units(r->rttvar_ns);
+    r->wary = false;
+}
+
+void rtt_spurious(struct rtt *r)
+{
+    r->wary = true;
+}
+
+/*
+ * What delayed the data may be what the path is like from now on: the estimate begins anew from the first sample that tells, and
+ * does not fall below what it was.
+ */
+void rtt_sample_wary(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns)
+{
+    uint64_t s = cut(c, sample_ns);
+
+    r->srtt_ns = MAX((uint64_t)r->prev_srtt << 10, s);
+    r->rttvar_ns = MAX((uint64_t)r->prev_rttvar << 10, s / 2);
+    r->wary = false;
+    note_min(r, s, now_ns);
+    set_rto(r, c);
 }
 
 uint64_t rtt_rto(const struct rtt *r, const struct rtt_conf *c)

@@ -1,14 +1,22 @@
-/* Round-trip time estimator and retransmission timeout (RFC 6298). A value with pure functions. */
+/*
+ * Round-trip time estimator and retransmission timeout (RFC 6298), made more careful after a timeout that was spurious (RFC 4015), and
+ * the smallest round-trip time of the last minutes (RFC 8985). A value with pure functions.
+ */
 #ifndef TCP_RTT_H
 #define TCP_RTT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/recent.h"
+
 struct rtt {
-    uint64_t srtt_ns, rttvar_ns; /* 0: no sample yet */
-    uint64_t min_ns;             /* smallest sample; 0: none */
-    uint64_t rto_ns;             /* without back-off */
-    uint8_t backoff;             /* doublings (5.5) */
+    uint64_t srtt_ns, rttvar_ns;     /* 0: no sample yet */
+    uint64_t rto_ns;                 /* without back-off */
+    struct recent min;               /* in units of 1024 ns */
+    uint32_t prev_srtt, prev_rttvar; /* SRTT_prev and RTTVAR_prev of RFC 4015, in units of 1024 ns */
+    uint8_t backoff;                 /* doublings (5.5) */
+    bool wary;                       /* the last timeout was spurious: the first sample of newer data says how long to wait */
 };
 
 struct rtt_conf {
@@ -18,7 +26,24 @@ struct rtt_conf {
 void rtt_init(struct rtt *r, const struct rtt_conf *c);
 
 /* A sample (never of a segment sent more than once, Karn). expected: samples per window, RFC 7323 appendix G; 1 without timestamps. */
-void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint32_t expected);
+void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint32_t expected, uint64_t now_ns);
+
+/* RACK.min_RTT (RFC 8985 6.2 step 1): the smallest sample of the last five minutes, of two and a half at least; 0: none. */
+static inline uint64_t rtt_min_ns(const struct rtt *r)
+{
+    uint32_t v = recent_min(&r->min);
+
+    return v == RECENT_NONE ? 0 : (uint64_t)v << 10;
+}
+
+/* RFC 4015 section 3.2 step (0): the first retransmission timeout of some data. */
+void rtt_timeout(struct rtt *r);
+
+/* Step (7): it was spurious. */
+void rtt_spurious(struct rtt *r);
+
+/* Step (11), when wary: a sample of data that had not been sent when the spurious timeout occurred. */
+void rtt_sample_wary(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns);
 
 /* The timeout with back-off, within bounds. */
 uint64_t rtt_rto(const struct rtt *r, const struct rtt_conf *c);

@@ -8,6 +8,11 @@
 #include "base/poison.h"
 
 #define DUP_THRESH 3u
+/*
+ * Records beyond sent_records for what was sent and must be cut, because a part of it goes again, or the path became narrower: a map that
+ * is full would never get anything through.
+ */
+#define CUT_RECORDS 16u
 
 /* Without SACK each duplicate ACK means that one more segment left the network. */
 uint32_t tcp_pipe(const struct tcp_conn *tc)
@@ -19,19 +24,22 @@ uint32_t tcp_pipe(const struct tcp_conn *tc)
     return pipe;
 }
 
-void tcp_sent_again(struct tcp_conn *tc, uint32_t len)
+void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 {
     tc->total_retrans++;
+    tc->rtx_high = tc->snd_nxt;
     undo_retransmitted(&tc->undo, len);
-    if (tc->ca == TCP_CA_RECOVERY)
-        prr_sent(&tc->prr, len);
+    if (tc->ca != TCP_CA_RECOVERY)
+        return;
+    prr_sent(&tc->prr, len);
+    tc->cwv.repeated += first ? len : 0;
 }
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
-    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX((uint32_t)tc->smss, 1u)); /* a frame may carry several segments */
+    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
-    return rack_reo_wnd_ns(&tc->rack, tc->rtt.min_ns, tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
+    return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
 
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
@@ -56,6 +64,23 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
     return lost;
 }
 
+/* What was sent is cut at seq, where something is known of a part of it. */
+int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq)
+{
+    return sent_split(&tc->sent, &s->arena, seq, s->conf.sent_records + CUT_RECORDS);
+}
+
+/* The first segment is lost; where there is no room for its record, all of the frame that it was in. Returns newly lost bytes. */
+uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
+{
+    const struct sent_rec *r = sent_first(&tc->sent);
+    uint32_t mss = tcp_eff_mss(tc);
+
+    if (r != NULL && r->end - r->start > mss)
+        (void)tcp_cut(s, tc, r->start + mss);
+    return sent_mark_first_lost(&tc->sent);
+}
+
 /* just: bytes that the present acknowledgement delivered; they are part of what this recovery will deliver (RFC 9937 6.1). */
 static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
@@ -65,8 +90,8 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
         return;
     stack_count(s, CTR_TCP_FAST_RETRANS);
     if (tc->sent.lost_bytes == 0)
-        sent_mark_first_lost(&tc->sent);
-    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+        tcp_mark_first_lost(s, tc);
+    undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, false);
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
     tc->ca = TCP_CA_RECOVERY;
@@ -85,8 +110,7 @@ static void reduce(struct tcp_conn *tc, uint32_t delivered, bool safe)
 /* snd_una has reached recover. What was lost beyond is a loss of its own. */
 static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tcp_cc_recovered(s, tc);
     rack_recovered(&tc->rack);
     tc->ca = TCP_CA_OPEN;
     tc->dupacks = 0;
@@ -96,13 +120,13 @@ static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
         enter_recovery(s, tc, just);
 }
 
-/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight. */
+/* RFC 4015 3.2: the window is what it was before; what was deemed lost is in flight; the timeout becomes longer if it was too short. */
 static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
 {
-    stack_count(s, tc->ca == TCP_CA_LOSS ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
-    if (tc->ca == TCP_CA_RECOVERY)
-        tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
-    tc->cc.ops->on_undo(&tc->cc, s->now_ns);
+    stack_count(s, tc->undo.timeout ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
+    if (tc->undo.timeout)
+        rtt_spurious(&tc->rtt);
+    tcp_cc_undo(s, tc);
     undo_end(&tc->undo);
     if (tc->ca == TCP_CA_OPEN)
         return;
@@ -183,12 +207,12 @@ static bool third_duplicate(const struct tcp_conn *tc)
 }
 
 /* Partial ACK without SACK: the next segment is lost as well (RFC 6582 3.2 step 3). */
-static uint32_t partial_ack(struct tcp_conn *tc, uint32_t acked)
+static uint32_t partial_ack(struct z_stack *s, struct tcp_conn *tc, uint32_t acked)
 {
     uint32_t segs = (acked + tc->smss - 1) / MAX((uint32_t)tc->smss, 1u);
 
     tc->dupacks = tc->dupacks > segs ? (uint8_t)(tc->dupacks - segs) : 0;
-    return sent_mark_first_lost(&tc->sent);
+    return tcp_mark_first_lost(s, tc);
 }
 
 /* RFC 9937 section 6.2, DeliveredData. Without SACK a duplicate tells of one segment, an advance of what no duplicate told. */
@@ -236,21 +260,32 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     } else if (f->acked > 0 && seq_geq(tc->snd_una, tc->recover)) {
         end_recovery(s, tc, delivered);
     } else if (tc->ca == TCP_CA_RECOVERY && !tc->sack_on && f->acked > 0) {
-        lost += partial_ack(tc, f->acked);
+        lost += partial_ack(s, tc, f->acked);
     }
     reduce(tc, delivered, f->acked > 0 && lost == 0);
     tcp_tlp_schedule(s, tc);
 }
 
-/* RFC 8985 6.2: the reordering timer. One segment goes at once, others as the acknowledgement of that one allows. */
+/*
+ * RFC 8985 6.2: the reordering timer. What has arrived since the losses were suspected, and was replaced by nothing because the
+ * application had no more, may be replaced now, as it would have been had recovery begun then; one segment in any case. Others go
+ * as the acknowledgements of those allow.
+ */
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint32_t pipe = tcp_pipe(tc), unused = tc->cc.cwnd > pipe ? tc->cc.cwnd - pipe : 0;
+    uint32_t due = MIN(tc->sent.sacked_bytes, unused);
+
     if (tcp_in_flight(tc) == 0 || rack_detect(s, tc) == 0)
         return;
     if (tc->ca == TCP_CA_OPEN)
-        enter_recovery(s, tc, 0);
-    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery)
-        tc->cc.cwnd = tcp_pipe(tc) + tc->cc.smss;
+        enter_recovery(s, tc, due);
+    else
+        due = 0; /* is counted */
+    if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery) {
+        pipe = tcp_pipe(tc);
+        tc->cc.cwnd = MAX(prr_on_ack(&tc->prr, due, pipe, tc->cc.ssthresh, tc->cc.smss, false), pipe + tc->cc.smss);
+    }
     tcp_mark_dirty(s, tc);
 }
 
@@ -263,11 +298,13 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
         stack_count(s, CTR_TCP_RENEGED);
         sent_renege(&tc->sent);
     }
-    if (!again)
-        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt);
+    if (!again) {
+        undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, true);
+        rtt_timeout(&tc->rtt);
+    }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
-    tc->cc.ops->on_rto(&tc->cc, tcp_in_flight(tc), tc->rexmt_count <= 1, s->now_ns);
+    tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
     if (tc->sack_on && tc->rack.valid)

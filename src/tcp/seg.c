@@ -4,6 +4,7 @@
  * payload. Either way the send queue keeps its hold until the bytes are acknowledged.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "base/check.h"
 #include "ip/ip6.h"
@@ -13,8 +14,9 @@
 
 /* Room for Ethernet with a VLAN tag, IPv6 and TCP headers with all options. */
 #define SEG_HEADROOM (18u + 40u + TCP_HLEN_MAX)
-/* A driver that is not told of a limit gets at most this many segments in a frame. */
+/* A driver that is not told of a limit gets at most this many mbufs in a segment; and in a frame that is cut into segments. */
 #define SEG_CHAIN_MAX 16u
+#define FRAME_CHAIN_MAX 64u
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -26,22 +28,36 @@ static bool txq_ready(const struct tcp_conn *tc)
     return tc->path.local || txq_room(&tc->path.nif->txq) > 0;
 }
 
-static unsigned max_chain(const struct tcp_conn *tc)
+/* mbufs with payload that a segment may have; one is for its headers. */
+static unsigned seg_pieces(const struct tcp_conn *tc)
 {
     unsigned port = tc->path.nif != NULL ? tc->path.nif->port->caps.tx_max_segs : 0;
 
-    return port == 0 || port > SEG_CHAIN_MAX ? SEG_CHAIN_MAX : port;
+    return port == 0 || port > SEG_CHAIN_MAX ? SEG_CHAIN_MAX - 1 : MAX(port, 2u) - 1;
 }
 
-/* How many payload pieces the bytes [seq, seq + len) take; *fit: how many of the bytes fit into a frame. */
-static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+/* The same of a frame of several segments. Where it is cut on the way to the port only memory limits it. */
+static unsigned frame_pieces(const struct tcp_conn *tc)
 {
-    unsigned pieces = MAX(max_chain(tc), 2u) - 1;
+    const struct port_caps *caps = &tc->path.nif->port->caps;
+
+    return caps->tx_tso && caps->tso_max_segs < FRAME_CHAIN_MAX ? MAX(caps->tso_max_segs, 2u) - 1 : FRAME_CHAIN_MAX - 1;
+}
+
+/* The port gathers by copying anyway. */
+static bool gathers(const struct tcp_conn *tc)
+{
+    return tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains;
+}
+
+uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+{
+    unsigned pieces = seg_pieces(tc);
     const struct sndq_desc *d;
     uint32_t index, end = seq + len;
 
-    if (tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains)
-        return len; /* the port gathers by copying anyway */
+    if (len == 0 || gathers(tc))
+        return len;
     d = sndq_find(&tc->sndq, seq, &index);
     for (; d != NULL && pieces > 0; pieces--) {
         if (seq_geq(d->seq + d->len, end))
@@ -51,9 +67,21 @@ static uint32_t fit_chain(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
     return d != NULL ? d->seq - seq : len;
 }
 
-uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+uint32_t tcp_frame_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t mss)
 {
-    return len == 0 ? 0 : fit_chain(tc, seq, len);
+    unsigned left = frame_pieces(tc), limit = gathers(tc) ? UINT_MAX : seg_pieces(tc), in_seg = 0;
+    uint32_t index, at = 0, end;
+
+    for (const struct sndq_desc *d = sndq_find(&tc->sndq, seq, &index); at < len; at = end, d = sndq_at(&tc->sndq, ++index)) {
+        if (left-- == 0 || in_seg == limit)
+            return at - at % mss;
+        end = MIN(d->seq + d->len - seq, len);
+        if (end / mss == at / mss)
+            in_seg++;
+        else
+            in_seg = end % mss != 0; /* a segment begins in this piece */
+    }
+    return len;
 }
 
 /* The buffer itself as the frame, headers in its headroom. NULL: the conditions do not hold. */
@@ -162,6 +190,29 @@ void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const stru
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
+/*
+ * The header of a segment after the handshake: nearly always with a timestamp alone, or without options. h gets its length here.
+ */
+static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, struct tcp_hdr *h, uint32_t len)
+{
+    uint8_t *p;
+
+    if (unlikely(tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))) {
+        struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
+
+        add_sack(s, tc, &o, len);
+        tcp_push_header(m, h, &o);
+        return;
+    }
+    h->hlen = (uint8_t)(tc->ts_on ? TCP_HLEN + TCP_TS_ONLY_LEN : TCP_HLEN);
+    p = pkt_push(m, h->hlen);
+    tcp_hdr_build(p, h);
+    if (tc->ts_on)
+        tcp_opts_build_ts_only(p + TCP_HLEN, tcp_ts_now(s, tc), tc->ts_recent);
+    m->l4_len = h->hlen;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+}
+
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
 {
     struct ip_out o = {.src = tc->ent.laddr, .dst = tc->ent.raddr, .proto = 6, .ttl = tc->opt->ttl, .tos = tc->opt->tos};
@@ -191,10 +242,22 @@ static void ack_sent(struct tcp_conn *tc)
     }
 }
 
+/* The port cuts it; the headers of each segment are made from this one's. */
+static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes)
+{
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    m->tso_segsz = (uint16_t)seg_bytes;
+    s->ctr.v[CTR_TCP_SEG_TX] += (len - 1) / seg_bytes; /* and one that is counted as any other */
+}
+
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags)
 {
+    return tcp_send_frame(s, tc, seq, len, len, flags);
+}
+
+int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint32_t seg_bytes, uint8_t flags)
+{
     struct tcp_hdr h = {.sport = tc->ent.lport, .dport = tc->ent.rport, .seq = seq, .ack = tc->rcv_nxt, .flags = flags};
-    struct tcp_opts o;
     struct rte_mbuf *m;
     uint8_t ecn = 0;
 
@@ -205,20 +268,13 @@ int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint3
     m = frame_payload(s, tc, seq, len);
     if (m == NULL)
         return -ENOBUFS;
-    o.has_mss = o.has_ws = o.sack_ok = o.has_tfo = false;
-    o.n_sack = 0;
-    o.has_ts = tc->ts_on;
-    if (tc->ts_on) {
-        o.ts_val = tcp_ts_now(s, tc);
-        o.ts_ecr = tc->ts_recent;
-    }
-    if (tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))
-        add_sack(s, tc, &o, len);
     set_urgent(tc, &h);
     h.wnd = advertise(s, tc);
     if (unlikely(tc->ecn_echo_ok))
         ecn = tcp_ecn_mark(s, tc, &h, len);
-    tcp_push_header(m, &h, &o);
+    push_usual_header(s, tc, m, &h, len);
+    if (len > seg_bytes)
+        ask_to_cut(s, m, len, seg_bytes);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;

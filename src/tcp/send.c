@@ -11,7 +11,7 @@
 /* 0 when data may be queued now, or why not. */
 static int send_state(struct tcp_conn *tc)
 {
-    if (tc->so_error != 0 && tc->state == TCPS_CLOSED)
+    if (unlikely(tc->so_error != 0))
         return -tcp_take_error(tc);
     switch (tc->state) {
     case TCPS_SYN_SENT:
@@ -20,6 +20,8 @@ static int send_state(struct tcp_conn *tc)
         return tc->fastopen_id != 0 && tcp_snd_space(tc) > 0 ? (tc->fin_queued ? -EPIPE : 0) : -EAGAIN;
     case TCPS_ESTABLISHED:
     case TCPS_CLOSE_WAIT:
+        if (unlikely(tc->soft_error != 0) && tc->soft_told) /* SHLD-25; the connection stays, and so may the application */
+            return -tcp_take_error(tc);
         return tcp_snd_space(tc) > 0 ? 0 : -EAGAIN;
     case TCPS_LISTEN:
         return -ENOTCONN;

@@ -1,7 +1,8 @@
 /*
  * The records are contiguous in sequence space, so any of them is found by binary search. What an acknowledgement costs:
  *   sent_ack        the records that go;
- *   sent_sack       per block: the search, the newly sacked records, and one hop per sacked run (see skip_sacked);
+ *   sent_sack       per block: the search, the newly sacked records, and one hop per sacked run (see skip_sacked); where a block
+ *                   ends inside a frame of several segments, the shorter side of the map moves by a record;
  *   sent_mark_rack  the records that it marks, and one more.
  * The next record to retransmit is the head of a list. Only a timeout without SACK, reneging and undo visit every record.
  */
@@ -80,6 +81,12 @@ void sent_clear(struct sent_map *sm, struct arena *a)
 {
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
     *sm = (struct sent_map){.lost_total = sm->lost_total};
+}
+
+void sent_trim(struct sent_map *sm, struct arena *a)
+{
+    if (sm->n == 0)
+        sent_clear(sm, a);
 }
 
 /* A link into the old ring, for a ring that begins with the first record. */
@@ -222,12 +229,16 @@ void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ac
         sm->n--;
     }
     if (sm->n == 0) {
-        sent_clear(sm, a);
+        if (sm->cap > SENT_CAP_MIN)
+            sent_clear(sm, a);
         return;
     }
     struct sent_rec *r = rec(sm, 0);
     if (seq_lt(r->start, una)) {
-        drop_bytes(sm, r, una - r->start, out);
+        struct sent_rec part = *r; /* what is behind it has not arrived */
+
+        part.end = una;
+        drop_bytes(sm, &part, una - r->start, out);
         r->start = una;
     }
     first_goes_first(sm, r);
@@ -250,20 +261,6 @@ static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
     sm->high_sacked = sm->sacked_bytes > 0 ? seq_max(sm->high_sacked, r->end) : r->end;
     sm->sacked_bytes += len;
     sm->n_sacked++;
-}
-
-void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, struct sent_ack *out)
-{
-    for (; n > 0; n--, b++) {
-        if (seq_geq(b->start, b->end))
-            continue;
-        uint32_t i = find_index(sm, b->start);
-
-        if (i < sm->n && seq_lt(rec(sm, i)->start, b->start))
-            i++;
-        for (i = skip_sacked(sm, i); i < sm->n && seq_leq(rec(sm, i)->end, b->end); i = skip_sacked(sm, i))
-            mark_sacked(sm, i, out);
-    }
 }
 
 struct sent_rec *sent_find(struct sent_map *sm, uint32_t seq)
@@ -315,6 +312,14 @@ static void duplicate(struct sent_map *sm, uint32_t i)
         sm->n_sacked++;
 }
 
+/* Inside record i; there is room for one more. */
+static void split_at(struct sent_map *sm, uint32_t i, uint32_t seq)
+{
+    duplicate(sm, i);
+    rec(sm, i)->end = seq;
+    rec(sm, i + 1)->start = seq;
+}
+
 int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limit)
 {
     if (sm->n == 0 || seq_lt(seq, rec(sm, 0)->start) || seq_gt(seq, end_seq(sm)))
@@ -325,10 +330,68 @@ int sent_split(struct sent_map *sm, struct arena *a, uint32_t seq, uint32_t limi
     int err = sent_reserve(sm, a, limit);
     if (err)
         return err;
-    duplicate(sm, i);
-    rec(sm, i)->end = seq;
-    rec(sm, i + 1)->start = seq;
+    split_at(sm, i, seq);
     return 0;
+}
+
+/*
+ * The segments of record i, a frame of several, that lie in [start, end): where the first begins and the last ends. False: the
+ * record is one segment, or was SACKed already, or none lies in it whole.
+ */
+static bool whole_segments(const struct sent_map *sm, uint32_t i, uint32_t start, uint32_t end, uint32_t *first, uint32_t *last)
+{
+    const struct sent_rec *r = rec(sm, i);
+    uint32_t seg = r->seg_bytes;
+
+    if (likely(sent_seg_bytes(r) == rec_len(r)) || (r->flags & SENT_SACKED) != 0)
+        return false;
+    *first = seq_leq(start, r->start) ? r->start : r->start + (start - r->start + seg - 1) / seg * seg;
+    *last = seq_geq(end, r->end) ? r->end : r->start + (end - r->start) / seg * seg;
+    return seq_lt(*first, *last);
+}
+
+/* They become a record of their own; *i is its index. False: there is no room for it. */
+static bool cut_out(struct sent_map *sm, struct arena *a, uint32_t *i, uint32_t first, uint32_t last, uint32_t limit)
+{
+    if (rec(sm, *i)->start != first) {
+        if (sent_reserve(sm, a, limit) != 0)
+            return false;
+        split_at(sm, *i, first);
+        ++*i;
+    }
+    if (rec(sm, *i)->end != last) {
+        if (sent_reserve(sm, a, limit) != 0)
+            return false;
+        split_at(sm, *i, last);
+    }
+    return true;
+}
+
+/* Record i begins before the block, or ends after it. Returns the index of what follows. */
+static uint32_t sack_partly(struct sent_map *sm, struct arena *a, const struct tcp_sack_block *b, uint32_t i, uint32_t limit,
+                            struct sent_ack *out)
+{
+    uint32_t first, last;
+
+    if (whole_segments(sm, i, b->start, b->end, &first, &last) && cut_out(sm, a, &i, first, last, limit))
+        mark_sacked(sm, i, out);
+    return i + 1;
+}
+
+void sent_sack(struct sent_map *sm, struct arena *a, const struct tcp_sack_block *b, unsigned n, uint32_t limit, struct sent_ack *out)
+{
+    for (; n > 0; n--, b++) {
+        if (seq_geq(b->start, b->end))
+            continue;
+        uint32_t i = find_index(sm, b->start);
+
+        if (i < sm->n && seq_lt(rec(sm, i)->start, b->start))
+            i = sack_partly(sm, a, b, i, limit, out);
+        for (i = skip_sacked(sm, i); i < sm->n && seq_leq(rec(sm, i)->end, b->end); i = skip_sacked(sm, i))
+            mark_sacked(sm, i, out);
+        if (i < sm->n && seq_lt(rec(sm, i)->start, b->end))
+            sack_partly(sm, a, b, i, limit, out);
+    }
 }
 
 void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns)

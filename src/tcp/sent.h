@@ -1,7 +1,7 @@
 /*
- * Sent map: one record per transmitted frame, in sequence order from snd_una to snd_nxt, with the scoreboard of RFC 6675 and the
- * order of transmission that RFC 8985 needs. A mechanism: knows sequence numbers and times, not connections. SYN and FIN
- * occupy sequence numbers like data. Absent (no memory) while nothing is in flight.
+ * Sent map: one record per transmitted frame (of one segment or several), in sequence order from snd_una to snd_nxt, with the scoreboard of
+ * RFC 6675 and the order of transmission that RFC 8985 needs. A mechanism: knows sequence numbers and times, not connections. SYN and FIN
+ * occupy sequence numbers like data. While nothing is in flight it keeps at most its smallest ring, until it is trimmed.
  *
  * A record is in one of three places, told by its flags:
  *
@@ -34,6 +34,7 @@ struct sent_rec {
         next; /* internal: neighbours on the list, place in the ring + 1; 0: none. Of a sacked record next is a hop, see sent.c */
     uint8_t flags;
     uint8_t tx_count;
+    uint16_t seg_bytes;     /* payload of each segment of the frame, the last may have less; 0: it is one segment */
     struct rate_stamp rate; /* at the last transmission; valid with SENT_RATED */
 };
 
@@ -42,7 +43,7 @@ struct sent_list {
 };
 
 struct sent_map {
-    struct sent_rec *ring; /* NULL while empty */
+    struct sent_rec *ring; /* NULL while cap is 0 */
     uint32_t cap, head, n;
     uint32_t sacked_bytes, n_sacked; /* in records that are SENT_SACKED */
     uint32_t lost_bytes;             /* in records that are SENT_LOST */
@@ -53,6 +54,7 @@ struct sent_map {
 };
 
 void sent_clear(struct sent_map *sm, struct arena *a);
+void sent_trim(struct sent_map *sm, struct arena *a); /* gives the memory of an empty map back */
 
 /* Appends [start, end) at the tail (start is the last record's end). -ENOMEM or at limit records: -ENOBUFS. Time does not go back. */
 int sent_add(struct sent_map *sm, struct arena *a, uint32_t start, uint32_t end, uint64_t now_ns, uint32_t limit);
@@ -85,8 +87,12 @@ struct sent_ack {
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */
 void sent_ack(struct sent_map *sm, struct arena *a, uint32_t una, struct sent_ack *out);
 
-/* Applies SACK blocks (already checked to lie within snd_una..snd_nxt). Only records wholly inside a block are marked. */
-void sent_sack(struct sent_map *sm, const struct tcp_sack_block *b, unsigned n, struct sent_ack *out);
+/*
+ * Applies SACK blocks (already checked to lie within snd_una..snd_nxt). Records wholly inside a block are marked; of one that is a frame
+ * of several segments those segments that are, as records of their own. A segment is never divided, and where there is no room for
+ * another record (limit, memory) the block counts for less than it says.
+ */
+void sent_sack(struct sent_map *sm, struct arena *a, const struct tcp_sack_block *b, unsigned n, uint32_t limit, struct sent_ack *out);
 
 /*
  * RFC 8985 6.2 step 5: of the records in flight that were sent before (xmit_ns, end_seq), those sent age_ns ago or longer are
@@ -131,6 +137,14 @@ void sent_forget_rates(struct sent_map *sm);
 
 /* Recomputes every sum and checks every invariant (Z_CHECK). For tests and simulators: linear in the number of records. */
 void sent_check(const struct sent_map *sm);
+
+/* Payload of the longest segment of a record. */
+static inline uint32_t sent_seg_bytes(const struct sent_rec *r)
+{
+    uint32_t len = r->end - r->start;
+
+    return r->seg_bytes != 0 && r->seg_bytes < len ? r->seg_bytes : len;
+}
 
 /* RFC 6675 pipe: in flight = sent - sacked - lost + retransmitted. */
 static inline uint32_t sent_pipe(const struct sent_map *sm, uint32_t in_flight_bytes)

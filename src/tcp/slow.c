@@ -122,9 +122,19 @@ static bool old_but_acks_probe(const struct tcp_conn *tc, const struct tcp_seg *
            g->h.ack == tc->snd_nxt;
 }
 
+/*
+ * A peer that has filled our window, and lost the beginning of it, acknowledges with a sequence number just behind. That is outside
+ * (table 6 of 3.4), and to it the answer is an ACK; but what it acknowledges counts, as it does for a window of zero.
+ */
+static bool acks_from_the_edge(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return tcp_synchronized(tc) && (g->h.flags & (TH_ACK | TH_SYN | TH_RST | TH_FIN)) == TH_ACK && g->len == 0 &&
+           g->h.seq == tc->rcv_adv && !tc->fin_rcvd && !tc->fin_sent && seq_gt(g->h.ack, tc->snd_una) && seq_leq(g->h.ack, tc->snd_nxt);
+}
+
 static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
 {
-    if (old_but_acks_probe(tc, g))
+    if (old_but_acks_probe(tc, g) || acks_from_the_edge(tc, g))
         tcp_ack_input(s, tc, g);
     if ((g->h.flags & TH_RST) == 0) {
         if (g->len > 0 && seq_leq(g->h.seq + g->len, tc->rcv_nxt))

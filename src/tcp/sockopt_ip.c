@@ -19,6 +19,9 @@ int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v)
             return -EINVAL;
         tc->opt->ttl = v == -1 ? s->conf.ttl : (uint8_t)v;
         return 0;
+    case IP_RECVERR:
+        tc->opt->recverr[0] = v != 0;
+        return 0;
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
         return 0;
@@ -34,6 +37,8 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name)
         return tc->opt->tos;
     case IP_TTL:
         return tc->opt->ttl;
+    case IP_RECVERR:
+        return tc->opt->recverr[0];
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
         return 0;
@@ -49,6 +54,9 @@ int tcp_setopt_ip6(struct tcp_conn *tc, int name, int v)
         if (tc->port_held)
             return -EINVAL;
         tc->opt->v6only = v != 0;
+        return 0;
+    case IPV6_RECVERR:
+        tc->opt->recverr[1] = v != 0;
         return 0;
     case IPV6_UNICAST_HOPS:
         if (v < -1 || v > 255)
@@ -78,6 +86,9 @@ int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name,
     switch (name) {
     case IPV6_V6ONLY:
         *v = tc->opt->v6only;
+        return 0;
+    case IPV6_RECVERR:
+        *v = tc->opt->recverr[1];
         return 0;
     case IPV6_UNICAST_HOPS:
         *v = hops_of(s, tc);

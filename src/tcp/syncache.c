@@ -187,6 +187,21 @@ void tcp_syn_init(struct z_stack *s)
     c->timer.kind = TIMER_SYN;
 }
 
+/* To another listener of the group. What was agreed on with the peer stays; what is left of the handshake goes by its options. */
+static bool migrate(struct z_stack *s, struct tcp_synent *e)
+{
+    struct tcp_conn *heir = tcp_listen_heir(s, e->lc, &e->ent);
+
+    if (heir == NULL)
+        return false;
+    e->lc->lis->n_syn--;
+    heir->lis->n_syn++;
+    e->lc = heir;
+    stack_count(s, CTR_TCP_MIGRATED);
+    return true;
+}
+
+/* Nothing is sent: most of a flood's addresses never asked for anything, and who did is reset when it acknowledges (as Linux, FreeBSD). */
 void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
 {
     struct tcp_syncache *c = &s->tcp.syn;
@@ -195,10 +210,9 @@ void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
     for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
         for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
             next = TAILQ_NEXT(e, link);
-            if (e->lc != lc)
+            if (e->lc != lc || migrate(s, e))
                 continue;
-            if (!tcp_move_syn(s, e) && tcp_syn_emit(s, e, TH_RST | TH_ACK) == 0)
-                stack_count(s, CTR_TCP_RST_TX);
+            tcp_move_syn(s, e);
             tcp_syn_forget(s, e);
         }
 }

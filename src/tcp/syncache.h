@@ -42,7 +42,7 @@ int tcp_syn_emit(struct z_stack *s, const struct tcp_synent *e,
                  uint8_t flags);                                     /* one segment; -ENOBUFS: worth trying again; -EHOSTUNREACH */
 uint64_t tcp_syn_wait_ns(const struct z_stack *s, unsigned retries); /* for an answer to the SYN,ACK repeated so often */
 void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e);
-void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: other stacks take its entries, or they are reset */
+void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: another, or another stack, takes its entries */
 void tcp_syn_output(struct z_stack *s);                           /* what was not sent for want of a buffer */
 
 /* synrcvd.c: segments. */

@@ -145,9 +145,10 @@ bool tcp_syn_cookie_input(struct z_stack *s, struct tcp_conn *lc, const struct i
     return true;
 }
 
+/* As many as the application said that may wait for it, as Linux. */
 static bool cache_full(const struct z_stack *s, const struct tcp_listener *l)
 {
-    return l->n_syn >= MAX(s->conf.somaxconn, l->backlog) || s->tcp.syn.n >= s->conf.syn_cache_limit;
+    return l->n_syn >= MAX(l->backlog, 1u) || s->tcp.syn.n >= s->conf.syn_cache_limit;
 }
 
 void tcp_syn_received(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)

@@ -66,8 +66,8 @@ void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc)
         return;
     tcp_rexmt_arm(s, tc);
     age = s->now_ns - first->sent_at_ns;
-    if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent &&
-        tc->deadline_ns[TT_REXMT] > s->now_ns + age)
+    if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tcp_in_flight(tc) < RTO_RESTART_THRESH * tc->smss &&
+        tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->deadline_ns[TT_REXMT] > s->now_ns + age)
         tcp_timer_set(s, tc, TT_REXMT, tc->deadline_ns[TT_REXMT] - s->now_ns - age);
 }
 
@@ -297,6 +297,9 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
         tc->deadline_ns[i] = 0;
         fire(s, tc, (enum tcp_timer_id)i);
     }
+    /* what was sent has armed this timer: it comes by after the last of it, and what only those need who send is given back */
+    sndq_trim(&tc->sndq, &s->arena);
+    sent_trim(&tc->sent, &s->arena);
     next = earliest(tc);
     if (next != NS_NEVER)
         wheel_arm(&s->wheel, &tc->timer, next);

@@ -149,8 +149,8 @@ static bool has_listener(const struct z_stack *s, const struct tcp_tw *tw)
 }
 
 /*
- * Outside the window: our last ACK was lost, or the segment is old. In the window only what cannot be: a SYN (RFC 5961 4.2), and an
- * acknowledgement of what was never sent or long ago (5.2). Text there is ignored.
+ * Outside the window: our last ACK was lost, or the segment is old. In the window only what cannot be: a SYN (RFC 5961 4.2), text after
+ * the FIN, which is ignored, and an acknowledgement of what was never sent or long ago (5.2).
  */
 static bool wants_answer(const struct tcp_tw *tw, const struct tcp_seg *g)
 {
@@ -158,7 +158,7 @@ static bool wants_answer(const struct tcp_tw *tw, const struct tcp_seg *g)
 
     if (!(g->h.seq == tw->rcv_nxt || seq_in(g->h.seq, tw->rcv_nxt, edge) || (len > 0 && seq_in(g->h.seq + len - 1, tw->rcv_nxt, edge))))
         return true;
-    if (g->h.flags & TH_SYN)
+    if ((g->h.flags & TH_SYN) != 0 || (g->len > 0 && (g->h.flags & TH_ACK) != 0))
         return true;
     return (g->h.flags & TH_ACK) != 0 && (seq_gt(g->h.ack, tw->snd_nxt) || seq_lt(g->h.ack, tw->snd_nxt - UINT16_MAX));
 }

@@ -16,7 +16,9 @@ static uint64_t pto_ns(const struct z_stack *s, const struct tcp_conn *tc)
 
     if (tc->rtt.srtt_ns != 0)
         pto = MAX(2 * tc->rtt.srtt_ns, PTO_MIN_NS);
-    return tc->sent.n == 1 ? pto + s->conf.max_ack_delay_ns : pto; /* the peer may delay the acknowledgement of a lone segment */
+    if (tc->sent.n == 1 && tcp_in_flight(tc) <= tc->smss) /* the peer may delay the acknowledgement of a lone segment */
+        pto += s->conf.max_ack_delay_ns;
+    return pto;
 }
 
 /* 7.4.2: the probe repaired a loss that nothing else told of: the window is reduced as for any other. */
@@ -26,8 +28,7 @@ static void loss_repaired(struct z_stack *s, struct tcp_conn *tc)
     if (tc->ca != TCP_CA_OPEN || tc->in_cwr) /* RFC 3168 6.1.2: for a mark in the same window it was */
         return;
     undo_end(&tc->undo); /* what is reported from now on is about an earlier reduction */
-    tcp_cc_lost(s, tc, MAX(tcp_in_flight(tc), tc->cc.cwnd));
-    tc->cc.ops->on_recovered(&tc->cc, s->now_ns);
+    tcp_cc_repaired(s, tc);
 }
 
 /*

@@ -5,9 +5,9 @@
 
 #include "base/poison.h"
 
-void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt)
+void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt, bool timeout)
 {
-    *u = (struct undo){.from = snd_una, .to = snd_nxt, .on = true, .eifel = true};
+    *u = (struct undo){.from = snd_una, .to = snd_nxt, .on = true, .timeout = timeout, .eifel = true};
 }
 
 void undo_end(struct undo *u)

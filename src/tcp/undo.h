@@ -14,11 +14,12 @@ struct undo {
     uint32_t from, to; /* snd_una and snd_nxt when the window was reduced: a duplicate outside is none of the recovery's */
     uint32_t bytes;    /* retransmitted since, and not reported as duplicates */
     bool on;
+    bool timeout; /* it was by a retransmission timeout */
     bool eifel;   /* no retransmission was acknowledged yet: the first one tells */
     uint8_t frto; /* enum frto */
 };
 
-void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt);
+void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt, bool timeout);
 void undo_end(struct undo *u);
 
 /* Bytes were retransmitted. */

@@ -177,7 +177,6 @@ int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)
     if (tc->state == TCPS_LISTEN) { /* as Linux: the passive open ends, the socket stays bound */
         if (how != SHUT_WR) {
             tcp_listen_close(s, tc);
-            tcp_set_state(s, tc, TCPS_CLOSED);
             sock_on_closed(s, tc->sk);
         }
         return 0;

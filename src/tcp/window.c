@@ -49,13 +49,13 @@ void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
     }
 }
 
-void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t truesize)
+void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize)
 {
     uint32_t ratio;
 
-    if (len > tc->rcv_mss)
-        tc->rcv_mss = (uint16_t)MIN(len, (uint32_t)UINT16_MAX);
-    if (len < tc->rcv_mss)
+    if (seg_bytes > tc->rcv_mss)
+        tc->rcv_mss = (uint16_t)MIN(seg_bytes, (uint32_t)UINT16_MAX);
+    if (seg_bytes < tc->rcv_mss)
         return;
     /* only segments that are full tell how memory and payload relate; it moves slowly, and not below a quarter */
     ratio = MIN(len * RATIO_ONE / MAX(truesize, 1u), RATIO_ONE - 1);

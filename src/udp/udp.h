@@ -25,6 +25,7 @@ struct udp_state {
     uint32_t port_hint;         /* RFC 6056 */
     uint64_t rcv_bytes;         /* memory in the receive queues of all sockets; with TCP's below rcv_limit_bytes */
     uint64_t loan_bytes;        /* memory lent to the application; with TCP's below loan_limit_bytes */
+    struct udp_pcb *raw;        /* raw sockets of ICMP: icmp_sock.h */
     struct udp_pcb *tx_blocked; /* sockets that met a full transmit queue */
 };
 
@@ -34,6 +35,16 @@ struct udp_info {
     uint16_t sport;
     uint8_t ttl, tos; /* of IPv6: hop limit, traffic class */
     uint8_t ifindex;  /* 1 + index of its interface */
+};
+
+/* What is told of a datagram that did not get through (MSG_ERRQUEUE): the fields of struct sock_extended_err, and addresses. */
+struct udp_err_info {
+    struct inaddr dst; /* where it went */
+    uint16_t dport;
+    uint8_t origin, type, code; /* origin: SO_EE_ORIGIN_* */
+    int err;
+    uint32_t info;      /* MTU, pointer */
+    struct udp_info in; /* the ICMP message; of a local error nothing */
 };
 
 /* Where one datagram goes, and what it has of its own; the rest is the socket's. */
@@ -56,7 +67,7 @@ struct udp_dest {
 #define UDP_RECV_HOPLIMIT 0x10u
 #define UDP_RECV_TCLASS 0x20u
 
-bool udp_port_is_used(const struct z_stack *s, uint16_t port); /* any socket on it? */
+bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port); /* any socket of the protocol on it? */
 
 int udp_state_init(struct z_stack *s);
 void udp_state_fini(struct z_stack *s);
@@ -111,15 +122,20 @@ ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *i
 ssize_t udp_recv_ref(struct z_stack *s, struct udp_pcb *u, size_t max, int *flags, struct udp_info *info, struct rte_mbuf **out);
 void udp_loan_return(struct z_stack *s, struct rte_mbuf *m); /* as tcp_loan_return, of one piece with PKT_F_LOAN_UDP */
 
+/* The oldest report, and as much of the datagram as it quotes. -EAGAIN: there is none. flags: out MSG_TRUNC. */
+ssize_t udp_recv_error(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int *flags, struct udp_err_info *info);
+
 int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how);
 int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len);
 int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *val, unsigned *len);
 void udp_getname(const struct udp_pcb *u, struct inaddr *a, uint16_t *port);
 int udp_getpeer(const struct udp_pcb *u, struct inaddr *a, uint16_t *port); /* -ENOTCONN */
-unsigned udp_recv_wants(const struct udp_pcb *u);                           /* UDP_RECV_* */
-unsigned udp_poll(const struct udp_pcb *u);                                 /* SOCK_IN, … of sock/sock.h */
-size_t udp_rcv_avail(const struct udp_pcb *u);                              /* payload of the first datagram (FIONREAD) */
-size_t udp_rcv_total(const struct udp_pcb *u);                              /* payload of all */
+uint8_t udp_proto(const struct udp_pcb *u);                                 /* IPPROTO_UDP, or of an ICMP socket */
+bool udp_is_raw(const struct udp_pcb *u);
+unsigned udp_recv_wants(const struct udp_pcb *u); /* UDP_RECV_* */
+unsigned udp_poll(const struct udp_pcb *u);       /* SOCK_IN, … of sock/sock.h */
+size_t udp_rcv_avail(const struct udp_pcb *u);    /* payload of the first datagram (FIONREAD) */
+size_t udp_rcv_total(const struct udp_pcb *u);    /* payload of all */
 size_t udp_snd_space(const struct udp_pcb *u);
 int udp_take_error(struct udp_pcb *u); /* SO_ERROR: returns the pending errno (positive) and clears it */
 

@@ -18,11 +18,11 @@
  * How well a socket fits: -1 not at all; a connection counts most, then a bound address, then :: or 0.0.0.0 of the packet's own
  * family before :: that takes both.
  */
-static int udp_match(const struct udp_pcb *u, const struct udp_info *in, uint16_t dport)
+static int udp_match(const struct udp_pcb *u, uint8_t proto, const struct udp_info *in, uint16_t dport)
 {
     int score = 0;
 
-    if (u->lport != dport || !bind_accepts(&u->laddr, u->ip.v6only, &in->dst))
+    if (u->lport != dport || u->proto != proto || !bind_accepts(&u->laddr, u->ip.v6only, &in->dst))
         return -1;
     if (!inaddr_is_any(&u->laddr))
         score = 2;
@@ -37,7 +37,7 @@ static int udp_match(const struct udp_pcb *u, const struct udp_info *in, uint16_
 }
 
 /* Sockets that share a port by SO_REUSEPORT and fit equally well: one per flow, chosen by hash. */
-static struct udp_pcb *udp_pick(struct z_stack *s, const struct udp_info *in, uint16_t dport, int score, uint32_t n)
+static struct udp_pcb *udp_pick(struct z_stack *s, uint8_t proto, const struct udp_info *in, uint16_t dport, int score, uint32_t n)
 {
     const struct {
         struct inaddr laddr, raddr;
@@ -47,20 +47,19 @@ static struct udp_pcb *udp_pick(struct z_stack *s, const struct udp_info *in, ui
     uint32_t k = (uint32_t)(siphash13(s->hash_key, &flow, sizeof(flow.laddr) * 2 + sizeof(uint16_t) * 2) % n);
 
     for (; u; u = u->next)
-        if (u->reuseport && udp_match(u, in, dport) == score && k-- == 0)
+        if (u->reuseport && udp_match(u, proto, in, dport) == score && k-- == 0)
             break;
     return u;
 }
 
-/* The socket that fits best; among equals the last one bound. */
-static struct udp_pcb *udp_lookup(struct z_stack *s, const struct udp_info *in, uint16_t dport)
+struct udp_pcb *udp_lookup(struct z_stack *s, uint8_t proto, const struct udp_info *in, uint16_t dport)
 {
     struct udp_pcb *best = NULL;
     uint32_t n_reuse = 0;
     int best_score = -1;
 
     for (struct udp_pcb *u = *udp_bucket(s, dport); u; u = u->next) {
-        int score = udp_match(u, in, dport);
+        int score = udp_match(u, proto, in, dport);
 
         if (score > best_score) {
             best = u;
@@ -70,7 +69,7 @@ static struct udp_pcb *udp_lookup(struct z_stack *s, const struct udp_info *in, 
             n_reuse += u->reuseport;
         }
     }
-    return n_reuse > 1 ? udp_pick(s, in, dport, best_score, n_reuse) : best;
+    return n_reuse > 1 ? udp_pick(s, proto, in, dport, best_score, n_reuse) : best;
 }
 
 /* Room for one more record; the ring doubles. */
@@ -98,12 +97,12 @@ static bool udp_has_room(const struct z_stack *s, const struct udp_pcb *u, uint3
     return s->udp.rcv_bytes + s->tcp.rcv_charged_bytes + s->ip->reass.bytes + truesize <= s->conf.rcv_limit_bytes;
 }
 
-static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_info *in, struct rte_mbuf *m /* consumed */)
+void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_info *in, struct rte_mbuf *m)
 {
     uint32_t truesize = 0;
 
-    for (const struct rte_mbuf *seg = m; seg; seg = seg->next)
-        truesize += pkt_truesize(seg);
+    for (struct rte_mbuf *seg = m; seg; seg = seg->next)
+        truesize += udp_truesize(seg);
     if (u->rcv_shut || !udp_has_room(s, u, truesize) || (u->q_n == u->q_slots && !udp_queue_grow(s, u))) {
         pkt_drop(s, m, DROP_UDP_RCVBUF);
         return;
@@ -113,7 +112,7 @@ static void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_i
     u->rcv_bytes += truesize;
     u->rcv_payload += m->pkt_len;
     s->udp.rcv_bytes += truesize;
-    stack_count(s, CTR_UDP_RX);
+    stack_count(s, u->proto == IPPROTO_UDP_ ? CTR_UDP_RX : CTR_ICMP_SOCK_RX);
     sock_on_readable(s, u->sk);
 }
 
@@ -125,7 +124,7 @@ bool udp_deliver_group(struct z_stack *s, const struct udp_info *in, uint16_t dp
     for (struct udp_pcb *u = *udp_bucket(s, dport); u; u = u->next) {
         struct rte_mbuf *ref;
 
-        if (udp_match(u, in, dport) < 0 || !udp_group_accepts(u, in))
+        if (udp_match(u, IPPROTO_UDP_, in, dport) < 0 || !udp_group_accepts(u, in))
             continue;
         if (last) {
             ref = udp_share(s, m);
@@ -194,7 +193,7 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
             pkt_drop(s, m, DROP_UDP_NO_PORT);
         return;
     }
-    u = udp_lookup(s, &info, h.dport);
+    u = udp_lookup(s, IPPROTO_UDP_, &info, h.dport);
     if (!u) {
         if (s->steer && udp_hand_over(s, in, &h, m))
             return;
@@ -204,46 +203,4 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     }
     pkt_pull(m, UDP_HLEN);
     udp_deliver(s, u, &info, m);
-}
-
-/*
- * As Linux does without IP_RECVERR: connected sockets alone are told, and only of errors that another try would not mend
- * (its icmp_err_convert table), or that nobody can have forged. The others are hints (RFC 1122 4.1.3.3 lets the application decide;
- * ours cannot ask).
- */
-static bool udp_error_is_hard(const struct icmp_err *e)
-{
-    return e->kind != ICMP_KIND_NET_UNREACH && e->kind != ICMP_KIND_HOST_UNREACH && e->kind != ICMP_KIND_TIME_EXCEEDED;
-}
-
-/*
- * A path is narrower than its link. Believed for a destination that the socket is connected to or has sent to last: what else there
- * is to check of a datagram's quote is in the packet that a forger would have to see.
- */
-static void udp_too_big(struct z_stack *s, const struct icmp_err *e)
-{
-    for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {
-        const struct inaddr *dst = u->connected ? &u->raddr : &u->path_dst;
-
-        if (u->lport != e->lport || !inaddr_eq(dst, &e->raddr) || (u->connected && u->rport != e->rport) ||
-            !inaddr_eq(&u->path.src, &e->laddr))
-            continue;
-        (void)ip_pmtu_learn(s, &e->raddr, e->mtu, e->len);
-        return;
-    }
-}
-
-void udp_icmp_error(struct z_stack *s, const struct icmp_err *e)
-{
-    if (e->kind == ICMP_KIND_TOO_BIG)
-        udp_too_big(s, e);
-    if (!udp_error_is_hard(e))
-        return;
-    for (struct udp_pcb *u = *udp_bucket(s, e->lport); u; u = u->next) {
-        if (!u->connected || u->lport != e->lport || u->rport != e->rport || !inaddr_eq(&u->laddr, &e->laddr) ||
-            !inaddr_eq(&u->raddr, &e->raddr))
-            continue;
-        u->err = e->err;
-        sock_on_closed(s, u->sk);
-    }
 }

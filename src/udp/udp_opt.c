@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "core/stack.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
 
@@ -42,10 +43,23 @@ static int udp_setopt_socket(struct z_stack *s, struct udp_pcb *u, int name, int
     }
 }
 
+/* A raw socket of IPv6 has no options of IPv4. */
+static bool udp_has_level(const struct udp_pcb *u, int level)
+{
+    return level == SOL_SOCKET || (level == IPPROTO_UDP && u->proto == IPPROTO_UDP) || level == IPPROTO_IPV6 ||
+           (level == IPPROTO_IP && !(u->raw && u->inet6));
+}
+
 int udp_setopt(struct z_stack *s, struct udp_pcb *u, int level, int name, const void *val, unsigned len)
 {
     int v;
 
+    if (u->proto != IPPROTO_UDP && level != SOL_SOCKET) {
+        int err = icmp_sock_setopt(u, level, name, val, len);
+
+        if (err != -ENOPROTOOPT || !udp_has_level(u, level))
+            return err;
+    }
     if (level != SOL_SOCKET) {
         int err = level == IPPROTO_IP || level == IPPROTO_IPV6 ? udp_setopt_group(s, u, level, name, val, len) : -ENOPROTOOPT;
 
@@ -83,10 +97,10 @@ static int udp_getopt_socket(struct udp_pcb *u, int name, int *v)
         *v = udp_take_error(u);
         return 0;
     case SO_TYPE:
-        *v = SOCK_DGRAM;
+        *v = u->raw ? SOCK_RAW : SOCK_DGRAM;
         return 0;
     case SO_PROTOCOL:
-        *v = IPPROTO_UDP;
+        *v = u->proto;
         return 0;
     case SO_DOMAIN:
         *v = u->inet6 ? AF_INET6 : AF_INET;
@@ -101,8 +115,12 @@ static int udp_getopt_socket(struct udp_pcb *u, int name, int *v)
 
 int udp_getopt(struct z_stack *s, struct udp_pcb *u, int level, int name, void *val, unsigned *len)
 {
-    int v = 0, err = -ENOPROTOOPT;
+    int v = 0, err = u->proto == IPPROTO_UDP ? -ENOPROTOOPT : icmp_sock_getopt(u, level, name, val, len);
 
+    if (err != -ENOPROTOOPT)
+        return err;
+    if (!udp_has_level(u, level))
+        return u->inet6 ? -ENOPROTOOPT : -EOPNOTSUPP;
     if (level == SOL_SOCKET)
         err = udp_getopt_socket(u, name, &v);
     else if (level == IPPROTO_IP)

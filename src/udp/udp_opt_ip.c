@@ -86,9 +86,20 @@ static int udp_set_mc_if(struct z_stack *s, struct udp_pcb *u, const void *val, 
     return 0;
 }
 
-static int udp_setopt_ip_int(struct udp_pcb *u, int name, int v)
+/* IP_RECVERR, IPV6_RECVERR: what has been reported goes with the wish. */
+static int udp_set_recverr(struct z_stack *s, struct udp_pcb *u, bool v6, bool on)
+{
+    u->ip.recverr[v6] = on;
+    if (!on)
+        udp_errs_free(s, u);
+    return 0;
+}
+
+static int udp_setopt_ip_int(struct z_stack *s, struct udp_pcb *u, int name, int v)
 {
     switch (name) {
+    case IP_RECVERR:
+        return udp_set_recverr(s, u, false, v != 0);
     case IP_TTL:
         return udp_set_ttl(&u->ip.ttl[0], v, 1);
     case IP_TOS:
@@ -128,8 +139,28 @@ int udp_setopt_ip(struct z_stack *s, struct udp_pcb *u, int name, const void *va
     else
         memcpy(&v, val, sizeof(v));
     if (flag == 0)
-        return udp_setopt_ip_int(u, name, v);
+        return udp_setopt_ip_int(s, u, name, v);
     udp_set_recv(u, flag, v != 0);
+    return 0;
+}
+
+/*
+ * IPV6_PKTINFO: source and interface of what is sent from now on, unless a datagram says otherwise (RFC 3542 section 6). As on Linux it
+ * is only looked at when something is sent.
+ */
+static int udp_set_pktinfo6(struct z_stack *s, struct udp_pcb *u, const void *val, unsigned len)
+{
+    struct in6_pktinfo p;
+
+    if (len < sizeof(p))
+        return -EINVAL;
+    memcpy(&p, val, sizeof(p));
+    if (p.ipi6_ifindex > s->n_netifs)
+        return -EINVAL;
+    memcpy(u->ip.src6.b, &p.ipi6_addr, sizeof(u->ip.src6.b));
+    u->ip.src_ifindex = (uint8_t)p.ipi6_ifindex;
+    inaddr_set_zone(&u->ip.src6, u->ip.src_ifindex);
+    u->path.gen = 0;
     return 0;
 }
 
@@ -140,6 +171,8 @@ int udp_setopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, const void *v
 
     if (!u->inet6)
         return -ENOPROTOOPT;
+    if (name == IPV6_PKTINFO)
+        return udp_set_pktinfo6(s, u, val, len);
     if (len < sizeof(v))
         return -EINVAL;
     memcpy(&v, val, sizeof(v));
@@ -149,10 +182,12 @@ int udp_setopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, const void *v
     }
     switch (name) {
     case IPV6_V6ONLY: /* RFC 3493 5.3; decided before the port is taken, as on Linux */
-        if (u->lport)
+        if (u->lport || u->raw)
             return -EINVAL;
         u->ip.v6only = v != 0;
         return 0;
+    case IPV6_RECVERR:
+        return udp_set_recverr(s, u, true, v != 0);
     case IPV6_UNICAST_HOPS:
         return udp_set_ttl(&u->ip.ttl[1], v, 0);
     case IPV6_TCLASS:
@@ -221,6 +256,9 @@ int udp_getopt_ip(struct z_stack *s, struct udp_pcb *u, int name, int *v)
     case IP_MULTICAST_IF: /* an address */
         *v = (int)htonl(inaddr_to_v4(&u->ip.mc_src));
         return 0;
+    case IP_RECVERR:
+        *v = u->ip.recverr[0];
+        return 0;
     case IP_MTU_DISCOVER:
         *v = u->ip.pmtu[0];
         return 0;
@@ -272,6 +310,9 @@ int udp_getopt_ip6(struct z_stack *s, struct udp_pcb *u, int name, int *v)
         return 0;
     case IPV6_MULTICAST_IF:
         *v = u->ip.mc_ifindex[1];
+        return 0;
+    case IPV6_RECVERR:
+        *v = u->ip.recverr[1];
         return 0;
     case IPV6_MTU_DISCOVER:
         *v = u->ip.pmtu[1];

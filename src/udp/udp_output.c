@@ -7,8 +7,10 @@
 #include "ip/ip6.h"
 #include "ip/ip_state.h"
 #include "sock/sock.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "udp/udp_pcb.h"
+#include "wire/ipv4.h"
 #include "wire/udp.h"
 
 #include "base/poison.h"
@@ -31,8 +33,8 @@ static struct inaddr udp_nif_source(const struct z_stack *s, uint8_t ifindex, co
 }
 
 /*
- * The source that a datagram asks for; any: the path's choice. To a group it also chooses the interface. A socket bound to a group
- * address only filters by it.
+ * The source that a datagram asks for, or its socket (RFC 3542 section 6: what was set holds where the datagram says nothing); any: the
+ * path's choice. To a group it also chooses the interface. A socket bound to a group address only filters by it.
  */
 static struct inaddr udp_source(const struct z_stack *s, const struct udp_pcb *u, const struct udp_dest *to, const struct inaddr *dst)
 {
@@ -42,8 +44,12 @@ static struct inaddr udp_source(const struct z_stack *s, const struct udp_pcb *u
         return to->src;
     if (!inaddr_is_any(&u->laddr) && !ip_is_group(s, &u->laddr))
         return u->laddr;
+    if (v6 && !inaddr_is_any(&u->ip.src6))
+        return u->ip.src6;
     if (to && to->ifindex)
         return udp_nif_source(s, to->ifindex, dst);
+    if (v6 && u->ip.src_ifindex)
+        return udp_nif_source(s, u->ip.src_ifindex, dst);
     if (!inaddr_is_multicast(dst))
         return INADDR_ANY_V4;
     if (!v6 && !inaddr_is_any(&u->ip.mc_src))
@@ -58,6 +64,8 @@ static void udp_dest_zone(const struct udp_pcb *u, const struct udp_dest *to, st
 
     if (!inaddr_has_zone(dst) || inaddr_zone(dst))
         return;
+    if (!zone)
+        zone = u->ip.src_ifindex;
     if (!zone && inaddr_is_multicast(dst))
         zone = u->ip.mc_ifindex[1];
     if (!zone)
@@ -121,8 +129,22 @@ void udp_tx_resume(struct z_stack *s)
     }
 }
 
+/* What IP can carry behind its header, less one of ours. */
+static uint32_t udp_payload_max(const struct udp_pcb *u, bool v6)
+{
+    return UINT16_MAX - (v6 ? 0 : IPV4_HLEN) - udp_hdr_bytes(u);
+}
+
+/* May the destination have this port? Those of raw sockets are protocols. */
+static bool udp_port_ok(const struct udp_pcb *u, uint16_t port)
+{
+    if (u->proto == IPPROTO_UDP)
+        return port != 0;
+    return !u->raw || !u->inet6 || port == 0 || port == u->proto;
+}
+
 /* Where a datagram goes. 0 or an errno of sendto. */
-static int udp_check_send(struct udp_pcb *u, int flags, const struct udp_dest *to, uint32_t len)
+static int udp_check_send(struct udp_pcb *u, int flags, const struct udp_dest *to)
 {
     const struct inaddr *dst = to && to->addr ? to->addr : &u->raddr;
 
@@ -134,11 +156,11 @@ static int udp_check_send(struct udp_pcb *u, int flags, const struct udp_dest *t
         return -udp_take_error(u);
     if (dst == &u->raddr && !u->connected)
         return -EDESTADDRREQ;
-    if (dst != &u->raddr && to->port == 0)
+    if (dst != &u->raddr && !udp_port_ok(u, to->port))
         return -EINVAL;
-    if (inaddr_is_v4(dst) ? u->inet6 && u->ip.v6only : !u->inet6)
-        return u->inet6 ? -ENETUNREACH : -EAFNOSUPPORT;
-    return len > (inaddr_is_v4(dst) ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX6) ? -EMSGSIZE : 0;
+    if (inaddr_is_v4(dst) && udp_is_v6only(u))
+        return u->proto == IPPROTO_UDP ? -ENETUNREACH : -EINVAL;
+    return u->inet6 || inaddr_is_v4(dst) ? 0 : -EAFNOSUPPORT;
 }
 
 /* May a datagram above the path's MTU leave in fragments? ip(7) IP_MTU_DISCOVER, RFC 3542 section 11. */
@@ -154,10 +176,11 @@ static bool udp_may_fragment(const struct udp_pcb *u, const struct udp_dest *to,
 int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int flags, const struct udp_dest *to, struct udp_sending *w)
 {
     bool own = to && (to->ifindex || !inaddr_is_any(&to->src));
-    int err = udp_check_send(u, flags, to, len);
+    int err = udp_check_send(u, flags, to);
+    bool v6;
 
-    if (!err && u->lport == 0)
-        err = udp_bind_ephemeral(s, u, NULL);
+    if (!err)
+        err = udp_autobind(s, u, NULL);
     if (err)
         return err;
     *w = (struct udp_sending){.to = UDP_DEST_INIT, .dst = u->raddr, .dport = u->rport, .len = len};
@@ -174,9 +197,12 @@ int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int fla
         return err;
     if (!own)
         w->path = u->path;
-    w->big = len + UDP_HLEN + ip_hdr_bytes(&w->dst) > w->path.mtu;
-    if (w->big && !udp_may_fragment(u, to, !inaddr_is_v4(&w->dst)))
+    v6 = !inaddr_is_v4(&w->dst);
+    w->big = len + udp_hdr_bytes(u) + ip_hdr_bytes(&w->dst) > w->path.mtu;
+    if (len > udp_payload_max(u, v6) || (w->big && !udp_may_fragment(u, to, v6))) {
+        udp_local_error(s, u, &w->dst, w->dport, EMSGSIZE, w->path.mtu);
         return -EMSGSIZE;
+    }
     /* all fragments or none: a part of them would be a burden without use */
     if (!w->path.local && txq_room(&w->path.nif->txq) < (w->big ? len / (w->path.mtu - 64u) + 1 : 1))
         return udp_wait_for_room(s, u);
@@ -195,19 +221,31 @@ static void udp_loop_group(struct z_stack *s, struct udp_pcb *u, const struct ud
         pkt_unref_chain(ref);
 }
 
-void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m)
+struct ip_out udp_ip_out(const struct udp_pcb *u, const struct udp_sending *w)
 {
-    bool v6 = !inaddr_is_v4(&w->dst), group = ip_is_group(s, &w->dst);
-    struct udp_hdr h = {.sport = u->lport, .dport = w->dport, .len = (uint16_t)(m->pkt_len + UDP_HLEN)};
-    struct ip_out o = {.src = w->path.src, .dst = w->dst, .proto = IPPROTO_UDP};
+    bool v6 = !inaddr_is_v4(&w->dst);
+    struct ip_out o = {.src = w->path.src, .dst = w->dst, .proto = u->proto};
 
-    o.ttl = w->to.ttl >= 0 ? w->to.ttl : group && inaddr_is_multicast(&w->dst) ? u->ip.mc_ttl[v6] : u->ip.ttl[v6];
+    o.ttl = w->to.ttl >= 0 ? w->to.ttl : inaddr_is_multicast(&w->dst) ? u->ip.mc_ttl[v6] : u->ip.ttl[v6];
     o.tos = w->to.tos >= 0 ? (uint8_t)w->to.tos : u->ip.tos[v6];
     /* IP_PMTUDISC_WANT: what fits says "do not fragment", so that a narrower path is learned of; what does not fit is fragmented */
     o.df = !w->big && (v6 || u->ip.pmtu[0] == IP_PMTUDISC_WANT || !udp_may_fragment(u, NULL, v6));
+    return o;
+}
+
+static void udp_output_udp(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m /* consumed */)
+{
+    struct udp_hdr h = {.sport = u->lport, .dport = w->dport, .len = (uint16_t)(m->pkt_len + UDP_HLEN)};
+    struct ip_out o = udp_ip_out(u, w);
+    bool group = ip_is_group(s, &w->dst);
+
     if (unlikely(group)) {
-        const struct udp_info in = {
-            .src = w->path.src, .dst = w->dst, .sport = u->lport, .ttl = (uint8_t)o.ttl, .tos = o.tos, .ifindex = (uint8_t)(w->path.nif->index + 1)};
+        const struct udp_info in = {.src = w->path.src,
+                                    .dst = w->dst,
+                                    .sport = u->lport,
+                                    .ttl = (uint8_t)o.ttl,
+                                    .tos = o.tos,
+                                    .ifindex = (uint8_t)(w->path.nif->index + 1)};
 
         udp_loop_group(s, u, w, &in, m);
     }
@@ -220,6 +258,14 @@ void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, str
         return;
     }
     ip_output(s, &w->path, &o, m);
+}
+
+void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m)
+{
+    if (likely(u->proto == IPPROTO_UDP))
+        udp_output_udp(s, u, w, m);
+    else
+        icmp_sock_output(s, u, w, m);
     if (inaddr_eq(&u->path_dst, &w->dst) && u->path.gen == w->path.gen)
         u->path.neigh = w->path.neigh;
 }
@@ -232,11 +278,15 @@ ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov
     int err;
 
     for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len > UDP_PAYLOAD_MAX6 - len)
+        if (iov[i].iov_len > UINT16_MAX - len)
             return -EMSGSIZE;
         len += iov[i].iov_len;
     }
-    err = udp_send_prepare(s, u, (uint32_t)len, flags, to, &w);
+    err = u->proto == IPPROTO_UDP || u->raw ? 0 : icmp_sock_check(u, iov, len);
+    if (!err)
+        err = udp_send_prepare(s, u, (uint32_t)len, flags, to, &w);
+    if (!err && u->raw)
+        err = icmp_sock_check(u, iov, len);
     if (err)
         return err;
     m = udp_alloc_chain(s, (uint32_t)len, true);

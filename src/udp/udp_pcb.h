@@ -8,11 +8,10 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "udp/udp.h"
+#include "wire/ipv4.h"
+#include "wire/udp.h"
 
 #define UDP_BUCKETS 1024u /* by local port */
-/* What IPv4 can carry: 65535 less two headers; and IPv6, whose payload length does not count its header. */
-#define UDP_PAYLOAD_MAX 65507u
-#define UDP_PAYLOAD_MAX6 65527u
 #define UDP_QUEUE_MIN 16u /* slots of a receive queue at first */
 
 /* A received datagram: payload only, the head may be empty. */
@@ -23,6 +22,7 @@ struct udp_dgram {
 };
 
 struct udp_group; /* a membership: udp_group.c */
+struct udp_err;   /* a report about a datagram that was sent: udp_error.c */
 
 /* What ip(7) and ipv6(7) options say of a socket's datagrams; of the families' pairs, [1] is IPv6. */
 struct udp_ip_opts {
@@ -32,7 +32,10 @@ struct udp_ip_opts {
     uint8_t mc_ifindex[2];             /* IP_MULTICAST_IF: 1 + index; 0: as routed */
     bool mc_loop[2], mc_all[2];
     bool v6only, dontfrag;
+    bool recverr[2];      /* IP_RECVERR, IPV6_RECVERR */
     uint8_t recv;         /* UDP_RECV_* */
+    uint8_t src_ifindex;  /* IPV6_PKTINFO: 1 + index; 0: as routed */
+    struct inaddr src6;   /* and the source; any: as routed */
     struct inaddr mc_src; /* IP_MULTICAST_IF by address; any: none */
 };
 
@@ -42,6 +45,8 @@ struct udp_pcb {
     struct sock *sk;
     struct inaddr laddr, raddr;  /* any: every address of ours; not connected */
     uint16_t lport, rport;       /* 0: not bound; not connected */
+    uint8_t proto;               /* UDP; of other protocols: icmp_sock.h */
+    bool raw;                    /* SOCK_RAW: in the list of those, and in no bucket */
     bool inet6;                  /* of AF_INET6 */
     bool addr_bound, port_bound; /* by udp_bind, so that a disconnect keeps them */
     bool connected, blocked;
@@ -53,6 +58,11 @@ struct udp_pcb {
     uint32_t loan_bytes; /* lent to the application */
     struct udp_ip_opts ip;
     struct udp_group *groups;
+    uint32_t filter[8]; /* of a raw socket: a bit for each type that it does not want */
+
+    /* what MSG_ERRQUEUE gives, oldest first */
+    struct udp_err *errs, **errs_tail;
+    uint32_t n_errs;
 
     /* receive queue: a ring, absent until the first datagram */
     struct udp_dgram *q;
@@ -63,6 +73,18 @@ struct udp_pcb {
     struct ip_path path; /* of the last destination */
     struct inaddr path_dst;
 };
+
+/* Bytes of the transport header: the messages of ICMP sockets have their own. */
+static inline uint32_t udp_hdr_bytes(const struct udp_pcb *u)
+{
+    return u->proto == IPPROTO_UDP_ ? UDP_HLEN : 0;
+}
+
+/* Of AF_INET6, and nothing of IPv4 comes in or goes out. */
+static inline bool udp_is_v6only(const struct udp_pcb *u)
+{
+    return u->inet6 && (u->ip.v6only || u->proto != IPPROTO_UDP_);
+}
 
 static inline struct udp_pcb **udp_bucket(const struct z_stack *s, uint16_t port)
 {
@@ -75,8 +97,23 @@ struct udp_peer {
     uint16_t port;
 };
 
-/* Gives an unbound pcb an ephemeral port. peer: NULL, or the pcb's path leads to it. 0 or -EADDRINUSE. */
-int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer);
+/*
+ * Gives an unbound pcb an ephemeral port, or an identifier; a raw one needs none. peer: NULL, or the pcb's path leads to it. 0 or
+ * -EADDRINUSE.
+ */
+int udp_autobind(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer);
+
+/* The socket that fits a packet best; among equals the last one bound. */
+struct udp_pcb *udp_lookup(struct z_stack *s, uint8_t proto, const struct udp_info *in, uint16_t dport);
+
+/* Queues a datagram, or drops it when there is no room. */
+void udp_deliver(struct z_stack *s, struct udp_pcb *u, const struct udp_info *in, struct rte_mbuf *m /* consumed */);
+
+/* Memory that a piece holds: one that refers to another's buffer keeps all of that. */
+static inline uint32_t udp_truesize(struct rte_mbuf *m)
+{
+    return pkt_truesize(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect(m) : m);
+}
 
 /* Drops the queue. */
 void udp_queue_free(struct z_stack *s, struct udp_pcb *u);
@@ -95,6 +132,17 @@ int udp_path(struct z_stack *s, struct udp_pcb *u, const struct inaddr *dst);
  * sendto(2); -EAGAIN: the socket will become writable.
  */
 int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int flags, const struct udp_dest *to, struct udp_sending *w);
+
+/* What its IP header shall say. */
+struct ip_out udp_ip_out(const struct udp_pcb *u, const struct udp_sending *w);
+
+/*
+ * udp_error.c. An ICMP error about a datagram of this socket, which is in e->m from quote_off on; a datagram that was not sent because
+ * of its size (info: the MTU); no reports any more.
+ */
+void udp_tell_error(struct z_stack *s, struct udp_pcb *u, const struct icmp_err *e, uint32_t quote_off);
+void udp_local_error(struct z_stack *s, struct udp_pcb *u, const struct inaddr *dst, uint16_t dport, int err, uint32_t info);
+void udp_errs_free(struct z_stack *s, struct udp_pcb *u);
 
 /* Puts the header in front of the payload and sends it; group members of this host get it too. */
 void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, struct rte_mbuf *m /* consumed */);

@@ -73,12 +73,6 @@ ssize_t udp_recvfrom(struct z_stack *s, struct udp_pcb *u, const struct iovec *i
 
 /* by reference ------------------------------------------------------------------------------------------------- */
 
-/* A piece that refers to another's buffer keeps all of it: that is what it is charged with. */
-static uint32_t udp_loan_charge(struct rte_mbuf *m)
-{
-    return pkt_truesize(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect(m) : m);
-}
-
 static void udp_lend(struct z_stack *s, struct udp_pcb *u, struct rte_mbuf *m)
 {
     for (; m; m = m->next) {
@@ -86,7 +80,7 @@ static void udp_lend(struct z_stack *s, struct udp_pcb *u, struct rte_mbuf *m)
 
         meta->flags = PKT_F_LOAN | PKT_F_LOAN_UDP;
         meta->loan_stack = (uint16_t)(s->index + 1);
-        meta->loan_bytes = udp_loan_charge(m);
+        meta->loan_bytes = udp_truesize(m);
         meta->loan_conn = u->id;
         u->loan_bytes += meta->loan_bytes;
         s->udp.loan_bytes += meta->loan_bytes;

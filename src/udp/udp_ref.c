@@ -44,7 +44,7 @@ int udp_send_ready(struct z_stack *s, struct udp_pcb *u, struct rte_mbuf *chain,
 
     for (const struct rte_mbuf *m = chain; m; m = m->next)
         len += m->data_len;
-    if (len > UDP_PAYLOAD_MAX6)
+    if (len > UINT16_MAX)
         return -EMSGSIZE;
     err = udp_send_prepare(s, u, (uint32_t)len, flags, to, w);
     if (!err)

@@ -37,6 +37,8 @@ void udp_state_fini(struct z_stack *s)
     for (uint32_t i = 0; s->udp.bucket && s->udp.id_tab && i < s->udp.n_buckets; i++)
         while (s->udp.bucket[i])
             udp_close(s, s->udp.bucket[i]);
+    while (s->udp.raw)
+        udp_close(s, s->udp.raw);
     arena_free(&s->arena, s->udp.bucket, s->udp.n_buckets * sizeof(struct udp_pcb *));
     bigtab_free(s->udp.id_tab, (size_t)s->udp.id_mask + 1, sizeof(struct udp_pcb *));
     s->udp.bucket = NULL;
@@ -75,6 +77,8 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk)
         u->ip.pmtu[v6] = IP_PMTUDISC_WANT;
         u->ip.mc_loop[v6] = u->ip.mc_all[v6] = true;
     }
+    u->proto = IPPROTO_UDP;
+    u->errs_tail = &u->errs;
     u->rcvbuf_bytes = s->conf.udp_rcvbuf_bytes;
     u->sndbuf_bytes = UDP_SNDBUF_BYTES;
     s->udp.n_pcbs++;
@@ -93,13 +97,19 @@ void udp_set_inet6(struct udp_pcb *u)
     u->ip.mc_all[0] = false; /* as on Linux, of which no manual says so */
 }
 
-bool udp_port_is_used(const struct z_stack *s, uint16_t port)
+bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port)
 {
     const struct udp_pcb *o = *udp_bucket(s, port);
 
-    while (o && o->lport != port)
+    while (o && (o->lport != port || o->proto != proto))
         o = o->next;
     return o;
+}
+
+/* Packets to the port may come to another stack behind the same device. */
+static bool udp_is_steered(const struct z_stack *s, const struct udp_pcb *u)
+{
+    return s->steer && u->proto == IPPROTO_UDP;
 }
 
 static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
@@ -109,7 +119,7 @@ static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
     u->lport = port;
     u->next = *b;
     *b = u;
-    if (s->steer)
+    if (udp_is_steered(s, u))
         steer_listen(s->steer, s->member, STEER_UDP, port, true);
 }
 
@@ -122,10 +132,19 @@ static void udp_unhash(struct z_stack *s, struct udp_pcb *u)
     while (*p != u)
         p = &(*p)->next;
     *p = u->next;
-    if (s->steer && !udp_port_is_used(s, u->lport))
+    if (udp_is_steered(s, u) && !udp_port_is_used(s, u->proto, u->lport))
         steer_listen(s->steer, s->member, STEER_UDP, u->lport, false);
     u->next = NULL;
     u->lport = 0;
+}
+
+static void udp_forget_raw(struct z_stack *s, struct udp_pcb *u)
+{
+    struct udp_pcb **p = &s->udp.raw;
+
+    while (*p != u)
+        p = &(*p)->next;
+    *p = u->next;
 }
 
 void udp_close(struct z_stack *s, struct udp_pcb *u)
@@ -136,8 +155,11 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
         p = &(*p)->blocked_next;
     if (u->blocked)
         *p = u->blocked_next;
+    if (u->raw)
+        udp_forget_raw(s, u);
     udp_unhash(s, u);
     udp_groups_free(s, u);
+    udp_errs_free(s, u);
     udp_queue_free(s, u);
     s->udp.id_tab[u->id & s->udp.id_mask] = NULL;
     s->udp.n_pcbs--;
@@ -148,7 +170,7 @@ void udp_close(struct z_stack *s, struct udp_pcb *u)
 static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, const struct inaddr *a, uint16_t port)
 {
     for (const struct udp_pcb *o = *udp_bucket(s, port); o; o = o->next) {
-        if (o->lport != port || !bind_overlaps(a, u->ip.v6only, &o->laddr, o->ip.v6only))
+        if (o->lport != port || o->proto != u->proto || !bind_overlaps(a, u->ip.v6only, &o->laddr, o->ip.v6only))
             continue;
         if (!(u->reuseaddr && o->reuseaddr) && !(u->reuseport && o->reuseport))
             return false;
@@ -162,9 +184,9 @@ static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, c
  */
 static bool udp_port_suits(const struct z_stack *s, const struct udp_pcb *u, const struct udp_peer *peer, uint16_t port, bool picky)
 {
-    if (udp_port_is_used(s, port))
+    if (udp_port_is_used(s, u->proto, port))
         return false;
-    if (!s->steer)
+    if (!udp_is_steered(s, u))
         return true;
     if (port % steer_count(s->steer) != s->member || steer_is_listened(s->steer, STEER_UDP, port))
         return false;
@@ -172,7 +194,7 @@ static bool udp_port_suits(const struct z_stack *s, const struct udp_pcb *u, con
 }
 
 /* From an unpredictable place in the range, the next free one (RFC 6056 section 3.3.2, with a keyed hash for random()). */
-int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer)
+static int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer)
 {
     uint32_t n = (uint32_t)(s->conf.port_last - s->conf.port_first) + 1, start;
     uint64_t in[2] = {0x7564702d706f7274ull, s->udp.port_hint++};
@@ -189,6 +211,19 @@ int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_pe
     return -EADDRINUSE;
 }
 
+int udp_autobind(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer)
+{
+    return u->lport || u->raw ? 0 : udp_bind_ephemeral(s, u, peer);
+}
+
+/* May a socket be bound to this address? Those that only send echo requests to none of a group, as on Linux. */
+static bool udp_may_bind(const struct z_stack *s, const struct udp_pcb *u, const struct inaddr *a)
+{
+    if (inaddr_is_any(a) || ip_is_local(s, a))
+        return true;
+    return ip_is_group(s, a) && (u->proto == IPPROTO_UDP || u->raw);
+}
+
 int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port)
 {
     struct inaddr old = u->laddr;
@@ -198,14 +233,16 @@ int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint1
         return -EINVAL;
     if (!u->inet6 && !inaddr_is_v4(a))
         return -EAFNOSUPPORT;
-    if (u->ip.v6only && inaddr_is_v4(a))
-        return -EINVAL;
-    if (!inaddr_is_any(a) && !ip_is_local(s, a) && !ip_is_group(s, a))
+    if (udp_is_v6only(u) && inaddr_is_v4(a))
+        return u->raw ? -EADDRNOTAVAIL : -EINVAL;
+    if (!udp_may_bind(s, u, a))
         return -EADDRNOTAVAIL;
-    if (port && !udp_port_is_free(s, u, a, port))
+    if (port && !u->raw && !udp_port_is_free(s, u, a, port))
         return -EADDRINUSE;
     u->laddr = *a;
-    if (port)
+    if (u->raw) /* its port is the protocol, and nobody's */
+        port = 0;
+    else if (port)
         udp_hash(s, u, port);
     else
         err = udp_bind_ephemeral(s, u, NULL);
@@ -236,16 +273,16 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
     struct inaddr dst = udp_destination(a), old = u->laddr;
     int err;
 
-    if (inaddr_is_v4(&dst) ? u->ip.v6only : !u->inet6)
-        return u->inet6 ? -ENETUNREACH : -EAFNOSUPPORT;
+    if (inaddr_is_v4(&dst) ? udp_is_v6only(u) : !u->inet6)
+        return u->inet6 && u->proto == IPPROTO_UDP ? -ENETUNREACH : -EAFNOSUPPORT;
     if (!u->addr_bound)
         u->laddr = udp_any(u);
     u->path.gen = 0;
     if (inaddr_is_v6_multicast(&dst) && inaddr_has_zone(&dst) && inaddr_zone(&dst) == 0)
         inaddr_set_zone(&dst, u->ip.mc_ifindex[1]); /* without IPV6_MULTICAST_IF there is no path, as on Linux */
     err = udp_path(s, u, &dst);
-    if (!err && u->lport == 0)
-        err = udp_bind_ephemeral(s, u, &(struct udp_peer){.addr = dst, .port = port});
+    if (!err)
+        err = udp_autobind(s, u, &(struct udp_peer){.addr = dst, .port = port});
     if (err) {
         u->laddr = old;
         u->path.gen = 0;
@@ -274,7 +311,7 @@ int udp_shutdown(struct z_stack *s, struct udp_pcb *u, int how)
 void udp_getname(const struct udp_pcb *u, struct inaddr *a, uint16_t *port)
 {
     *a = u->laddr;
-    *port = u->lport;
+    *port = u->raw ? u->proto : u->lport; /* raw(7) does not say so, but Linux does */
 }
 
 int udp_getpeer(const struct udp_pcb *u, struct inaddr *a, uint16_t *port)
@@ -298,7 +335,7 @@ unsigned udp_poll(const struct udp_pcb *u)
         ev |= SOCK_HUP;
     if (u->snd_shut || udp_snd_space(u))
         ev |= SOCK_OUT;
-    if (u->err)
+    if (u->err || u->errs)
         ev |= SOCK_ERR;
     return ev;
 }
@@ -317,4 +354,14 @@ int udp_take_error(struct udp_pcb *u)
 
     u->err = 0;
     return err;
+}
+
+uint8_t udp_proto(const struct udp_pcb *u)
+{
+    return u->proto;
+}
+
+bool udp_is_raw(const struct udp_pcb *u)
+{
+    return u->raw;
 }

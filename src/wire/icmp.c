@@ -43,7 +43,8 @@ bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q)
     if ((get16(p + 6) & FRAG_OFFSET_MASK) != 0)
         return false;
 
-    *q = (struct icmp_quote){.src = get32(p + 12), .dst = get32(p + 16), .total_len = get16(p + 2), .proto = p[9]};
+    *q =
+        (struct icmp_quote){.src = get32(p + 12), .dst = get32(p + 16), .total_len = get16(p + 2), .proto = p[9], .l4_off = (uint16_t)hlen};
     const uint8_t *l4 = p + hlen;
     if (q->proto == IPPROTO_TCP_ || q->proto == IPPROTO_UDP_) {
         q->sport = get16(l4);
@@ -51,5 +52,9 @@ bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q)
     }
     if (q->proto == IPPROTO_TCP_)
         q->seq = get32(l4 + 4);
+    if (q->proto == IPPROTO_ICMP_) {
+        q->icmp_type = l4[0];
+        q->sport = get16(l4 + 4);
+    }
     return true;
 }

@@ -35,13 +35,16 @@ struct icmp_quote {
     uint32_t src, dst;
     uint16_t total_len;
     uint8_t proto;
+    uint8_t icmp_type; /* of ICMP */
+    uint16_t l4_off;   /* where the transport header begins */
     uint16_t sport, dport;
     uint32_t seq; /* of TCP */
 };
 
 /*
  * From the bytes after the ICMP header; false unless the quoted IPv4 header is sane, not of a later fragment (those have no
- * ports) and has 8 bytes after it. Ports are 0 but for TCP and UDP, seq but for TCP.
+ * ports) and has 8 bytes after it. Ports are 0 but for TCP and UDP, seq but for TCP. Of ICMP sport is the identifier that echo messages
+ * have.
  */
 bool icmp_parse_quote(const uint8_t *p, uint32_t len, struct icmp_quote *q);
 

@@ -48,7 +48,7 @@ bool icmp6_parse_quote(const uint8_t *p, uint32_t len, struct icmp6_quote *q)
     }
     if (len < x.off + QUOTE_MIN)
         return false;
-    *q = (struct icmp6_quote){.src = h.src, .dst = h.dst, .total_len = IPV6_HLEN + h.payload_len, .proto = x.proto};
+    *q = (struct icmp6_quote){.src = h.src, .dst = h.dst, .total_len = IPV6_HLEN + h.payload_len, .proto = x.proto, .l4_off = x.off};
     l4 = p + x.off;
     if (q->proto == 6 || q->proto == 17) {
         q->sport = get16(l4);
@@ -56,7 +56,9 @@ bool icmp6_parse_quote(const uint8_t *p, uint32_t len, struct icmp6_quote *q)
     }
     if (q->proto == 6)
         q->seq = get32(l4 + 4);
-    if (q->proto == IPPROTO_ICMPV6_)
+    if (q->proto == IPPROTO_ICMPV6_) {
         q->icmp_type = l4[0];
+        q->sport = get16(l4 + 4);
+    }
     return true;
 }

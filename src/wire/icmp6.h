@@ -61,13 +61,15 @@ struct icmp6_quote {
     uint32_t total_len;     /* of the packet, with its header */
     uint8_t proto;
     uint8_t icmp_type; /* of ICMPv6 */
+    uint16_t l4_off;   /* where the transport header begins */
     uint16_t sport, dport;
     uint32_t seq; /* of TCP */
 };
 
 /*
  * From the bytes after the ICMPv6 header; false unless there is an IPv6 header whose extension headers, if any, lead to a transport
- * header of which 8 bytes are there, and which is not that of a later fragment. Ports are 0 but for TCP and UDP.
+ * header of which 8 bytes are there, and which is not that of a later fragment. Ports are 0 but for TCP and UDP; of ICMPv6 sport is the
+ * identifier that echo messages have.
  */
 bool icmp6_parse_quote(const uint8_t *p, uint32_t len, struct icmp6_quote *q);
 

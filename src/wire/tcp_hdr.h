@@ -63,11 +63,16 @@ struct tcp_opts {
  */
 bool tcp_opts_parse(const uint8_t *p, size_t len, struct tcp_opts *o);
 
+#define TCP_TS_ONLY_LEN 12u
+
 /*
  * The option list that data segments of every modern peer carry: NOP NOP TS. One comparison; true and the values when
  * the list is exactly that.
  */
 bool tcp_opts_parse_ts_only(const uint8_t *p, size_t len, uint32_t *ts_val, uint32_t *ts_ecr);
+
+/* Writes that list: TCP_TS_ONLY_LEN bytes. */
+void tcp_opts_build_ts_only(uint8_t *p, uint32_t ts_val, uint32_t ts_ecr);
 
 /* Writes the options that are set, padded with NOPs/zeroes to a multiple of 4. Returns bytes written (<= TCP_OPT_MAX). n_sack
  * blocks are cut to what fits. */

@@ -19,7 +19,7 @@
 #define LEN_SACK_OK 2u
 #define LEN_TS 10u
 #define SACK_BLOCK_LEN 8u
-#define TS_ONLY_LEN 12u
+#define TS_ONLY_HEAD (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | LEN_TS)
 
 static void parse_sack(const uint8_t *p, unsigned len, struct tcp_opts *o)
 {
@@ -114,11 +114,18 @@ bool tcp_opts_parse(const uint8_t *p, size_t len, struct tcp_opts *o)
 
 bool tcp_opts_parse_ts_only(const uint8_t *p, size_t len, uint32_t *ts_val, uint32_t *ts_ecr)
 {
-    if (len != TS_ONLY_LEN || get32(p) != (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | LEN_TS))
+    if (len != TCP_TS_ONLY_LEN || get32(p) != TS_ONLY_HEAD)
         return false;
     *ts_val = get32(p + 4);
     *ts_ecr = get32(p + 8);
     return true;
+}
+
+void tcp_opts_build_ts_only(uint8_t *p, uint32_t ts_val, uint32_t ts_ecr)
+{
+    put32(p, TS_ONLY_HEAD);
+    put32(p + 4, ts_val);
+    put32(p + 8, ts_ecr);
 }
 
 /* Length of everything but SACK blocks: each of these stands in a multiple of four bytes, so their order needs no care. */
@@ -127,7 +134,7 @@ static unsigned fixed_len(const struct tcp_opts *o)
     unsigned len = o->has_mss ? LEN_MSS : 0;
 
     if (o->has_ts)
-        len += TS_ONLY_LEN; /* two bytes before it: SACK-permitted or NOPs */
+        len += TCP_TS_ONLY_LEN; /* two bytes before it: SACK-permitted or NOPs */
     else if (o->sack_ok)
         len += 4;
     if (o->has_ws)

@@ -21,6 +21,19 @@ def interfaces(lab):
     return lab.call("stack", "ip", "-o", "link")
 
 
+def expect_large_frames(run):
+    """Both ends handed over more than a wire takes, and nobody summed in vain or copied."""
+    c = run.counters
+    mean = {way: c[f"port.{way}_bytes"] / c[f"port.{way}_packets"] for way in ("rx", "tx")}
+    print(f"    {c.get('port.tx_tso', 0)} frames sent to be cut, {c.get('port.rx_lro', 0)} received merged; on average "
+          f"{mean['tx']:.0f} and {mean['rx']:.0f} bytes", flush=True)
+    expect(c.get("port.tx_tso", 0) > 0 and c.get("port.rx_lro", 0) > 0, "no segmentation offload")
+    expect(mean["tx"] > 10000 and mean["rx"] > 5000, "frames are small")
+    bad = [n for n in ("drop.tcp_cksum", "drop.ip_cksum", "port.tx_refused", "port.tx_oversize", "port.tx_linearized") if c.get(n)]
+    expect(not bad, f"{bad}: {c}")
+    dev.no_payload_copies(run)
+
+
 def zserver(lab, start, **kw):
     run = start("zserver", ["tests/e2e/zserver", str(peer.BASE)], [], [port()], **kw)
     dev.wait_tcp(lab, run, STACK, peer.ECHO)
@@ -36,11 +49,53 @@ def test_transfers(lab):
         for address in (STACK, STACK6):
             dev.kernel_transfers(lab, address, 16 * dev.MB)
         run.stop()
-    dev.no_payload_copies(run)
+    expect_large_frames(run)
     expect("released 0" not in run.text, "wrapped memory did not come back")
-    lost = [n for n in ("drop.tcp_cksum", "drop.ip_cksum", "port.tx_refused", "port.tx_link_down", "port.tx_oversize") if run.counters.get(n)]
-    expect(not lost, f"{lost}: {run.counters}")
     expect(NAME not in interfaces(lab), f"{NAME} is there afterwards")
+
+
+def test_without_offloads(lab):
+    """Keys turn them off: sums in software, no frame longer than the MTU."""
+    for keys in ({"dpdk": ["tx_csum_offload_skip=1"], "zstack": ["rx_csum_offload_skip=1"]}, {"dpdk": ["tso=0"], "zstack": ["lro=0"]}):
+        print(f"  {keys}", flush=True)
+        with dev.runs(lab) as start:
+            run = zserver(lab, start, **keys)
+            dev.kernel_transfers(lab, STACK, 4 * dev.MB)
+            run.stop()
+        dev.no_payload_copies(run)
+        expect(not run.counters.get("port.tx_tso") and not run.counters.get("port.rx_lro"), f"still offloads: {run.counters}")
+        expect(not run.counters.get("drop.tcp_cksum"), "bad checksums")
+
+
+def test_forwarded(lab):
+    """The kernel passes frames on to a link without offloads: it cuts ours and finishes their sums, so what we left undone must be right;
+    what comes back has sums that nobody vouches for."""
+    lab.call("stack", "ip", "addr", "add", "10.77.0.9/24", "dev", labs.STACK_IF)
+    lab.call("stack", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+    lab.call("stack", "sh", "-c", f"echo 0 >/proc/sys/net/ipv6/conf/{labs.STACK_IF}/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+    lab.call("stack", "ip", "addr", "add", "fd77::9/64", "dev", labs.STACK_IF, "nodad")
+    with kernel_side(lab):
+        lab.kernel_ip6()
+        lab.call("kernel", "ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.9")
+        lab.call("kernel", "ip", "route", "add", "fd78::/64", "via", "fd77::9")
+        with dev.runs(lab) as start:
+            run = start("zserver", ["tests/e2e/zserver", str(peer.BASE)], [], [port() + [f"gateway={KERNEL}", f"gateway6={KERNEL6}"]])
+            for address in (STACK, STACK6):
+                dev.wait_tcp(lab, run, address, peer.ECHO)
+                before = bad_sums(lab)
+                dev.kernel_transfers(lab, address, 4 * dev.MB)
+                expect(bad_sums(lab) == before, "the client received bad checksums")
+            run.stop()
+        expect(run.counters.get("port.tx_tso", 0) > 0, "no segmentation offload")
+        expect(not run.counters.get("drop.tcp_cksum"), "bad checksums")
+        dev.no_payload_copies(run)
+    lab.call("stack", "sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding")
+    lab.call("stack", "ip", "addr", "flush", "dev", labs.STACK_IF)
+
+
+def bad_sums(lab):
+    lines = [x.split() for x in lab.call("kernel", "cat", "/proc/net/snmp").splitlines() if x.startswith("Tcp:")]
+    return int(dict(zip(*lines))["InCsumErrors"])
 
 
 def test_jumbo(lab):

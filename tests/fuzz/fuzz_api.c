@@ -191,7 +191,7 @@ static void call_name(uint8_t which)
 
 static void call_io(uint8_t which)
 {
-    static const int flags[8] = {0, 0, MSG_PEEK, MSG_OOB, MSG_DONTWAIT, MSG_TRUNC, MSG_MORE, MSG_NOSIGNAL};
+    static const int flags[8] = {0, MSG_ERRQUEUE, MSG_PEEK, MSG_OOB, MSG_DONTWAIT, MSG_TRUNC, MSG_MORE, MSG_NOSIGNAL};
     size_t n = (size_t)u8() * u8() % sizeof(scratch);
     struct iovec iov[3] = {{scratch, n / 2}, {NULL, 0}, {scratch + n / 2, n - n / 2}};
     struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 3};
@@ -341,6 +341,20 @@ static void call_option(uint8_t which)
         expect("getsockopt", ff_getsockopt(a_fd(), level, name, &v, &len), ALLOW(ENOPROTOOPT, ENOTSOCK, ENOTCONN, EOPNOTSUPP));
 }
 
+/* Of ICMP now and then: a protocol that is one, and then raw. */
+static int open_socket(uint8_t which)
+{
+    int domain = u8() & 15 ? (which & 16 ? AF_INET6 : AF_INET) : u8(), protocol = u8() & 7 ? 0 : u8();
+    int type = which & 8 ? SOCK_DGRAM : SOCK_STREAM;
+
+    if (protocol % 4 == 2)
+        protocol = domain == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+    if (protocol != 0 && (which & 32) != 0)
+        type = SOCK_RAW;
+    return (int)expect("socket", ff_socket(domain, type, protocol),
+                       ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE));
+}
+
 static void call_misc(uint8_t which)
 {
     int *s, n = 0;
@@ -348,10 +362,7 @@ static void call_misc(uint8_t which)
     switch (which % 8) {
     case 0:
     case 1:
-        keep((int)expect(
-            "socket",
-            ff_socket(u8() & 15 ? (which & 16 ? AF_INET6 : AF_INET) : u8(), which & 8 ? SOCK_DGRAM : SOCK_STREAM, u8() & 7 ? 0 : u8()),
-            ALLOW(EAFNOSUPPORT, EMFILE, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM, ENFILE, ENOBUFS, EPROTOTYPE)));
+        keep(open_socket(which));
         break;
     case 2:
         expect("listen", ff_listen(a_fd(), u8()), ALLOW(ENOTSOCK, EOPNOTSUPP, EADDRINUSE, ENOMEM));

@@ -259,7 +259,7 @@ static void icmp(struct conn *c)
 
     e.kind = (enum icmp_kind)((in_u8(&c->in) & 15) % (ICMP_KIND_PARAM_PROBLEM + 1));
     e.err = e.kind == ICMP_KIND_TOO_BIG ? EMSGSIZE : EHOSTUNREACH;
-    e.mtu = in_u16(&c->in) % 1600;
+    e.info = in_u16(&c->in) % 1600;
     if (tc != NULL)
         e.seq = near(c, tc->snd_una, tc->snd_nxt, in_u8(&c->in));
     tcp_icmp_error(c->s, &e);

@@ -7,8 +7,10 @@
 
 #include "base/check.h"
 #include "tcp/syncache.h"
+#include "udp/icmp_sock.h"
 #include "udp/udp.h"
 #include "wire/bytes.h"
+#include "wire/cksum.h"
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
@@ -23,13 +25,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FIX_ETH = 1, FIX_ADDRS = 2, FIX_LEN = 4, FIX_IP = 8, FIX_L4 = 16, FIX_LIVE = 32, EXACT = 64, SPLIT = 128 };
 
+/* Linux' numbers */
+#define IPPROTO_IP_LEVEL 0
+#define OPT_IP_RECVERR 11
+#define IPPROTO_IPV6_LEVEL 41
+#define OPT_IPV6_RECVERR 25
 #define LEN_IP6 0x8000u /* in a record's length: a packet of IPv6 */
 #define N_UDP 5
+#define N_ICMP 4 /* of IPv4, of IPv6, raw ones of both */
 
 struct scene {
     struct world *w;
-    struct sock *lsk, *sk[2], *usk[N_UDP]; /* connections: IPv4, IPv6 */
-    int lfd, fd[2], ufd[N_UDP];
+    struct sock *lsk, *sk[2], *usk[N_UDP + N_ICMP]; /* connections: IPv4, IPv6 */
+    int lfd, fd[2], ufd[N_UDP + N_ICMP];
+    int n_usk; /* of some inputs N_UDP: raw sockets change what happens to every message */
     uint32_t id[2];
 };
 
@@ -68,6 +77,7 @@ static void scene_udp(struct scene *c)
     struct inaddr any[2] = {INADDR_ANY_V4, INADDR_ANY_V6}, peer = inaddr_v4(WORLD_PEER), peer6 = WORLD_PEER6;
     int on = 1;
 
+    c->n_usk = N_UDP;
     for (int i = 0; i < N_UDP; i++) {
         c->ufd[i] = sock_new(c->w->s, SOCK_UDP, &c->usk[i]);
         c->usk[i]->udp = udp_create(c->w->s, c->usk[i]);
@@ -79,6 +89,43 @@ static void scene_udp(struct scene *c)
     }
     Z_CHECK(udp_connect(c->w->s, c->usk[2]->udp, &peer, PEER_PORT) == 0);
     Z_CHECK(udp_connect(c->w->s, c->usk[4]->udp, &peer6, PEER_PORT) == 0);
+    for (int i = 1; i < N_UDP; i++) { /* reports of errors */
+        Z_CHECK(udp_setopt(c->w->s, c->usk[i]->udp, IPPROTO_IP_LEVEL, OPT_IP_RECVERR, &on, sizeof(on)) == 0);
+        (void)udp_setopt(c->w->s, c->usk[i]->udp, IPPROTO_IPV6_LEVEL, OPT_IPV6_RECVERR, &on, sizeof(on));
+    }
+}
+
+static void scene_icmp(struct scene *c)
+{
+    int on = 1;
+
+    for (; c->n_usk < N_UDP + N_ICMP; c->n_usk++) {
+        int i = c->n_usk - N_UDP;
+
+        c->ufd[c->n_usk] = sock_new(c->w->s, SOCK_UDP, &c->usk[c->n_usk]);
+        c->usk[c->n_usk]->udp = icmp_sock_create(c->w->s, c->usk[c->n_usk], (i & 1) != 0, (i & 2) != 0);
+        Z_CHECK(c->ufd[c->n_usk] >= 0 && c->usk[c->n_usk]->udp != NULL);
+        (void)udp_setopt(c->w->s, c->usk[c->n_usk]->udp, IPPROTO_IP_LEVEL, OPT_IP_RECVERR, &on, sizeof(on));
+        (void)udp_setopt(c->w->s, c->usk[c->n_usk]->udp, IPPROTO_IPV6_LEVEL, OPT_IPV6_RECVERR, &on, sizeof(on));
+    }
+}
+
+/* An echo request to the peer, as it is or in fragments. */
+static void say(struct scene *c, int i, uint32_t len)
+{
+    static uint8_t m[4096] = {8};
+    struct inaddr peer = inaddr_v4(WORLD_PEER), peer6 = WORLD_PEER6;
+    struct udp_dest to = UDP_DEST_INIT;
+    struct iovec iov = {m, len};
+
+    uint16_t sum;
+
+    m[0] = i & 1 ? 128 : 8;
+    memset(m + 2, 0, 2);
+    sum = cksum_finish(cksum_add(0, m, len));
+    memcpy(m + 2, &sum, 2); /* what the stack does not put in, of a raw socket of IPv4 */
+    to.addr = i & 1 ? &peer6 : &peer;
+    (void)udp_sendto(c->w->s, c->usk[N_UDP + i]->udp, &iov, 1, 0, &to);
 }
 
 static void set_cksummed(uint8_t *f, uint32_t len, uint8_t fix)
@@ -223,9 +270,15 @@ static void application(struct scene *c, uint8_t what)
         sock_poll(c->w->s, c->sk[i]);
     }
     iov.iov_len = sizeof(buf);
-    for (int i = 0; i < N_UDP; i++) {
+    for (int i = 0; i < c->n_usk; i++) {
+        struct udp_err_info report;
+
         if (what & 4)
             udp_recvfrom(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &info);
+        if (what & 8)
+            (void)udp_recv_error(c->w->s, c->usk[i]->udp, &iov, 1, &flags, &report);
+        if ((what & 16) != 0 && i >= N_UDP)
+            say(c, i - N_UDP, what * 40u);
         sock_poll(c->w->s, c->usk[i]);
     }
     sock_poll(c->w->s, c->lsk);
@@ -243,6 +296,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scene_tcp(&c, false);
     scene_tcp(&c, true);
     scene_udp(&c);
+    if (size > 0 && (data[size - 1] & 1) != 0)
+        scene_icmp(&c);
     for (unsigned i = 0; in.n > 0 && i < 100; i++) {
         uint8_t step = in_u8(&in);
 
@@ -256,7 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sock_close(c.w->s, c.lfd);
     for (int i = 0; i < 2; i++)
         sock_close(c.w->s, c.fd[i]);
-    for (int i = 0; i < N_UDP; i++)
+    for (int i = 0; i < c.n_usk; i++)
         sock_close(c.w->s, c.ufd[i]);
     world_quiet(c.w);
     world_down6(c.w);

@@ -105,7 +105,9 @@ static struct port_caps caps_of(const struct sim_stack_conf *c)
     caps.tx_chains = !c->no_chains;
     caps.tx_external = !c->no_external;
     caps.tx_indirect = !c->no_indirect;
-    caps.tx_ip_cksum = caps.tx_tcp_cksum = caps.tx_udp_cksum = caps.rx_cksum = c->offload;
+    caps.tx_tso = caps.tx_chains && (c->tso || getenv("SIM_TSO") != NULL);
+    caps.rx_lro = c->lro || getenv("SIM_LRO") != NULL;
+    caps.tx_ip_cksum = caps.tx_tcp_cksum = caps.tx_udp_cksum = caps.rx_cksum = c->offload || caps.tx_tso || caps.rx_lro;
     return caps;
 }
 
@@ -123,6 +125,8 @@ static bool add_interface(struct sim_stack *ss, uint32_t segment, const struct s
     ss->nif = stack_add_netif(ss->s, ss->end->port, "sim0");
     if (ss->nif == NULL)
         return false;
+    if (c->no_gso)
+        ss->nif->port->hdr_pool = NULL;
     if (c->addr != 0 && stack_add_addr(ss->s, ss->nif, c->addr, mask, 0) != 0)
         return false;
     if (c->gateway != 0 && stack_set_gateway(ss->s, ss->nif, c->gateway) != 0)

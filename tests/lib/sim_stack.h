@@ -15,6 +15,8 @@ struct sim_stack_conf {
     uint32_t gateway;                         /* 0: none */
     uint16_t mtu;                             /* 0: 1500 */
     bool offload;                             /* the port sums in both directions */
+    bool tso, lro;                            /* and cuts frames into segments, and merges them; SIM_TSO and SIM_LRO set it everywhere */
+    bool no_gso;                              /* no frames of several segments at all */
     bool no_chains, no_external, no_indirect; /* what the port cannot send */
     struct port_mem_knobs knobs;
     struct sim_link_conf link;                     /* from this stack into the segment */

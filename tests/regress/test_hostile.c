@@ -46,7 +46,7 @@ static void test_tiny_path_mtu(void **state)
     e.seq = T->snd_una;
     e.kind = ICMP_KIND_TOO_BIG;
     e.err = EMSGSIZE;
-    e.mtu = 68;
+    e.info = 68;
     n_payload = 0;
     tcp_icmp_error(W->s, &e);
     wait_ms(1000);

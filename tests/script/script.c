@@ -244,6 +244,8 @@ static bool answer_arp(void)
 
 void script_turn(void)
 {
+    if (S.gathering)
+        return;
     for (unsigned i = 0; i < TURNS_MAX; i++) {
         stack_input(S.s, S.now_ns);
         if (S.holding)
@@ -275,7 +277,9 @@ bool v6(void)
 
 static void vary_port(struct port_mem_conf *pc)
 {
-    if (variant("offload"))
+    if ((variant("tso") && !S.plain) || S.merges)
+        pc->caps.tx_tso = pc->caps.rx_lro = true;
+    if (variant("offload") || pc->caps.tx_tso)
         pc->caps.tx_ip_cksum = pc->caps.tx_tcp_cksum = pc->caps.tx_udp_cksum = pc->caps.rx_cksum = true;
     if (variant("linear"))
         pc->caps.tx_chains = pc->caps.tx_external = pc->caps.tx_indirect = false;
@@ -335,6 +339,8 @@ void script_start(void)
     vary_port(&pc);
     S.port = port_mem_open(&pc);
     S.nif = stack_add_netif(S.s, S.port, "scr0");
+    if (S.plain)
+        S.port->hdr_pool = NULL;
     start_address();
     S.ending = true; /* what leaves is not looked at */
     script_turn();
@@ -393,9 +399,15 @@ void script_begin(void)
     S.holding = true;
 }
 
+void script_burst(void)
+{
+    script_start();
+    S.gathering = true;
+}
+
 void script_end(void)
 {
-    S.holding = false;
+    S.holding = S.gathering = false;
     script_turn();
 }
 
@@ -448,6 +460,16 @@ uint64_t now_ms(void)
 struct stack_conf *conf(void)
 {
     return &S.conf;
+}
+
+void plain_port(void)
+{
+    S.plain = true;
+}
+
+void merging_port(void)
+{
+    S.merges = true;
 }
 
 struct z_stack *stack(void)
@@ -512,6 +534,7 @@ int script_setup(void **state)
     (void)state;
     S.n_log = 0;
     S.failed = false;
+    S.merges = S.plain = false;
     reset();
     stack_conf_init(&S.conf);
     S.conf.arp_probe = ARP_PROBE_OFF; /* no frame that the test did not cause */

@@ -103,6 +103,7 @@ struct seg {
 #define skip_all() script_skip_all()  /* forget what left so far; returns how many segments */
 #define in_icmp(type, code, mtu, seq) script_icmp(__FILE__, __LINE__, (type), (code), (mtu), (seq)) /* about our segment seq */
 #define begin() script_begin() /* until end(): input and calls without output, as one turn of the loop */
+#define burst() script_burst() /* until end(): what comes in is there at once, for one turn */
 #define end() script_end()
 #define check_eq(a, b) script_eq(__FILE__, __LINE__, #a, (long long)(a), (long long)(b))
 #define check(a) script_eq(__FILE__, __LINE__, #a, !!(a), 1)
@@ -156,6 +157,8 @@ void fresh(void);                    /* a new stack in the same test: everything
 void new_incarnation(uint32_t base); /* the peer's sequence numbers are relative to base from now on, ours are learned anew */
 uint64_t now_ms(void);
 struct stack_conf *conf(void);
+void plain_port(void);               /* before the first verb: no frames of several segments */
+void merging_port(void);             /* before the first verb: the port cuts frames into segments, and merges segments of one burst */
 bool v6(void);                       /* the script runs over IPv6 (SCRIPT_VARIANT=ipv6) */
 struct z_stack *stack(void);
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -175,6 +178,7 @@ void script_skip(uint64_t ms);
 unsigned script_skip_all(void);
 void script_icmp(const char *file, int line, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq);
 void script_begin(void);
+void script_burst(void);
 void script_end(void);
 void script_eq(const char *file, int line, const char *what, long long got, long long want);
 int script_sock(void);

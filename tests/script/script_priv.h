@@ -36,7 +36,9 @@ struct script {
     struct netif *nif;
     size_t arena_bytes;
     uint64_t now_ns;
-    bool holding, ending, failed;
+    bool holding, gathering, ending, failed;
+    bool plain;  /* frames have one segment */
+    bool merges; /* the port cuts frames into segments, and merges segments */
     uint32_t arps; /* answered since the last look */
     uint32_t head, tail;
     struct sent_frame queue[SCRIPT_QUEUE];

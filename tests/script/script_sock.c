@@ -151,7 +151,7 @@ static void over_v6(int *level, int *name)
     if (!v6() || *level != IPPROTO_IP)
         return;
     *level = IPPROTO_IPV6;
-    *name = *name == IP_TTL ? IPV6_UNICAST_HOPS : *name == IP_TOS ? IPV6_TCLASS : *name;
+    *name = *name == IP_TTL ? IPV6_UNICAST_HOPS : *name == IP_TOS ? IPV6_TCLASS : *name == IP_RECVERR ? IPV6_RECVERR : *name;
 }
 
 int script_setopt(int h, int level, int name, int val)

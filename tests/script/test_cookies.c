@@ -247,6 +247,72 @@ TEST(cookie_for_want_of_memory)
     check(acc(l) > 0);
 }
 
+/* More half-open connections than the backlog: a cookie, whose SYN,ACK is not repeated. */
+TEST(cookies_begin_at_the_backlog)
+{
+    listen_backlog(80, 1);
+    in("S", 0, 0, .port = 6000, .o = {MSS(1460)});
+    out("SA", 0, 1, .port = 6000, .o = {MSS(1460)});
+    in("S", 0, 0, .port = 6001, .o = {MSS(1460)});
+    out("SA", 0, 1, .port = 6001, .o = {MSS(1460)});
+    check_eq(ctr(CTR_TCP_COOKIE_TX), 1);
+    check_eq(ctr(CTR_TCP_SYN_CACHE), 1);
+    after_ms(1000);
+    out("SA", 0, 1, .port = 6000, .o = {MSS(1460)});
+    quiet_ms(1999);
+}
+
+/* What completes a handshake, with a cookie and without: an ACK of the SYN,ACK, whatever comes with it but SYN and RST. */
+TEST(flags_that_complete_a_handshake)
+{
+    static const struct {
+        const char *flags;
+        bool accepted;
+    } row[] = {{"A", true}, {"PA", true}, {"FA", true}, {"SA", false}, {"RA", false}, {"R", false}};
+
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        int l;
+
+        fresh();
+        note("%s", row[i].flags);
+        l = listen_backlog(80, 1);
+        for (uint16_t p = 6000; p < 6002; p++) {
+            in("S", 0, 0, .port = p, .o = {MSS(1460)});
+            out("SA", 0, 1, .port = p, .o = {MSS(1460)});
+        }
+        for (uint16_t p = 6001; p >= 6000; p--) {
+            check_eq(polls(l), 0);
+            in(row[i].flags, 1, 1, .port = p);
+            check_eq(polls(l), row[i].accepted ? SOCK_IN : 0);
+            check_eq(acc(l) > 0, row[i].accepted);
+        }
+        skip_all();
+    }
+}
+
+/* SYN-RECEIVED, with a cookie and without: only ISS + 1 is acknowledged, everything else gets <SEQ=SEG.ACK><CTL=RST>. */
+TEST(acknowledgements_that_do_not)
+{
+    static const uint32_t bad[] = {0, 2, 100000, (uint32_t)-1};
+
+    listen_backlog(80, 1);
+    for (uint16_t p = 6000; p < 6002; p++) {
+        in("S", 0, 0, .port = p, .o = {MSS(1460)});
+        out("SA", 0, 1, .port = p, .o = {MSS(1460)});
+    }
+    for (uint16_t p = 6000; p < 6002; p++)
+        for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+            in("A", 1, bad[i], .port = p);
+            out("R", bad[i], 0, .port = p);
+        }
+    in("A", 1, 1, .port = 6000);
+    in("A", 1, 1, .port = 6001);
+    nothing();
+    state_of(6000, TCPS_ESTABLISHED);
+    state_of(6001, TCPS_ESTABLISHED);
+}
+
 RUN(T(cookie_keeps_the_options), T(cookie_keeps_what_is_absent), T(cookie_without_timestamps), T(cookie_timestamp_is_not_in_the_future),
     T(cookie_with_data_and_fin), T(forged_cookie_gets_rst), T(cookie_of_another_connection), T(cookie_gets_old), T(no_cookies_when_off),
-    T(cookies_always), T(cookies_and_a_full_accept_queue), T(cookie_passes_an_entry), T(cookie_for_want_of_memory))
+    T(cookies_always), T(cookies_and_a_full_accept_queue), T(cookie_passes_an_entry), T(cookie_for_want_of_memory),
+    T(cookies_begin_at_the_backlog), T(flags_that_complete_a_handshake), T(acknowledgements_that_do_not))

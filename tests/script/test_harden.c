@@ -41,10 +41,10 @@ TEST(challenge_acks_tell_nothing_of_others)
 {
     unsigned nothing_forged = seen_by_the_attacker("R", 3000000000u, 0);
 
-    check_eq(seen_by_the_attacker("S", 1, 0), nothing_forged);       /* in the window: every one is challenged */
-    check_eq(seen_by_the_attacker("R", 1000, 0), nothing_forged);    /* a reset in the window */
-    check_eq(seen_by_the_attacker("A", 1, 70000), nothing_forged);   /* an acknowledgement outside */
-    check_eq(seen_by_the_attacker("A", 900000, 1), nothing_forged);  /* outside the window */
+    check_eq(seen_by_the_attacker("S", 1, 0), nothing_forged);      /* in the window: every one is challenged */
+    check_eq(seen_by_the_attacker("R", 1000, 0), nothing_forged);   /* a reset in the window */
+    check_eq(seen_by_the_attacker("A", 1, 70000), nothing_forged);  /* an acknowledgement outside */
+    check_eq(seen_by_the_attacker("A", 900000, 1), nothing_forged); /* outside the window */
     check_eq(nothing_forged, 10);
 }
 
@@ -157,10 +157,107 @@ TEST(reuseport_shares_connections)
     for (uint16_t p = 5000; p < 5064; p++)
         in("R", 1, 0, .port = p);
     check_eq(spread(a, 5000), n);
-    /* who leaves leaves all to the others */
+    /* who leaves leaves all to the others, also what came before */
     cls(b);
-    skip_all();
-    check_eq(spread(a, 5100), 64);
+    nothing();
+    check_eq(spread(a, 5100), 64 + 64 - n);
+}
+
+static int group_member(int backlog)
+{
+    int fd = sharer(true);
+
+    check_eq(tbind(fd, 80), 0);
+    check_eq(tlisten(fd, backlog), 0);
+    return fd;
+}
+
+static void syns(uint16_t base, unsigned n)
+{
+    for (uint16_t p = base; p < base + n; p++) {
+        in("S", 0, 0, .o = {MSS(1460)}, .port = p);
+        out("SA", 0, 1, .o = {MSS(1460)}, .port = p);
+    }
+}
+
+static unsigned accept_all(int l)
+{
+    unsigned n = 0;
+
+    while (acc(l) >= 0)
+        n++;
+    return n;
+}
+
+/* Half open or not accepted yet: what a listener leaves behind the others of its group take, and the peers see nothing of it. */
+TEST(reuseport_others_take_over)
+{
+    int a = group_member(100), b = group_member(100), c = group_member(100);
+
+    syns(5000, 32);
+    syns(6000, 32);
+    for (uint16_t p = 5000; p < 5032; p++)
+        in("A", 1, 1, .port = p);
+    cls(a);
+    nothing();
+    check(stack()->ctr.v[CTR_TCP_MIGRATED] >= 8);
+    for (uint16_t p = 6000; p < 6032; p++)
+        in("A", 1, 1, .port = p);
+    check_eq(shut_ret(b, SHUT_RD), 0); /* ends the passive open, too */
+    nothing();
+    check(polls(c) & SOCK_IN);
+    check_eq(accept_all(c), 64);
+    in("PA", 1, 1, 10, .port = 5000);
+    out("A", 1, 11, .port = 5000);
+    in("PA", 1, 1, 10, .port = 6031);
+    out("A", 1, 11, .port = 6031);
+    syns(7000, 1);
+    cls(c); /* the last one */
+    nothing();
+    check_eq(stack()->tcp.syn.n, 0);
+    in("A", 1, 1, .port = 7000);
+    out("R", 1, 0, .port = 7000);
+}
+
+/* The SYN,ACK of an entry that has moved is repeated as before, and TCP_DEFER_ACCEPT is the new listener's. */
+TEST(reuseport_handshake_goes_on)
+{
+    int a = group_member(100), b;
+
+    syns(5000, 1);
+    b = group_member(100);
+    cls(a);
+    after_ms(1000);
+    out("SA", 0, 1, .o = {MSS(1460)});
+    sopt(b, IPPROTO_TCP, TCP_DEFER_ACCEPT, 10);
+    in("A", 1, 1);
+    check_eq(acc(b), -EAGAIN);
+    in("PA", 1, 1, 10);
+    out("A", 1, 11);
+    check(acc(b) >= 0);
+}
+
+/* An accept queue takes no more than its own backlog allows; who is not of the group takes nothing. */
+TEST(reuseport_full_queue_takes_nothing)
+{
+    struct inaddr us = script_addr(OUR_ADDR);
+    int a = group_member(100), b, c = sharer(true);
+
+    syns(5000, 4);
+    for (uint16_t p = 5000; p < 5004; p++)
+        in("A", 1, 1, .port = p);
+    b = group_member(1); /* room for two */
+    cls(a);
+    out("RA", 1, 1, .port = 5002);
+    out("RA", 1, 1, .port = 5003);
+    check_eq(accept_all(b), 2);
+    check_eq(tcp_bind(stack(), tconn(c), &us, 80), 0);
+    check_eq(tlisten(c, 100), 0);
+    syns(6000, 1);
+    in("A", 1, 1, .port = 6000);
+    cls(c);
+    out("RA", 1, 1, .port = 6000);
+    check_eq(accept_all(b), 0);
 }
 
 TEST(reuseport_needs_both)
@@ -301,6 +398,7 @@ TEST(progress_confirms_the_neighbour)
 }
 
 RUN(T(challenge_acks_are_limited), T(challenge_acks_tell_nothing_of_others), T(no_icmp_ends_an_established_connection),
-    T(ephemeral_ports_of_destinations_are_apart), T(hash_is_keyed), T(reuseport_shares_connections), T(reuseport_needs_both),
-    T(reuseport_address_goes_first), T(notsent_lowat), T(notsent_lowat_by_key), T(orphan_of_a_peer_that_takes_bytes),
-    T(orphans_are_limited), T(loan_of_a_number_that_came_round), T(progress_confirms_the_neighbour))
+    T(ephemeral_ports_of_destinations_are_apart), T(hash_is_keyed), T(reuseport_shares_connections), T(reuseport_others_take_over),
+    T(reuseport_handshake_goes_on), T(reuseport_full_queue_takes_nothing), T(reuseport_needs_both), T(reuseport_address_goes_first),
+    T(notsent_lowat), T(notsent_lowat_by_key), T(orphan_of_a_peer_that_takes_bytes), T(orphans_are_limited),
+    T(loan_of_a_number_that_came_round), T(progress_confirms_the_neighbour))

@@ -4,6 +4,8 @@
  */
 #include "script.h"
 
+#include <string.h>
+
 #define RTT 40u
 
 static uint64_t count(enum ctr id)
@@ -41,6 +43,13 @@ static int flight(int n)
     return c;
 }
 
+/* Everything that leaves is acknowledged from now on. */
+static void finish(int c)
+{
+    while (skip_all(), tconn(c)->snd_una != tconn(c)->sndq.end_seq)
+        in("A", 1, tconn(c)->snd_nxt - tconn(c)->iss);
+}
+
 /* Tail loss probe: RFC 8985 section 7 ------------------------------------------------------------------------------------ */
 
 /* 7.2, 7.3: after two round trips the last segment again; 7.4.2: acknowledged without DSACK it repaired a loss. */
@@ -59,7 +68,7 @@ TEST(probe_repeats_the_last_segment)
     quiet_ms(RTT);
     in("A", 1, 3001);
     check_eq(count(CTR_TCP_TLP_REPAIRED), 1);
-    check_eq(tconn(c)->cc.ssthresh, 5000);
+    check_eq(tconn(c)->cc.ssthresh, 2000); /* two segments of the window were used (RFC 7661 4.4.1) */
     check_eq(count(CTR_TCP_RTO), 0);
     quiet_ms(5000);
 }
@@ -223,6 +232,40 @@ TEST(reordering_timer_finds_the_loss)
     in("A", 1, 4001);
     check_eq(tconn(c)->ca, TCP_CA_OPEN);
     check_eq(count(CTR_TCP_RTO), 0);
+}
+
+/*
+ * Two segments lost, two behind them arrived, nothing more to send: the timer, a quarter of a round trip later, replaces both. Where new
+ * data went in their place (RFC 3042), one goes, and the other when acknowledgements have made room.
+ */
+TEST(reordering_timer_replaces_what_arrived)
+{
+    int c = start();
+
+    snd(c, 4000);
+    full(1, 4, true);
+    quiet_ms(RTT);
+    in("A", 1, 1, .o = {SACK(2001, 4001)});
+    after_ms(RTT / 4);
+    out("A", 1, 1, 1000);
+    out("A", 1001, 1, 1000);
+    in("A", 1, 4001);
+    quiet_ms(1000);
+}
+
+TEST(reordering_timer_when_new_data_went)
+{
+    int c = start();
+
+    snd(c, 14000);
+    full(1, 10, false);
+    quiet_ms(RTT);
+    in("A", 1, 1, .o = {SACK(2001, 4001)});
+    full(10001, 2, false);
+    after_ms(RTT / 4);
+    out("A", 1, 1, 1000);
+    nothing();
+    finish(c);
 }
 
 /* 6.2 step 4: three SACKed segments, as ever, when the path was not seen to reorder; afterwards they are worth no more than one. */
@@ -483,6 +526,35 @@ TEST(eifel_undoes_a_timeout)
     quiet_ms(5000);
 }
 
+/*
+ * RFC 4015 3.2 step (11): after a spurious timeout the first round trip of newer data, 150 ms, is the estimate: RTO = 150 + 4 * 75. Data
+ * that had been sent before (here: what the ACK at 205 ms covers) says nothing of that.
+ */
+TEST(spurious_timeout_makes_the_next_longer)
+{
+    int c = passive(.mss = 1000, .ts = true, .rtt_ms = RTT);
+
+    snd(c, 4 * 988);
+    for (int i = 0; i < 4; i++)
+        out(i == 3 ? "PA" : "A", 1 + (uint32_t)i * 988, 1, 988);
+    after_ms(200);
+    out("A", 1, 1, 988);
+    quiet_ms(5);
+    in("A", 1, 989, .o = {TS2(2000, RTT)});
+    check_eq(count(CTR_TCP_RTO_SPURIOUS), 1);
+    in("A", 1, 3953, .o = {TS2(2001, RTT)});
+    snd(c, 988);
+    out("PA", 3953, 1, 988);
+    quiet_ms(150);
+    in("A", 1, 4941, .o = {TS(2151)});
+    snd(c, 988);
+    out("PA", 4941, 1, 988);
+    after_ms(450);
+    out("PA", 4941, 1, 988);
+    check_eq(tconn(c)->rtt.srtt_ns / NS_PER_MS, 150);
+    in("A", 1, 5929, .o = {TS(2601)});
+}
+
 /* F-RTO: RFC 5682 ------------------------------------------------------------------------------------------------------------- */
 
 /* 2.1: two new segments after the first ACK; the second ACK advances: the timeout was spurious. */
@@ -655,12 +727,65 @@ TEST(tcp_info_of_a_recovery)
     check_eq(i.tcpi_reordering, 3);
 }
 
+/* BBR has no ssthresh; who takes over from it while losses are repaired has the one that it would have set. */
+static int bbr_with_ten_in_flight(void)
+{
+    int c;
+
+    conf()->cc = &cc_bbr;
+    c = passive(.mss = 1000, .sack = true, .rtt_ms = RTT);
+    snd(c, 20000);
+    skip_ms(RTT);
+    check_eq(tconn(c)->snd_nxt - tconn(c)->snd_una, 10000);
+    return c;
+}
+
+static void switch_to(int c, const char *name)
+{
+    check_eq(tcp_setopt(stack(), tconn(c), IPPROTO_TCP, TCP_CONGESTION, name, (unsigned)strlen(name)), 0);
+}
+
+TEST(switched_from_bbr_after_a_timeout)
+{
+    int c = bbr_with_ten_in_flight();
+
+    skip_ms(400);
+    check_eq(tconn(c)->ca, TCP_CA_LOSS);
+    in("A", 1, 8001); /* little is left of the flight: its size then counts */
+    skip_all();
+    check_eq(tconn(c)->ca, TCP_CA_LOSS);
+    check_eq(tconn(c)->cc.ssthresh, UINT32_MAX);
+    switch_to(c, "reno");
+    check(tconn(c)->cc.ssthresh >= 5000 && tconn(c)->cc.ssthresh <= 6000);
+    check(tconn(c)->cc.cwnd <= tconn(c)->cc.ssthresh);
+    finish(c);
+}
+
+TEST(switched_from_bbr_in_a_recovery)
+{
+    int c = bbr_with_ten_in_flight();
+
+    in("A", 1, 1, .o = {SACK(1001, 6001)});
+    skip_all();
+    check_eq(tconn(c)->ca, TCP_CA_RECOVERY);
+    switch_to(c, "cubic");
+    check(tconn(c)->cc.ssthresh >= 7000 && tconn(c)->cc.ssthresh <= 8400);
+    skip_all();
+    in("A", 1, 10001);
+    skip_all();
+    check_eq(tconn(c)->ca, TCP_CA_OPEN);
+    check_eq(tconn(c)->cc.cwnd, tconn(c)->cc.ssthresh);
+    finish(c);
+}
+
 RUN(T(probe_repeats_the_last_segment), T(probe_of_a_lone_segment_waits_for_a_delayed_ack), T(probe_is_new_data_when_there_is_some),
     T(probe_for_nothing_reported_by_dsack), T(probe_for_nothing_reported_by_a_duplicate_ack), T(lost_probe_is_followed_by_the_timeout),
     T(probe_shows_a_longer_tail_loss), T(no_probe_without_sack), T(probe_repeats_a_fin), T(reordering_is_not_retransmitted),
-    T(reordering_timer_finds_the_loss), T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time),
-    T(dsack_widens_the_reordering_window), T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported),
-    T(duplicate_out_of_order_is_reported), T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery),
-    T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery), T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout),
+    T(reordering_timer_finds_the_loss), T(reordering_timer_replaces_what_arrived), T(reordering_timer_when_new_data_went),
+    T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time), T(dsack_widens_the_reordering_window),
+    T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported), T(duplicate_out_of_order_is_reported),
+    T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery), T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery),
+    T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout), T(spurious_timeout_makes_the_next_longer),
     T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell), T(frto_with_sack_spurious), T(frto_with_sack_real),
-    T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery))
+    T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery), T(switched_from_bbr_after_a_timeout),
+    T(switched_from_bbr_in_a_recovery))

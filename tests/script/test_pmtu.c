@@ -30,6 +30,7 @@ TEST(report_with_a_full_map)
 
     if (v6()) /* no path is that narrow */
         return;
+    plain_port();
     conf()->sent_records = 16;
     c = passive();
     snd(c, 40 * 1460);
@@ -291,6 +292,63 @@ TEST(search_after_a_black_hole)
     check_eq(gopt(c, IPPROTO_TCP, TCP_MAXSEG), 1460);
 }
 
-RUN(T(report_holds_for_the_destination), T(report_with_a_full_map), T(report_reaches_other_connections), T(report_expires), T(old_router_means_the_next_plateau),
-    T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off),
-    T(no_black_hole_for_small_segments), T(probes_raise_the_segment_size), T(search_after_a_black_hole))
+/* A connection that probes from 1024 up, whose probe of 1460 is lost alone: it goes again in two segments, at once. Where it began, and the
+ * end of what else is in flight, which arrives. */
+static uint32_t probe_is_lost(int *c, uint32_t *end)
+{
+    uint32_t at = 1, mss = v6() ? 1220 : 1024;
+
+    conf()->mtu_probing = TCP_MTU_PROBING_ALWAYS;
+    conf()->cc = &cc_reno;
+    *c = passive(.sack = true, .rtt_ms = 40);
+    snd(*c, 60000);
+    out("A", at, 1, 1460);
+    out("A", at + 1460, 1, mss);
+    skip_all();
+    *end = tconn(*c)->snd_nxt - tconn(*c)->iss;
+    quiet_ms(40);
+    in("A", 1, at, .o = {SACK(at + 1460, *end)});
+    out("A", at, 1, mss);
+    out("A", at + mss, 1, 1460 - mss);
+    skip_all();
+    check_eq(stack()->ctr.v[CTR_TCP_MTU_PROBE_LOST], 1);
+    check_eq(stack()->ctr.v[CTR_TCP_FAST_RETRANS], 0);
+    return at;
+}
+
+/* RFC 4821 7.6: the loss of a probe is no congestion. */
+TEST(lost_probe_is_no_congestion)
+{
+    int c;
+    uint32_t end;
+
+    probe_is_lost(&c, &end);
+    quiet_ms(20);
+    in("A", 1, end);
+    skip_all();
+    check_eq(stack()->ctr.v[CTR_TCP_FAST_RETRANS], 0);
+    check_eq(tconn(c)->cc.ssthresh, UINT32_MAX);
+}
+
+/* But the loss of what was sent in its place is. */
+TEST(lost_repair_of_a_probe_is_congestion)
+{
+    int c;
+    uint32_t end, at = probe_is_lost(&c, &end), mss = v6() ? 1220 : 1024;
+
+    for (int i = 0; i < 2; i++) { /* the second part came; the first did not, nor will it: what is reported then was sent later */
+        end = tconn(c)->snd_nxt - tconn(c)->iss;
+        quiet_ms(40);
+        in("A", 1, at, .o = {SACK(at + mss, end)});
+        check_eq(stack()->ctr.v[CTR_TCP_FAST_RETRANS], i);
+        skip_all();
+    }
+    check_eq(stack()->ctr.v[CTR_TCP_FAST_RETRANS], 1);
+    check(tconn(c)->cc.ssthresh <= (end - at) / 2);
+    check_eq(stack()->ctr.v[CTR_TCP_RTO], 0);
+}
+
+RUN(T(report_holds_for_the_destination), T(report_with_a_full_map), T(report_reaches_other_connections), T(report_expires),
+    T(old_router_means_the_next_plateau), T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole),
+    T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off), T(no_black_hole_for_small_segments),
+    T(probes_raise_the_segment_size), T(search_after_a_black_hole), T(lost_probe_is_no_congestion), T(lost_repair_of_a_probe_is_congestion))

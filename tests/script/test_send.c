@@ -270,26 +270,6 @@ TEST(window_does_not_grow_unused)
     check_eq(tconn(c)->cc.cwnd, cwnd);
 }
 
-/* 4.1: after an idle time longer than the timeout: the initial window again. */
-TEST(idle_restarts_with_the_initial_window)
-{
-    int c = passive(.mss = 1000);
-
-    snd(c, 30000);
-    full(1, 10, false);
-    in("A", 1, 10001);
-    skip_all();
-    in("A", 1, 22001);
-    skip_all();
-    in("A", 1, 30001);
-    skip_all();
-    check(tconn(c)->cc.cwnd > 10000);
-    quiet_ms(1000);
-    snd(c, 30000);
-    full(30001, 10, false);
-    nothing();
-}
-
 /* Fast retransmit and recovery: RFC 5681 3.2, RFC 6582, RFC 3042 ---------------------------------------------------------- */
 
 TEST(third_duplicate_ack_retransmits)
@@ -570,7 +550,7 @@ RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_restart_count
     T(karn_ignores_retransmitted_segments), T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
     T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
     T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),
-    T(slow_start_doubles_per_round_trip), T(window_does_not_grow_unused), T(idle_restarts_with_the_initial_window),
+    T(slow_start_doubles_per_round_trip), T(window_does_not_grow_unused),
     T(third_duplicate_ack_retransmits), T(not_every_repeated_ack_is_a_duplicate), T(limited_transmit), T(fast_recovery_halves_the_window),
     T(newreno_partial_ack), T(congestion_avoidance_grows_by_one_per_window), T(sack_retransmits_only_holes), T(sack_one_ack_is_enough),
     T(sack_all_holes_in_order), T(sack_limited_transmit), T(sack_nonsense_is_ignored), T(sack_timeout_retransmits_the_hole),

@@ -388,6 +388,31 @@ TEST(window_edge_is_exact)
     check_eq(stack()->ctr.v[CTR_TCP_OOO], 1);
 }
 
+/*
+ * A peer that has filled the window, and lost the first segment of it, acknowledges with a sequence number just outside: the answer is
+ * the same, but the acknowledgement counts. Not with what it cannot acknowledge, and not after its FIN.
+ */
+TEST(ack_at_the_edge_counts)
+{
+    int c = reach(TCPS_ESTABLISHED);
+
+    snd(c, 100);
+    out("PA", 1, 1, 100);
+    in("A", 65536, 102);
+    out("A", 101, 1);
+    check_eq(tcp_snd_queued(tconn(c)), 100);
+    in("A", 65536, 101);
+    out("A", 101, 1);
+    check_eq(tcp_snd_queued(tconn(c)), 0);
+    quiet_ms(1000);
+    c = reach(TCPS_CLOSE_WAIT);
+    snd(c, 100);
+    out("PA", 1, 2, 100);
+    in("A", tconn(c)->rcv_adv - tconn(c)->irs, 101);
+    out("A", 101, 2);
+    check_eq(tcp_snd_queued(tconn(c)), 100);
+}
+
 /* Second: RST ----------------------------------------------------------------------------------------------------------- */
 
 TEST(rst_exact_resets)
@@ -634,6 +659,8 @@ TEST(text_is_ignored_after_fin)
         int c = reach(st);
 
         in("PA", 2, 1, 500);
+        if (st == TCPS_TIME_WAIT) /* there nothing comes but the FIN, and to all else the answer is the same */
+            out("A", 2, 2);
         nothing();
         state_is(st);
         rcv(c, 0);
@@ -792,7 +819,7 @@ RUN(T(closed_syn_gets_rst_ack), T(closed_segment_without_ack_gets_rst_over_all_o
     T(synrcvd_unacceptable_ack_gets_rst), T(synrcvd_repeated_syn_gets_syn_ack_again), T(synrcvd_syn_in_window),
     T(synrcvd_rst_returns_to_listen), T(synrcvd_data_with_last_ack), T(synrcvd_data_and_fin_with_last_ack), T(synrcvd_fin_with_last_ack),
     T(synrcvd_text_behind_a_hole_establishes), T(synrcvd_without_ack_is_dropped), T(outside_the_window_forces_an_ack),
-    T(outside_the_window_rst_is_dropped), T(window_edge_is_exact), T(rst_exact_resets), T(rst_with_ack_and_text_resets),
+    T(outside_the_window_rst_is_dropped), T(window_edge_is_exact), T(ack_at_the_edge_counts), T(rst_exact_resets), T(rst_with_ack_and_text_resets),
     T(rst_in_window_is_challenged), T(rst_leaves_received_data), T(syn_is_challenged), T(no_ack_bit_is_dropped),
     T(ack_of_the_future_gets_ack), T(ack_too_old_gets_ack), T(old_ack_with_new_text_is_taken), T(ack_of_fin_moves_on),
     T(ack_before_fin_does_not_move_on), T(urg_is_ignored_after_fin), T(urg_is_signalled_while_open), T(text_is_taken_while_open),

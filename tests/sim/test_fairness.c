@@ -30,6 +30,7 @@ struct bench {
     uint64_t received[MAX_FLOWS];
     const struct cc_ops *cc;
     uint8_t ecn;
+    uint64_t seed;
 };
 
 static void tune(struct stack_conf *c, void *arg)
@@ -67,7 +68,7 @@ static void read_all(struct sim_stack *ss, void *arg)
 
 static void start(struct bench *b, const struct sim_link_conf *bottleneck, uint32_t flows)
 {
-    struct sim_pair_conf pc = {.sim = {.seed = 1, .frames = 8192}};
+    struct sim_pair_conf pc = {.sim = {.seed = b->seed != 0 ? b->seed : 1, .frames = 8192}};
 
     for (int i = 0; i < 2; i++) {
         pc.side[i].tune = tune;
@@ -118,21 +119,51 @@ static double usable(const struct sim_link_conf *l)
     return (double)l->bits_per_sec * PAYLOAD_BYTES / FRAME_BYTES;
 }
 
+/*
+ * Two flows for a minute, from their beginning, over 20 Mb/s with a queue of one bandwidth-delay product: how much the one gets for what
+ * the other gets, the mean over some networks. The delay varies by two frames' time: without that the same flow may find the queue full
+ * each time (phase effects of drop-tail queues).
+ */
+static double share_ratio(const struct cc_ops *cc, uint32_t rtt_ms)
+{
+    struct sim_link_conf l = {.delay_ns = rtt_ms * NS_PER_MS / 2, .jitter_ns = 1200 * NS_PER_US, .bits_per_sec = 20000000};
+    double r[MAX_FLOWS + 1], sum = 0, worst = 0;
+    unsigned n = 10;
+
+    l.queue_limit = (uint32_t)(l.bits_per_sec / 1000 * rtt_ms / 8 / FRAME_BYTES + 1);
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct bench b = {.cc = cc, .ecn = 1, .seed = seed};
+        double ratio;
+
+        start(&b, &l, 2);
+        measure(&b, 60 * NS_PER_SEC, r);
+        assert_true(r[MAX_FLOWS] > 0.95 * usable(&l));
+        ratio = MAX(r[0], r[1]) / MIN(r[0], r[1]);
+        sum += ratio;
+        worst = MAX(worst, ratio);
+        stop(&b);
+    }
+    printf("two %s flows over %u Mb/s, %u ms, 60 s: one gets %.3f times the other, %.3f at worst of %u\n", cc->name,
+           (unsigned)(l.bits_per_sec / 1000000), rtt_ms, sum / n, worst, n);
+    return sum / n;
+}
+
 /* RFC 9438 section 5.1 */
 static void two_cubic_flows_share(void **state)
 {
-    struct bench b = {.cc = &cc_cubic, .ecn = 1};
-    struct sim_link_conf l = {.delay_ns = 5 * NS_PER_MS, .bits_per_sec = 20000000, .queue_limit = 17};
-    double r[MAX_FLOWS + 1];
-
     (void)state;
-    start(&b, &l, 2);
-    measure(&b, 60 * NS_PER_SEC, r);
-    printf("two CUBIC flows over %u Mb/s, 60 s: %.2f and %.2f Mb/s, %.1f %% of the line\n", (unsigned)(l.bits_per_sec / 1000000),
-           r[0] / 1e6, r[1] / 1e6, 100 * r[MAX_FLOWS] / usable(&l));
-    assert_true(r[MAX_FLOWS] > 0.95 * usable(&l));
-    assert_true(r[0] < 1.1 * r[1] && r[1] < 1.1 * r[0]);
-    stop(&b);
+    assert_true(share_ratio(&cc_cubic, 10) <= 1.1);
+}
+
+/*
+ * CUBIC comes to equal shares in tens of seconds where its curve, not Reno's growth, leads: the larger window grows faster after a
+ * loss. Over this path two flows of Linux' CUBIC have 1.33, of its Reno 1.09 (docs/design/congestion-control.md).
+ */
+static void two_flows_over_a_longer_path(void **state)
+{
+    (void)state;
+    assert_true(share_ratio(&cc_reno, 40) <= 1.12);
+    assert_true(share_ratio(&cc_cubic, 40) <= 1.4);
 }
 
 /* RFC 8257: the queue stays around the marking threshold, and the line full. */
@@ -180,12 +211,13 @@ static double alone(const struct cc_ops *cc, uint32_t loss_ppm, uint64_t seconds
     return share;
 }
 
-/* draft-ietf-ccwg-bbr: loss below 2 % is no sign of congestion. */
+/* draft-ietf-ccwg-bbr: loss of 1 % is no sign of congestion (3.1); of more than 2 % it is (BBR.LossThresh). */
 static void bbr_keeps_its_rate_under_loss(void **state)
 {
     (void)state;
     assert_true(alone(&cc_bbr, 0, 10) >= 0.9);
     assert_true(alone(&cc_bbr, 10000, 20) >= 0.9);
+    assert_true(alone(&cc_bbr, 40000, 20) <= 0.6);
 }
 
 /* At loss p a window of at least Reno's 1.22 / sqrt(p) segments (RFC 9438 4.3): 38 and 12 of the 166 that fill the line. */
@@ -268,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_cubic_flows_share),
+        cmocka_unit_test(two_flows_over_a_longer_path),
         cmocka_unit_test(dctcp_keeps_the_queue_short),
         cmocka_unit_test(bbr_keeps_its_rate_under_loss),
         cmocka_unit_test(cubic_under_loss),

@@ -31,6 +31,7 @@ struct plan {
     bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota;
     bool ecn, pacing, switch_cc; /* switch_cc: TCP_CONGESTION again and again, in whatever state a connection is */
     uint8_t mtu_probing;
+    uint16_t mss; /* 0: from the MTU */
     const struct cc_ops *cc; /* NULL: the default */
 };
 
@@ -55,6 +56,7 @@ static void tune(struct stack_conf *c, void *arg)
     c->ecn = p->ecn ? 2 : c->ecn;
     c->pacing = p->pacing;
     c->mtu_probing = p->mtu_probing;
+    c->mss_default = p->mss;
     c->max_connections = 64;
     c->max_sockets = 64;
     c->msl_ns = NS_PER_SEC;
@@ -240,6 +242,7 @@ static uint64_t run_grid(uint64_t *failed)
     static const struct {
         const char *name;
         struct sim_link_conf link;
+        uint16_t mss;
     } links[] = {
         {"clean", {.delay_ns = NS_PER_MS}},
         {"loss 1 %", {.delay_ns = NS_PER_MS, .loss_ppm = 10000}},
@@ -247,6 +250,7 @@ static uint64_t run_grid(uint64_t *failed)
         {"loss 10 %", {.delay_ns = 5 * NS_PER_MS, .loss_ppm = 100000}},
         {"loss 20 %", {.delay_ns = NS_PER_MS, .loss_ppm = 200000}},
         {"reordering", {.delay_ns = NS_PER_MS, .reorder_ppm = 100000, .reorder_ns = 3 * NS_PER_MS}},
+        {"tiny segments", {.delay_ns = NS_PER_MS, .loss_ppm = 5000, .reorder_ppm = 20000, .reorder_ns = 2 * NS_PER_MS}, 100},
         {"duplication", {.delay_ns = NS_PER_MS, .dup_ppm = 200000}},
         {"corruption", {.delay_ns = NS_PER_MS, .corrupt_ppm = 50000}},
         {"long delay", {.delay_ns = 100 * NS_PER_MS, .jitter_ns = 20 * NS_PER_MS}},
@@ -268,6 +272,7 @@ static uint64_t run_grid(uint64_t *failed)
         for (unsigned b = 0; b < ARRAY_LEN(buf_grid); b++) {
             struct plan p = {
                 .seed = n + 1,
+                .mss = links[l].mss,
                 .sndbuf = buf_grid[b],
                 .rcvbuf = buf_grid[ARRAY_LEN(buf_grid) - 1 - b],
                 .flow = {.n = 1,

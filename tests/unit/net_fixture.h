@@ -173,6 +173,7 @@ static inline int net_setup(void **state)
     c->frag_memory_bytes = 256 * KIB;
     c->rcv_limit_bytes = 1024 * 1024;
     c->udp_rcvbuf_bytes = 64 * 1024;
+    c->udp_errors = 8;
     c->port_first = 40000;
     c->port_last = 40007;
     c->pmtu_limit = 64;

@@ -2,10 +2,9 @@
  * Sockets of AF_INET6 and the options of both families beside the kernel's: the same calls on a socket of ours and on one of the
  * machine's must give the same results and errors.
  */
-#include <arpa/inet.h>
 #include <linux/tcp.h>
 
-#include "api_fixture.h"
+#include "api_kernel.h"
 
 #include "api/api.h"
 #include "ip/nd_state.h"
@@ -16,82 +15,6 @@ static int start(void **state)
     (void)state;
     api_start("");
     return 0;
-}
-
-/* The two implementations of the socket calls. */
-struct calls {
-    const char *name;
-    int (*socket)(int, int, int);
-    int (*bind)(int, const struct linux_sockaddr *, socklen_t);
-    int (*connect)(int, const struct linux_sockaddr *, socklen_t);
-    int (*listen)(int, int);
-    int (*setsockopt)(int, int, int, const void *, socklen_t);
-    int (*getsockopt)(int, int, int, void *, socklen_t *);
-    int (*getsockname)(int, struct linux_sockaddr *, socklen_t *);
-    int (*close)(int);
-};
-
-static int k_bind(int fd, const struct linux_sockaddr *sa, socklen_t len)
-{
-    return bind(fd, (const struct sockaddr *)sa, len);
-}
-
-static int k_connect(int fd, const struct linux_sockaddr *sa, socklen_t len)
-{
-    return connect(fd, (const struct sockaddr *)sa, len);
-}
-
-static int k_getsockname(int fd, struct linux_sockaddr *sa, socklen_t *len)
-{
-    return getsockname(fd, (struct sockaddr *)sa, len);
-}
-
-/* Connections go at the end of a turn. */
-static int o_close(int fd)
-{
-    int r = ff_close(fd);
-
-    z_poll();
-    return r;
-}
-
-static const struct calls ours = {"ours", ff_socket, ff_bind, ff_connect, ff_listen, ff_setsockopt, ff_getsockopt, ff_getsockname, o_close};
-static const struct calls kernel = {"kernel", socket, k_bind, k_connect, listen, setsockopt, getsockopt, k_getsockname, close};
-
-static bool kernel_has_inet6(void)
-{
-    struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
-    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* "10.0.0.1" or "::1", with a port, as a socket address; its length. */
-static socklen_t address(struct sockaddr_storage *ss, const char *text, uint16_t port)
-{
-    struct sockaddr_in *in = (void *)ss;
-    struct sockaddr_in6 *in6 = (void *)ss;
-
-    memset(ss, 0, sizeof(*ss));
-    if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        return sizeof(*in);
-    }
-    memset(ss, 0, sizeof(*ss));
-    assert_int_equal(inet_pton(AF_INET6, text, &in6->sin6_addr), 1);
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    return sizeof(*in6);
-}
-
-/* 0, or the errno of the call. */
-static int err_of(int r)
-{
-    return r < 0 ? errno : 0;
 }
 
 /* ports -------------------------------------------------------------------------------------------------------- */
@@ -288,6 +211,7 @@ static const struct {
     {IPPROTO_IP, IP_RECVTOS, UDP, "IP_RECVTOS"},
     {IPPROTO_IP, IP_MTU_DISCOVER, UDP, "IP_MTU_DISCOVER"},
     {IPPROTO_IP, IP_MTU, UDP, "IP_MTU"},
+    {IPPROTO_IP, IP_RECVERR, UDP | TCP, "IP_RECVERR"},
     {IPPROTO_IP, IP_MULTICAST_TTL, UDP, "IP_MULTICAST_TTL"},
     {IPPROTO_IP, IP_MULTICAST_LOOP, UDP, "IP_MULTICAST_LOOP"},
     {IPPROTO_IP, IP_MULTICAST_ALL, UDP, "IP_MULTICAST_ALL"},
@@ -302,6 +226,7 @@ static const struct {
     {IPPROTO_IPV6, IPV6_RECVTCLASS, UDP, "IPV6_RECVTCLASS"},
     {IPPROTO_IPV6, IPV6_MTU_DISCOVER, UDP, "IPV6_MTU_DISCOVER"},
     {IPPROTO_IPV6, IPV6_DONTFRAG, UDP, "IPV6_DONTFRAG"},
+    {IPPROTO_IPV6, IPV6_RECVERR, UDP | TCP, "IPV6_RECVERR"},
     {IPPROTO_TCP, TCP_NODELAY, TCP, "TCP_NODELAY"},
     {IPPROTO_TCP, TCP_CORK, TCP, "TCP_CORK"},
     {IPPROTO_TCP, TCP_MAXSEG, TCP, "TCP_MAXSEG"},

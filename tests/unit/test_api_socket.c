@@ -25,7 +25,7 @@ static void test_socket_errno(void **state)
     (void)state;
     assert_errno(ff_socket(AF_INET6_FREEBSD, SOCK_STREAM, 0), EAFNOSUPPORT);
     assert_errno(ff_socket(AF_UNIX, SOCK_STREAM, 0), EAFNOSUPPORT);
-    assert_errno(ff_socket(AF_INET, SOCK_RAW, 1), ESOCKTNOSUPPORT);
+    assert_errno(ff_socket(AF_INET, SOCK_RAW, IPPROTO_TCP), EPROTONOSUPPORT);
     assert_errno(ff_socket(AF_INET, SOCK_STREAM, IPPROTO_UDP), EPROTONOSUPPORT);
     assert_errno(ff_socket(AF_INET, SOCK_DGRAM, IPPROTO_TCP), EPROTONOSUPPORT);
     assert_errno(ff_socket(AF_INET, 77, 0), EINVAL);

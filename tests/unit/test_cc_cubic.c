@@ -286,15 +286,30 @@ static void ecn(void **state)
     assert_int_equal(c.ssthresh, 85 * SMSS);
 }
 
+/* 4.2, 5.8: a pause of ten hours is no time; a window that was halved for it (RFC 7661) is found again by slow start. */
 static void idle(void **state)
 {
     (void)state;
-    struct cc c = start(100 * SMSS);
+    struct cc c = start(500 * SMSS), d;
 
-    c.ops->on_idle(&c, 10 * SMSS, now);
-    assert_int_equal(c.cwnd, 10 * SMSS);
-    c.ops->on_idle(&c, 20 * SMSS, now);
-    assert_int_equal(c.cwnd, 10 * SMSS);
+    c.ops->on_loss(&c, 500 * SMSS, now);
+    c.ops->on_recovered(&c, now);
+    for (int i = 0; i < 10; i++)
+        round_trip(&c, true);
+    d = c;
+    now += 36000 * NS_PER_SEC;
+    c.ops->on_idle(&c, 36000 * NS_PER_SEC, now);
+    assert_int_equal(c.cwnd, d.cwnd);
+    round_trip(&c, true);
+    now -= 36000 * NS_PER_SEC + RTT;
+    round_trip(&d, true);
+    assert_true(c.cwnd - d.cwnd < SMSS);
+
+    c.ssthresh = c.cwnd / 4 * 3;
+    c.cwnd /= 2;
+    c.ops->on_idle(&c, 0, now);
+    round_trip(&c, true);
+    assert_in_range(c.cwnd, c.ssthresh, c.ssthresh + 5 * SMSS);
 }
 
 /* Nothing overflows: large windows, long times, zero round trips. */

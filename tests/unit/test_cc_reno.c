@@ -141,18 +141,19 @@ static void timeout(void **state)
     assert_int_equal(c.cwnd, 12 * SMSS);
 }
 
-/* RFC 5681 section 4.1 */
+/* The window stays (RFC 7661), and the slow start of a timeout is over: L = 2 again (RFC 3465 section 2.3). */
 static void idle(void **state)
 {
     (void)state;
     struct cc c = start(10 * SMSS, 0);
 
     c.cwnd = 50 * SMSS;
-    c.ops->on_idle(&c, 10 * SMSS, 0);
-    assert_int_equal(c.cwnd, 10 * SMSS);
-    c.cwnd = 4 * SMSS;
-    c.ops->on_idle(&c, 10 * SMSS, 0);
-    assert_int_equal(c.cwnd, 4 * SMSS);
+    c.ops->on_idle(&c, 0, 0);
+    assert_int_equal(c.cwnd, 50 * SMSS);
+    c.ops->on_rto(&c, 50 * SMSS, true, 0);
+    c.ops->on_idle(&c, 0, 0);
+    ack(&c, 8 * SMSS);
+    assert_int_equal(c.cwnd, 3 * SMSS);
 }
 
 static void cwnd_never_wraps(void **state)

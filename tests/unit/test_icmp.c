@@ -196,7 +196,7 @@ static void errors_reach_tcp(void **state)
         assert_int_equal(net_seen.tcp_errors, i + 1);
         assert_int_equal(net_seen.err.kind, t[i].kind);
         assert_int_equal(net_seen.err.err, t[i].err);
-        assert_int_equal(net_seen.err.mtu, t[i].type == 3 && t[i].code == 4 ? 1280 : 0);
+        assert_int_equal(net_seen.err.kind == ICMP_KIND_TOO_BIG ? net_seen.err.info : 0, t[i].type == 3 && t[i].code == 4 ? 1280 : 0);
         assert_int_equal(inaddr_to_v4(&net_seen.err.laddr), NET_US);
         assert_int_equal(inaddr_to_v4(&net_seen.err.raddr), NET_FAR);
         assert_int_equal(net_seen.err.lport, 40000);

@@ -274,7 +274,7 @@ static void errors_reach_tcp(void **state)
         assert_int_equal(net_seen.tcp_errors, i + 1);
         assert_int_equal(net_seen.err.kind, t[i].kind);
         assert_int_equal(net_seen.err.err, t[i].err);
-        assert_int_equal(net_seen.err.mtu, t[i].type == 2 ? 1300 : 0);
+        assert_int_equal(net_seen.err.kind == ICMP_KIND_TOO_BIG ? net_seen.err.info : 0, t[i].type == 2 ? 1300 : 0);
         assert_int_equal(net_seen.err.len, 1040);
         assert_true(inaddr_eq(&net_seen.err.laddr, &us) && inaddr_eq(&net_seen.err.raddr, &far));
         assert_true(net_seen.err.lport == 40000 && net_seen.err.rport == 80 && net_seen.err.seq == 0x11223344);

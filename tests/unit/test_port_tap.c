@@ -249,6 +249,26 @@ static void test_refusals_name_the_remedy(void **state)
     close_port(p);
 }
 
+/* What configuration takes away is no capability, and what needs it neither. */
+static void test_capabilities(void **state)
+{
+    struct port_tap_conf c = {.name = NAME, .rx_pool = pool};
+    struct port *p = open_port(0);
+
+    (void)state;
+    assert_true(p->caps.tx_tso && p->caps.rx_lro && p->caps.tx_tcp_cksum && p->caps.tx_udp_cksum && p->caps.rx_cksum);
+    assert_false(p->caps.tx_ip_cksum); /* there is no such offload */
+    close_port(p);
+    c.no_tx_cksum = c.no_lro = true;
+    p = port_tap_open(&c, err, sizeof(err));
+    assert_true(!p->caps.tx_tso && !p->caps.rx_lro && !p->caps.tx_tcp_cksum && !p->caps.tx_udp_cksum && p->caps.rx_cksum);
+    close_port(p);
+    c = (struct port_tap_conf){.name = NAME, .rx_pool = pool, .no_tso = true, .no_rx_cksum = true};
+    p = port_tap_open(&c, err, sizeof(err));
+    assert_true(!p->caps.tx_tso && !p->caps.rx_lro && p->caps.tx_tcp_cksum && !p->caps.rx_cksum);
+    close_port(p);
+}
+
 /* An interface of an administrator's stays, and needs to be set only where it is not as it should be. */
 static void test_existing_interface_is_kept(void **state)
 {
@@ -568,6 +588,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interface_is_made_and_goes),
         cmocka_unit_test(test_refusals_name_the_remedy),
+        cmocka_unit_test(test_capabilities),
         cmocka_unit_test(test_existing_interface_is_kept),
         cmocka_unit_test(test_frames_in_one_buffer),
         cmocka_unit_test(test_frames_in_chains),

@@ -159,7 +159,7 @@ static void dsack_of_everything(void **state)
     (void)state;
     struct undo u;
 
-    undo_begin(&u, 1000, 9000);
+    undo_begin(&u, 1000, 9000, false);
     assert_false(undo_on_dsack(&u, 1000, 2000)); /* nothing was retransmitted */
     undo_retransmitted(&u, 2000);
     assert_false(undo_on_dsack(&u, 0, 1000));     /* of an older recovery */
@@ -178,13 +178,13 @@ static void eifel_first_ack(void **state)
     (void)state;
     struct undo u;
 
-    undo_begin(&u, 1000, 9000);
+    undo_begin(&u, 1000, 9000, false);
     assert_false(undo_on_ack(&u, false, false));
     assert_true(undo_on_ack(&u, true, false));
-    undo_begin(&u, 1000, 9000);
+    undo_begin(&u, 1000, 9000, false);
     assert_false(undo_on_ack(&u, true, true));
     assert_false(undo_on_ack(&u, true, false));
-    undo_begin(&u, 1000, 9000);
+    undo_begin(&u, 1000, 9000, false);
     assert_false(undo_on_ack(&u, false, true));
     assert_false(undo_on_ack(&u, true, false));
     undo_end(&u);

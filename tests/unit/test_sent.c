@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/units.h"
 #include "tcp/sent.h"
 
 #define SMSS 100u
@@ -51,7 +52,7 @@ static struct sent_ack sack(uint32_t from, uint32_t to)
     struct tcp_sack_block b = {.start = BASE + from * SMSS, .end = BASE + to * SMSS};
     struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
 
-    sent_sack(&sm, &b, 1, &a);
+    sent_sack(&sm, &arena, &b, 1, LIMIT, &a);
     sent_check(&sm);
     return a;
 }
@@ -108,6 +109,14 @@ static void no_memory_while_empty(void **state)
     assert_int_equal(arena.used_bytes, 4 * sizeof(struct sent_rec));
     a = ack(300);
     assert_int_equal(a.newly_acked, 300);
+    assert_int_equal(arena.used_bytes, 4 * sizeof(struct sent_rec)); /* for the next frame; more than that goes at once */
+    sent_trim(&sm, &arena);
+    assert_int_equal(arena.used_bytes, 0);
+    assert_null(sm.ring);
+    fill(5);
+    sent_trim(&sm, &arena);
+    assert_int_equal(sm.n, 5);
+    a = ack(500);
     assert_int_equal(arena.used_bytes, 0);
     assert_null(sm.ring);
 }
@@ -216,7 +225,7 @@ static void sack_marks_whole_records(void **state)
     };
 
     fill(10);
-    sent_sack(&sm, b, 4, &a);
+    sent_sack(&sm, &arena, b, 4, LIMIT, &a);
     sent_check(&sm);
     assert_int_equal(a.newly_sacked, 100);
     assert_int_equal(sm.sacked_bytes, 100);
@@ -495,7 +504,7 @@ static void rack_reference(void **state)
     assert_int_equal(a.rack_sent_ns, 2002);
     assert_true(a.rtx_needed && !a.rtx_early);
     a = (struct sent_ack){.rtx_latest_ns = 2003, .echo_latest_ns = 0}; /* SACKed: the echo is of another segment */
-    sent_sack(&sm, &(struct tcp_sack_block){BASE + 300, BASE + 400}, 1, &a);
+    sent_sack(&sm, &arena, &(struct tcp_sack_block){BASE + 300, BASE + 400}, 1, LIMIT, &a);
     assert_int_equal(a.rack_sent_ns, 2003);
     assert_false(a.rtx_needed || a.rtx_early);
 }
@@ -508,7 +517,7 @@ static void reordering(void **state)
     struct sent_ack a = {.fack = BASE};
 
     fill(8);
-    sent_sack(&sm, b, 2, &a);
+    sent_sack(&sm, &arena, b, 2, LIMIT, &a);
     assert_int_equal(a.reord_bytes, 0); /* told at once */
     a = (struct sent_ack){.fack = BASE + 500};
     sent_ack(&sm, &arena, BASE + 200, &a);
@@ -594,6 +603,93 @@ static void split_and_retransmit_a_part(void **state)
     assert_int_equal(sm.rtx_bytes, 0);
 }
 
+/* One frame of ten segments, the last of half the size, and one segment behind it. */
+static void fill_frame(void)
+{
+    assert_int_equal(sent_add(&sm, &arena, BASE, BASE + 950, 1000, LIMIT), 0);
+    sent_last(&sm)->seg_bytes = SMSS;
+    assert_int_equal(sent_add(&sm, &arena, BASE + 950, BASE + 1050, 1001, LIMIT), 0);
+}
+
+static struct sent_ack sack_bytes(uint32_t from, uint32_t to, uint32_t limit)
+{
+    struct tcp_sack_block b = {BASE + from, BASE + to};
+    struct sent_ack a = {.rtx_latest_ns = UINT64_MAX, .echo_latest_ns = UINT64_MAX};
+
+    sent_sack(&sm, &arena, &b, 1, limit, &a);
+    sent_check(&sm);
+    return a;
+}
+
+/* Of a frame of several segments those count that a block covers; no segment is divided. */
+static void sack_inside_a_frame(void **state)
+{
+    static const struct {
+        uint32_t from, to, first, last;
+    } row[] = {
+        {0, 100, 0, 100},     {300, 500, 300, 500}, {250, 500, 300, 500}, {300, 599, 300, 500}, {250, 599, 300, 500},   {0, 950, 0, 950},
+        {900, 950, 900, 950}, {0, 949, 0, 900},     {899, 950, 900, 950}, {1, 1050, 100, 1050}, {800, 1050, 800, 1050},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        fill_frame();
+        struct sent_ack a = sack_bytes(row[i].from, row[i].to, LIMIT);
+
+        assert_int_equal(a.newly_sacked, row[i].last - row[i].first);
+        assert_int_equal(sm.high_sacked, BASE + row[i].last);
+        assert_int_equal(sent_find(&sm, BASE + row[i].first)->start, BASE + row[i].first);
+        if (row[i].last <= 950)
+            assert_int_equal(a.rack_end, BASE + row[i].last);
+        for (uint32_t seq = 0; seq < 1050; seq += 10)
+            assert_int_equal((sent_find(&sm, BASE + seq)->flags & SENT_SACKED) != 0, seq >= row[i].first && seq < row[i].last);
+        a = sack_bytes(row[i].from, row[i].to, LIMIT); /* again: nothing new */
+        assert_int_equal(a.newly_sacked, 0);
+        sent_clear(&sm, &arena);
+    }
+    fill_frame();
+    uint32_t n = sm.n;
+    assert_int_equal(sack_bytes(310, 390, LIMIT).newly_sacked, 0); /* inside one, and of two a part */
+    assert_int_equal(sack_bytes(310, 480, LIMIT).newly_sacked, 0);
+    assert_int_equal(sm.n, n);
+}
+
+/* Without room for records of their own they count for less; what is known stays true. */
+static void sack_inside_a_frame_at_the_limit(void **state)
+{
+    (void)state;
+    fill_frame();
+    assert_int_equal(sack_bytes(300, 500, 2).newly_sacked, 0);
+    assert_int_equal(sack_bytes(300, 500, 3).newly_sacked, 0); /* the cut before it is made, the one behind it is not */
+    assert_int_equal(sack_bytes(0, 500, 3).newly_sacked, 300);
+    assert_int_equal(sack_bytes(300, 1050, 3).newly_sacked, 750);
+    sent_clear(&sm, &arena);
+    fill(4); /* the ring is full */
+    sent_last(&sm)->seg_bytes = 30;
+    arena.fail_after = 1;
+    assert_int_equal(sack_bytes(300, 330, LIMIT).newly_sacked, 0);
+    assert_int_equal(sack_bytes(300, 400, LIMIT).newly_sacked, 100);
+}
+
+/* The first part of a frame arrived: that says nothing about the order of what is behind it. */
+static void frame_acknowledged_in_part(void **state)
+{
+    uint64_t wait;
+
+    (void)state;
+    fill_frame();
+    struct sent_ack a = ack(300);
+    assert_int_equal(a.newly_acked, 300);
+    assert_int_equal(a.rack_end, BASE + 300);
+    assert_int_equal(a.orig_end, BASE + 300);
+    assert_int_equal(sent_split(&sm, &arena, BASE + 900, LIMIT), 0);
+    assert_int_equal(sent_mark_rack(&sm, a.rack_sent_ns, a.rack_end, 0, 5000, &wait), 0);
+    a = sack_bytes(500, 600, LIMIT); /* this does, about 300 to 500 */
+    assert_int_equal(sent_mark_rack(&sm, a.rack_sent_ns, a.rack_end, 0, 5000, &wait), 200);
+    assert_int_equal(sent_next_lost(&sm)->start, BASE + 300);
+    assert_int_equal(sent_seg_bytes(sent_next_lost(&sm)), SMSS);
+}
+
 /*
  * 10 000 records with one hole, a SACK and a judgement per ACK, then a retransmission of every other one and a loss of each of
  * those: a scan for each would take 50 million steps and more.
@@ -610,7 +706,7 @@ static void large_window(void **state)
         struct tcp_sack_block b = {.start = BASE + SMSS, .end = BASE + (i + 1) * SMSS};
         struct sent_ack a = {0};
 
-        sent_sack(&sm, &b, 1, &a);
+        sent_sack(&sm, &arena, &b, 1, LIMIT, &a);
         assert_int_equal(a.newly_sacked, SMSS);
         assert_int_equal(sent_mark_rack(&sm, a.rack_sent_ns, a.rack_end, 3, 1000 + i, &wait), i == 3 ? SMSS : 0);
         assert_int_equal(sent_first(&sm)->flags & SENT_LOST, i >= 3 ? SENT_LOST : 0);
@@ -662,6 +758,9 @@ int main(void)
         T(split_for_retransmission),
         T(split_errors),
         T(split_and_retransmit_a_part),
+        T(sack_inside_a_frame),
+        T(sack_inside_a_frame_at_the_limit),
+        T(frame_acknowledged_in_part),
         T(large_window),
     };
 

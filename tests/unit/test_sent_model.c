@@ -13,6 +13,7 @@
 struct cell {
     bool boundary; /* a record starts here */
     uint8_t flags;
+    uint16_t seg; /* payload per segment of the frame; 0: it is one */
     uint64_t sent_at; /* no two transmissions at the same time: it is the order of the flight, too */
     int64_t turn;     /* of what waits to be repeated: the lowest goes first */
 };
@@ -81,6 +82,7 @@ static void compare(void)
         assert_int_equal(r->end, isn + rec_end(off));
         assert_int_equal(r->flags, cell[off].flags);
         assert_int_equal(r->sent_at_ns, cell[off].sent_at);
+        assert_int_equal(r->seg_bytes, cell[off].seg);
         if (r->flags & SENT_SACKED) {
             high = rec_end(off);
             n_sacked++;
@@ -103,15 +105,18 @@ static void op_add(void)
     if (nxt + len > SPACE || sm.n >= LIMIT)
         return;
     assert_int_equal(sent_add(&sm, &arena, isn + nxt, isn + nxt + len, now, LIMIT), 0);
+    if (unit_below(&seed, 2)) /* of several segments, if it is not too short for that */
+        sent_last(&sm)->seg_bytes = (uint16_t)(1 + unit_below(&seed, len));
     for (uint32_t i = 0; i < len; i++)
-        cell[nxt + i] = (struct cell){.boundary = i == 0, .sent_at = now};
+        cell[nxt + i] = (struct cell){.boundary = i == 0, .sent_at = now, .seg = sent_last(&sm)->seg_bytes};
     nxt += len;
 }
 
-static void note(uint32_t off, uint64_t rtx_latest_ns, struct sent_ack *a)
+/* Of the record at off what ends at end arrived. */
+static void note(uint32_t off, uint32_t end, uint64_t rtx_latest_ns, struct sent_ack *a)
 {
     const struct cell *c = &cell[off];
-    uint32_t start = off, end = rec_end(off);
+    uint32_t start = off;
     bool retrans = (c->flags & SENT_RETRANS) != 0;
 
     if (c->flags & SENT_SACKED)
@@ -185,7 +190,7 @@ static void op_ack(void)
 
     for (uint32_t i = una; i < to; i++) {
         if (i == una || cell[i].boundary)
-            note(i, MIN(want.rtx_latest_ns, want.echo_latest_ns), &want);
+            note(i, MIN(rec_end(i), to), MIN(want.rtx_latest_ns, want.echo_latest_ns), &want);
         want.newly_acked += !(cell[i].flags & SENT_SACKED);
         if ((cell[i].flags & (SENT_RETRANS | SENT_SACKED)) == SENT_RETRANS) {
             want.rtx_early |= cell[i].sent_at > want.echo_latest_ns;
@@ -200,26 +205,50 @@ static void op_ack(void)
     same(&got, &want);
 }
 
+/* Of a frame of several segments those that lie whole in [start, end) become a record of their own. */
+static void cut_frame(uint32_t off, uint32_t start, uint32_t end)
+{
+    uint32_t e = rec_end(off), seg = cell[off].seg, first = UINT32_MAX, last = 0;
+
+    if (!seg || seg >= e - off || (cell[off].flags & SENT_SACKED))
+        return;
+    for (uint32_t i = off; i < e; i += seg) {
+        uint32_t seg_end = MIN(i + seg, e);
+
+        if (i < start || seg_end > end)
+            continue;
+        first = MIN(first, i);
+        last = seg_end;
+    }
+    if (last == 0)
+        return;
+    cell[first].boundary = true;
+    if (last < e)
+        cell[last].boundary = true;
+}
+
 static void op_sack(void)
 {
     struct tcp_sack_block b[TCP_SACK_BLOCKS_MAX];
     struct sent_ack got = fresh_ack(), want = got;
     unsigned n = 1 + unit_below(&seed, TCP_SACK_BLOCKS_MAX);
+    uint32_t limit = 2 * SPACE; /* every byte may be a record */
 
     for (unsigned k = 0; k < n; k++) {
         uint32_t start = una + unit_below(&seed, nxt - una + 1), end = start + unit_below(&seed, MIN(nxt - start, 60u) + 1);
 
         b[k] = (struct tcp_sack_block){isn + start, isn + end};
         for (uint32_t off = una; off < nxt; off = rec_end(off)) {
+            cut_frame(off, start, end);
             if (off < start || rec_end(off) > end || (cell[off].flags & SENT_SACKED))
                 continue;
-            note(off, want.rtx_latest_ns, &want);
+            note(off, rec_end(off), want.rtx_latest_ns, &want);
             want.newly_sacked += rec_end(off) - off;
             for (uint32_t i = off, e = rec_end(off); i < e; i++)
                 cell[i].flags = (uint8_t)((cell[i].flags & SENT_RETRANS) | SENT_SACKED);
         }
     }
-    sent_sack(&sm, b, n, &got);
+    sent_sack(&sm, &arena, b, n, limit, &got);
     same(&got, &want);
 }
 

@@ -1,0 +1,53 @@
+/*
+ * Congestion window validation (RFC 7661): how much of the window the path was seen to carry lately, and for how long more than that was
+ * not asked of it. A window that was not used is kept, but what follows from a loss is reckoned from what was used. A value with pure
+ * functions; what they say is done in congestion.c. For the algorithms that work from losses: BBR has a model of the path instead.
+ *
+ *     snd_una                    round_end        snd_nxt
+ *        |--- round: a sample when acknowledged ---|--- belongs to the next one
+ */
+#ifndef TCP_CWV_H
+#define TCP_CWV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/recent.h"
+
+struct cwv {
+    uint64_t valid_ns;                           /* the window was last found validated, or pipeACK became undefined */
+    struct recent samples;                       /* bytes, of the pipeACK Sampling Period */
+    uint32_t round_start, round_end, round_cwnd; /* of the sample under way: snd_una, snd_nxt and cwnd when its last data left */
+    uint32_t loss_base; /* Max(pipeACK, LossFlightSize) of a loss in the non-validated phase; 0: none is repaired */
+    uint32_t repeated;  /* R: bytes sent again since, each counted once */
+    uint32_t last;      /* when the last sample was taken, in units of 2^20 ns */
+    bool in_round;
+    bool defined;     /* pipeACK has a value */
+    bool unvalidated; /* the non-validated phase */
+};
+
+/* pipeACK is undefined: at the start, and after a recovery (4.1, 4.4.1). */
+void cwv_reset(struct cwv *v, uint64_t now_ns);
+
+/* New data left: a sample begins unless one is under way. */
+void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd);
+
+/* An ACK outside recovery moved snd_una. True: a sample was taken, and says which phase it is. */
+bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns);
+
+/* Since the last sample, in units of 2^20 ns. When nothing is in flight: since there was. */
+static inline uint32_t cwv_age(const struct cwv *v, uint64_t now_ns)
+{
+    return (uint32_t)(now_ns >> 20) - v->last;
+}
+
+/* Nothing was in flight for a while, and now there is something to send: samples may have become too old. */
+void cwv_idle(struct cwv *v, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns);
+
+/* How many non-validated periods are over since the last time this was asked (4.4.3, 4.5.2). */
+uint32_t cwv_periods_over(struct cwv *v, uint64_t now_ns);
+
+/* Max(pipeACK, flight): the window that was in use. */
+uint32_t cwv_used(const struct cwv *v, uint32_t snd_una, uint32_t flight);
+
+#endif

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Sockets of ICMP with the kernel as peer, pings both ways while both are at it; and what a router, the kernel, says of packets."""
+import os
+import re
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import peer  # noqa: E402
+from peer import expect, labs  # noqa: E402
+
+SERVER_IP6, CLIENT_IP6 = "2001:db8:77::2", "2001:db8:77::1"
+PORT0 = [f"addr6={SERVER_IP6}", "prefix_len=64", f"gateway6={CLIENT_IP6}"]
+# Not af_packet: the kernel puts IPv4 fragments together for its sockets, and cuts what is longer than a ring's frame.
+DEVICE = ["rx_buffers=8192", "dad_transmits=0", "frag_memory=4m", "[vdev0]", f"devargs=net_pcap0,iface={labs.STACK_IF}", "[port0]"]
+FAR4, FAR6 = "10.99.0.1", "2001:db8:99::1"
+
+
+def stack_pings(lab, *argv):
+    """The output of a ping through the stack."""
+    with peer.program(lab, "examples/ping", *argv, zstack=DEVICE + PORT0) as p:
+        p.wait_output("sent,", timeout=60)
+    return p.text
+
+
+def kernel_pings(lab, address, size):
+    """Echo requests of the kernel's, until one is answered; of ICMPv6 it fills in the checksum."""
+    v6 = ":" in address
+    payload = peer.pattern(size)
+    head = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, 7, size)
+    if not v6:
+        head = struct.pack("!BBHHH", 8, 0, cksum(head + payload), 7, size)
+    with lab.on("kernel"):
+        s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 58 if v6 else 1)
+    with s:
+        s.settimeout(1)
+        for _ in range(10):
+            s.sendto(head + payload, (address, 0))
+            try:
+                while True:
+                    data = s.recv(1 << 16)
+                    data = data if v6 else data[20:]
+                    if data[0] == (129 if v6 else 0) and data[4:8] == head[4:8]:
+                        expect(data[8:] == payload, f"{address} answers with other bytes")
+                        return
+            except socket.timeout:
+                pass
+    raise peer.Failure(f"{address} does not answer")
+
+
+def cksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def both_ways(lab):
+    for raw in ([], ["raw"]):
+        for address, family in ((labs.CLIENT_IP, 4), (CLIENT_IP6, 6)):
+            for size in (0, 56, 1400, 8000):
+                text = stack_pings(lab, *raw, address, "3", str(size))
+                replies = re.findall(rf"(\d+) bytes from {address}: seq=(\d+) hops=64", text)
+                expect([(str(size + 8), str(i)) for i in (1, 2, 3)] == replies, f"{raw} {address} {size}: {text}")
+    # a socket that hears all leaves the answers to the stack
+    lab.call("kernel", "ip", "route", "add", "blackhole", FAR4)
+    with peer.program(lab, "examples/ping", "raw", FAR4, "5", "56", zstack=DEVICE + PORT0) as p:
+        kernel_pings(lab, labs.SERVER_IP, 56)
+        kernel_pings(lab, SERVER_IP6, 3000)
+        p.wait_output("5 sent, 0 answered", timeout=60)
+    lab.call("kernel", "ip", "route", "del", "blackhole", FAR4)
+
+
+def routers(lab):
+    """The kernel as a router that refuses, has no way, and counts hops."""
+    cases = [
+        (4, "unreachable", "No route to host", 3, 1), (4, "prohibit", "No route to host", 3, 13), (4, "throw", "Network is unreachable", 3, 0),
+        (6, "unreachable", "Network is unreachable", 1, 0), (6, "prohibit", "Permission denied", 1, 1),
+    ]
+    lab.call("kernel", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding;"
+             "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit")
+    for family, kind, error, kind_number, code in cases:
+        address = FAR4 if family == 4 else FAR6
+        net = address + ("/32" if family == 4 else "/128")
+        lab.call("kernel", "ip", f"-{family}", "route", "add", kind, net)
+        text = stack_pings(lab, address, "2")
+        reporter = labs.CLIENT_IP if family == 4 else CLIENT_IP6
+        want = f"from {reporter}: {error} (type {kind_number} code {code} info 0)"
+        expect(text.count(want) == 2, f"{kind}: no {want!r} twice in: {text}")
+        lab.call("kernel", "ip", f"-{family}", "route", "del", kind, net)
+    for family, address in ((4, FAR4), (6, FAR6)):
+        lab.call("kernel", "ip", f"-{family}", "route", "add", address + ("/32" if family == 4 else "/128"), "dev", labs.CLIENT_IF)
+        text = stack_pings(lab, address, "1", "56", "1")
+        reporter = labs.CLIENT_IP if family == 4 else CLIENT_IP6
+        want = f"from {reporter}: No route to host (type {11 if family == 4 else 3} code 0 info 0)"
+        expect(want in text, f"hops: no {want!r} in: {text}")
+
+
+def nobody(lab):
+    """A neighbour that does not exist: told by the stack itself."""
+    text = stack_pings(lab, "10.77.0.99", "4")
+    expect(f"from {labs.SERVER_IP}: No route to host (type 3 code 1 info 0)" in text, f"nobody: {text}")
+
+
+def test(lab):
+    lab.call("kernel", "sh", "-c", f"echo 0 >/proc/sys/net/ipv6/conf/{labs.CLIENT_IF}/disable_ipv6")
+    lab.call("kernel", "ip", "addr", "add", CLIENT_IP6 + "/64", "dev", labs.CLIENT_IF, "nodad")
+    both_ways(lab)
+    routers(lab)
+    nobody(lab)
+
+
+peer.main(test)
