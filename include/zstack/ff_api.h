@@ -68,6 +68,10 @@ typedef int (*loop_func_t)(void *arg);
  * config.ini), --proc-type or -t, --proc-id or -p, with "=" or as the next argument; others are skipped, "--" ends them, argv
  * stays as it is.
  *
+ * With several bits in lcore_mask and no thread_mode there is a process for each: --proc-type=primary --proc-id=0 starts first and opens
+ * the devices; --proc-type=secondary --proc-id=N is on the N-th core, waits up to 10 s for the primary, and shares its devices. auto, the
+ * default, is secondary for numbers above 0.
+ *
  * @return  0; -1 with errno EALREADY when called again, EINVAL. A bad configuration or a port that cannot be had prints
  *          one line on stderr and ends the process with status 1, as F-Stack does.
  * The calling thread owns the stack from here on (unless poll_thread=1).
@@ -75,8 +79,9 @@ typedef int (*loop_func_t)(void *arg);
 int ff_init(int argc, char *const argv[]);
 
 /**
- * Polls for ever, calling loop(arg) once a turn; with thread_mode on every core, the calling thread being the first one's. Returns only after ff_stop_run: then what is queued has been delivered,
- * or exit_drain_ms have passed and connections were reset; the stack is gone and every further call gives EBADF.
+ * Polls for ever, calling loop(arg) once a turn; with thread_mode on every core, the calling thread being the first one's. Returns only
+ * after ff_stop_run: then what is queued has been delivered, or exit_drain_ms have passed and connections were reset; the stack is gone and
+ * every further call gives EBADF.
  */
 void ff_run(loop_func_t loop, void *arg);
 
@@ -227,7 +232,8 @@ int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_so
 /**
  * As sysctl(3) of FreeBSD. The number of a name is asked for as sysctlnametomib() does: name {0, 3}, newp the text. Names: the
  * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME" of all
- * cores together and "zstack.counter.N.NAME" of the N-th of lcore_mask, from 0. Values are int, or 64 bit when oldlenp says so or they need it. What sizes a table at start cannot be set (EPERM).
+ * cores together and "zstack.counter.N.NAME" of the N-th of lcore_mask, from 0. Values are int, or 64 bit when oldlenp says so or they need
+ * it. What sizes a table at start cannot be set (EPERM).
  *
  * @return  0, or -1 with errno EFAULT, ENOENT, ENOMEM (*oldlenp too small), EINVAL (newlen, range), EPERM, ENAMETOOLONG.
  */

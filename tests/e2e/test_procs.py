@@ -185,12 +185,21 @@ def test_death(setup):
         dev.wait_tcp(setup.lab, first, setup.address, PORT)
         held = [setup.connect(PORT) for _ in range(10)]
         stop = threading.Event()
-        echoed = [0]
+        echoed, problems = [0], []
 
         def load():
+            text = peer.pattern(20_000)
             while not stop.is_set():
-                with contextlib.suppress(OSError, Failure):
-                    dev.roundtrip(setup.lab, setup.address, PORT, 200_000)
+                with contextlib.suppress(OSError, Failure), setup.connect(PORT, timeout=2) as s:
+                    for _ in range(20):
+                        s.sendall(text)
+                        got = b""
+                        while len(got) < len(text):
+                            part = s.recv(100_000)
+                            expect(part, "closed")
+                            got += part
+                        if got != text:
+                            problems.append("the echo is another text")
                     echoed[0] += 1
 
         threads = [threading.Thread(target=load) for _ in range(4)]
@@ -211,7 +220,8 @@ def test_death(setup):
             stop.set()
             for t in threads:
                 t.join()
-        expect(echoed[0] > 10, f"{echoed[0]} echoes only")
+        expect(not problems, f"{problems[:1]}")
+        expect(echoed[0] > 10, f"{echoed[0]} connections only")
         echo_all(setup, 4, 300_000)
         for s in held:
             s.sendall(b"still here")

@@ -545,6 +545,11 @@ static void test_processes(void **state)
     assert_string_equal(c.eal_argv[2], "6");
     conf_free(&c);
 
+    assert_int_equal(conf_load(&c, SOURCE_ROOT "/examples/procs.ini", "prog", hear, &said), 0);
+    assert_true(c.procs);
+    assert_int_equal(said.n, 0);
+    conf_free(&c);
+
     expect_no_process("lcore_mask=6\n", "third", 0, "--proc-type: found \"third\", expected primary, secondary or auto");
     expect_no_process("lcore_mask=6\n", "secondary", -1, "--proc-type=secondary: expected --proc-id=1 to 1 beside it");
     expect_no_process("lcore_mask=6\n", "secondary", 2, "--proc-id: found 2, but lcore_mask has 2 cores: 0 to 1");
