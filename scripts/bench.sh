@@ -7,7 +7,8 @@
 #     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
 #     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
 #     make bench BENCH=demo
-# Not part of the whole, since it takes half an hour: goodput under loss beside the kernel's.
+# Not part of the whole, for the time that they take: a server with little to do (15 minutes), goodput under loss (half an hour).
+#     make bench BENCH=idle [PORT=tap,memif] [POLICY=always,balanced] [REPS=3] [TIME=2]
 #     make bench BENCH=loss [LOSS_ARGS="--seeds 5 --losses 1"]
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ cd "$(dirname "$0")/.."
 what=${BENCH:-all}
 case $what in
 all) parts="core cores link kernel" ;;
-core | cores | link | kernel) parts=$what ;;
+core | cores | link | kernel | idle) parts=$what ;;
 demo) exec scripts/demo.sh ;;
 loss)
     scripts/setup.sh test
@@ -24,7 +25,7 @@ loss)
     exec python3 -B bench/loss.py ${LOSS_ARGS:-}
     ;;
 *)
-    echo "bench.sh: BENCH is all, core, cores, link, kernel, demo or loss, not '$what'" >&2
+    echo "bench.sh: BENCH is all, core, cores, link, kernel, idle, demo or loss, not '$what'" >&2
     exit 1
     ;;
 esac
@@ -32,7 +33,7 @@ scripts/setup.sh bench
 scripts/build.sh release
 # The answer to one question does not replace the results of a whole run.
 results=bench/results
-[ -z "${SIZE:-}${CONNS:-}${VARIANT:-}${ONLY:-}${REPS:-}${MTU:-}${LINK:-}${WORKLOAD:-}${TIME:-}" ] || results=bench/results/question
+[ -z "${SIZE:-}${CONNS:-}${VARIANT:-}${ONLY:-}${REPS:-}${MTU:-}${LINK:-}${WORKLOAD:-}${TIME:-}${PORT:-}${POLICY:-}" ] || results=bench/results/question
 mkdir -p "$results"
 export ZSTACK_RESULTS="$PWD/$results"
 
@@ -77,6 +78,15 @@ run_kernel() {
     [ -z "${REPS:-}" ] || set -- "$@" --repetitions "$REPS"
     [ -z "${TIME:-}" ] || set -- "$@" --seconds "$TIME"
     python3 -B bench/kernel.py "$@"
+}
+
+run_idle() {
+    set --
+    [ -z "${PORT:-}" ] || set -- "$@" --ports "$PORT"
+    [ -z "${POLICY:-}" ] || set -- "$@" --policies "$POLICY"
+    [ -z "${REPS:-}" ] || set -- "$@" --repetitions "$REPS"
+    [ -z "${TIME:-}" ] || set -- "$@" --seconds "$TIME"
+    python3 -B bench/idle.py "$@"
 }
 
 status=0

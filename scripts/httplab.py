@@ -37,7 +37,7 @@ def machine_seconds():
 class Server:
     """One variant at one body size, on a device of the stack's (the kernel's variant has none), on one core."""
 
-    def __init__(self, lab, examples, output, variant, size, core, device="af_packet", huge=False):
+    def __init__(self, lab, examples, output, variant, size, core, device="af_packet", huge=False, zstack=()):
         self.lab, self.variant, self.size = lab, variant, size
         kernel = variant == "kernel"
         tap = device == "tap" and not kernel
@@ -48,7 +48,7 @@ class Server:
         if kernel:
             argv = [program, str(size), str(PORT)]
         else:
-            conf = labs.write_config(os.path.join(output, "config.ini"), huge=huge, core=core, device=device)
+            conf = labs.write_config(os.path.join(output, "config.ini"), huge=huge, core=core, device=device, zstack=zstack)
             argv = [program, "--conf", conf, "--", str(size), str(PORT)]
         with open(self.log, "w", encoding="utf-8") as out:
             self.process = lab.popen("kernel" if tap else "stack", *argv, core=core, stdout=out, stderr=out)

@@ -79,9 +79,10 @@ typedef int (*loop_func_t)(void *arg);
 int ff_init(int argc, char *const argv[]);
 
 /**
- * Polls for ever, calling loop(arg) once a turn; with thread_mode on every core, the calling thread being the first one's. Returns only
- * after ff_stop_run: then what is queued has been delivered, or exit_drain_ms have passed and connections were reset; the stack is gone and
- * every further call gives EBADF.
+ * Polls for ever, calling loop(arg) once a turn; with thread_mode on every core, the calling thread being the first one's. When there is
+ * nothing to do, turns come at least every millisecond or so (polling and idle_sleep in config.ini; z_busy). Returns only after ff_stop_run:
+ * then what is queued has been delivered, or exit_drain_ms have passed and connections were reset; the stack is gone and every further call
+ * gives EBADF.
  */
 void ff_run(loop_func_t loop, void *arg);
 

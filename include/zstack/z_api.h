@@ -213,6 +213,14 @@ ssize_t z_recvfrom(int fd, struct z_buf **b, size_t n, int flags, struct linux_s
 int z_poll(void);
 
 /**
+ * Says that the application has work of its own to go on with: the loop it is called from (ff_run, or a call that waits) makes its next
+ * turn without sleeping. Where nothing happens on the network and z_busy is not called, the callback of ff_run is called about once a
+ * millisecond (polling, in config.ini). Calls that gave the application something need no z_busy beside them. Without effect in a thread
+ * that owns no stack.
+ */
+void z_busy(void);
+
+/**
  * Prints every counter of the stack that is not zero: name, value, meaning. Also after ff_run has returned; nothing before
  * ff_init and after fork. Any thread (values may then be a poll old); not from a signal handler.
  */

@@ -22,9 +22,11 @@
 #include "api/mailbox.h"
 #include "base/units.h"
 #include "core/conf.h"
+#include "core/idle.h"
 #include "core/stack.h"
 #include "mon/mon.h"
 #include "port/port.h"
+#include "port/sleep.h"
 #include "sock/sock.h"
 
 #pragma GCC visibility push(default)
@@ -44,17 +46,22 @@ enum api_state {
 /* A stack, who polls it, and what reaches it from other threads. */
 struct api_core {
     struct z_stack *stack;
-    const char *owner;         /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
-    uint16_t cpu;              /* on which it runs */
-    uint16_t lender;           /* pkt_meta.loan_stack of its loans */
-    bool in_turn;              /* the protocol is running: it may not be entered again */
-    uint32_t again;            /* calls since the last turn that would have blocked */
-    bool looping;              /* atomic: ff_run or a background thread polls */
-    bool ended;                /* atomic: the stack is drained */
-    uint64_t hints_at_ns;      /* api_hints is due */
-    uint64_t procs_at_ns;      /* in it: procs_look */
-    struct mon_limits limits;  /* what it has said */
-    struct rte_ring *returned; /* zc_return.c: loans that other threads freed */
+    const char *owner; /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
+    uint16_t cpu;      /* on which it runs */
+    uint16_t lender;   /* pkt_meta.loan_stack of its loans */
+    bool in_turn;      /* the protocol is running: it may not be entered again */
+    uint32_t again;    /* calls since the last turn that would have blocked */
+    uint64_t progress; /* not 0: calls had results since the loop looked last */
+    uint64_t timers;   /* CTR_TIMERS, and what was done for other stacks, when it looked */
+    struct idle idle;
+    struct sleeper sleeper;
+    const struct mail_slot *awaits; /* the result of this thread's call to another core */
+    bool looping;                   /* atomic: ff_run or a background thread polls */
+    bool ended;                     /* atomic: the stack is drained */
+    uint64_t hints_at_ns;           /* api_hints is due */
+    uint64_t procs_at_ns;           /* in it: procs_look */
+    struct mon_limits limits;       /* what it has said */
+    struct rte_ring *returned;      /* zc_return.c: loans that other threads freed */
     struct mailbox box;
 };
 
@@ -71,6 +78,7 @@ struct api_process {
     bool thread_stop; /* atomic: the background threads shall hand the stacks over */
     pthread_t thread;
     struct conf conf;
+    struct idle_conf idle;
     bool before_died; /* the process with our number before us: not told yet */
     cpu_set_t cpus;   /* of the process before ff_init bound a thread to its polling core */
 };
@@ -145,7 +153,10 @@ static inline int64_t api_call(struct api_op *op, api_fn fn)
     if (unlikely(!api_is_owner()))
         return api_call_foreign(op);
     r = fn(c->stack, op);
-    return likely(r >= 0) ? r : api_call_failed(c, op, r);
+    if (unlikely(r < 0))
+        return api_call_failed(c, op, r);
+    c->progress |= (uint64_t)r;
+    return r;
 }
 
 /* The core of a descriptor number; the first one's for numbers that no stack has. */
@@ -162,11 +173,6 @@ static inline int64_t api_ret(int64_t r)
 
 /* loop.c */
 unsigned api_turn(struct api_core *c); /* one whole turn; only where api_can_poll(), or from the loops themselves */
-struct api_idle {
-    uint32_t turns; /* without work, in a row */
-};
-void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns);
-
 /* Tells the operator, on standard error, what is wrong with the network around us, and which limits were reached. */
 void api_hints(struct api_core *c);
 void api_thread_run(void);                                /* the calling thread polls until ff_stop_run, or until ff_run takes over */
@@ -176,6 +182,19 @@ void api_core_own(struct api_core *c);                    /* the calling thread 
 /* counters.c: all stacks of the process; none in a child of fork */
 void api_stacks(struct mon_stacks *m);
 void api_all_stacks(struct mon_stacks *m); /* with those of other processes that share its devices */
+
+/*
+ * idle.c. The end of a turn that moved so much: sleeps when there is nothing to do, until the time that is given at the latest. What else
+ * ends a sleep: a deadline of the stack or of a call in the mailbox, packets, calls and buffers from other threads, and *stop (may be
+ * NULL), which is set before api_wake. unseen: something that does not wake us may be waited for, too.
+ */
+void api_idle(struct api_core *c, unsigned moved, uint64_t until_ns, bool unseen, const bool *stop);
+
+/* There is something for the owner, and it was published before. Any thread, and signal handlers. */
+static inline void api_wake(struct api_core *c)
+{
+    sleeper_wake(&c->sleeper);
+}
 
 /* zc_return.c: buffers lent by a stack and freed by other threads */
 int zc_return_init(struct api_core *c);

@@ -24,14 +24,13 @@ static bool unfinished(const struct z_stack *s)
 static void deliver(struct api_core *c, uint64_t deadline_ns)
 {
     struct z_stack *s = c->stack;
-    struct api_idle idle = {0};
 
     do {
         unsigned n = api_turn(c);
 
         if (!unfinished(s))
             return;
-        api_idle(s, &idle, n, deadline_ns);
+        api_idle(c, n, deadline_ns, false, NULL);
     } while (s->now_ns < deadline_ns);
 }
 
@@ -104,7 +103,7 @@ static void drain_elsewhere(void)
         return;
     ff_stop_run();
     while (any_loops() && port_clock_ns() < deadline_ns)
-        port_wait(NULL, NS_PER_MS);
+        port_nap(NS_PER_MS);
 }
 
 /* Not when exit comes from a release callback: the protocol cannot be entered. */

@@ -183,7 +183,7 @@ static void start_thread(void)
     if (r != 0)
         api_die("poll_thread: cannot start the thread: %s", strerror(r));
     while (api_get_state() == API_NEW)
-        port_wait(NULL, NS_PER_MS);
+        port_nap(NS_PER_MS);
 }
 
 int ff_init(int argc, char *const argv[])
@@ -195,6 +195,7 @@ int ff_init(int argc, char *const argv[])
     if (__atomic_exchange_n(&called, true, __ATOMIC_RELAXED))
         return (int)api_ret(-EALREADY);
     read_conf(argc, argv);
+    idle_conf_init(&api.idle, api.conf.polling, api.conf.idle_sleep_us);
     if (api.conf.poll_thread)
         start_thread();
     else

@@ -6,10 +6,6 @@
 
 #include "base/poison.h"
 
-/* Idle turns before the loop spares the other thread of the core, and before it naps (idle_sleep). */
-#define IDLE_SPIN 64u
-#define IDLE_NAP 1024u
-
 static unsigned turn_input(struct api_core *c, uint64_t now_ns)
 {
     unsigned n;
@@ -60,36 +56,6 @@ void api_push(struct z_stack *s, struct tcp_conn *tc)
     stack_flush(s);
 }
 
-/* The port whose interrupt ends a nap: one cannot wait for two. */
-static struct port *only_port(const struct z_stack *s)
-{
-    for (unsigned i = 1; i < s->n_netifs; i++)
-        if (s->netif[i]->parent == NULL)
-            return NULL;
-    return s->n_netifs != 0 ? s->netif[0]->port : NULL;
-}
-
-void api_idle(struct z_stack *s, struct api_idle *idle, unsigned moved, uint64_t deadline_ns)
-{
-    uint64_t nap_ns = api.conf.idle_sleep_us * NS_PER_US;
-
-    if (moved != 0) {
-        idle->turns = 0;
-        return;
-    }
-    if (++idle->turns < IDLE_SPIN)
-        return;
-    if (nap_ns == 0 || idle->turns < IDLE_NAP) {
-        port_pause();
-        return;
-    }
-    idle->turns = IDLE_NAP; /* no overflow in a long night */
-    deadline_ns = MIN(deadline_ns, stack_next_deadline(s));
-    if (deadline_ns <= s->now_ns)
-        return;
-    port_wait(only_port(s), MIN(nap_ns, deadline_ns - s->now_ns));
-}
-
 int z_poll(void)
 {
     struct api_core *c = api_here;
@@ -104,11 +70,20 @@ int z_poll(void)
     return (int)api_turn(c);
 }
 
+void z_busy(void)
+{
+    if (api_is_owner())
+        api_here->progress = 1;
+}
+
 int api_core_init(struct api_core *c, struct z_stack *s)
 {
+    int r = sleeper_init(&c->sleeper);
+
     c->stack = s;
     c->lender = (uint16_t)(s->index + 1);
-    return zc_return_init(c);
+    idle_init(&c->idle, &api.idle, s->now_ns);
+    return r == 0 ? zc_return_init(c) : r;
 }
 
 /* One thread is the owner of the stack; it polls, and its calls need no mailbox. */
@@ -126,7 +101,6 @@ struct api_core *api_core_of_fd(int fd)
 static void run(struct api_core *c, loop_func_t loop, void *arg, const bool *stop)
 {
     struct z_stack *s = c->stack;
-    struct api_idle idle = {0};
 
     while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
         unsigned n = turn_input(c, port_clock_ns());
@@ -139,7 +113,7 @@ static void run(struct api_core *c, loop_func_t loop, void *arg, const bool *sto
             now_ns = port_clock_ns();
         }
         n += turn_output(c, now_ns);
-        api_idle(s, &idle, n, NS_NEVER);
+        api_idle(c, n, NS_NEVER, loop != NULL, stop);
     }
 }
 
@@ -190,6 +164,7 @@ static bool take_over(struct api_core *c)
         return false;
     if (api.has_thread) {
         __atomic_store_n(&api.thread_stop, true, __ATOMIC_RELAXED);
+        api_wake(c);
         pthread_join(api.thread, NULL);
         api.has_thread = false;
         __atomic_store_n(&c->looping, false, __ATOMIC_RELAXED);
@@ -235,4 +210,6 @@ void ff_stop_run(void)
 {
     __atomic_store_n(&api.stop, true, __ATOMIC_RELAXED);
     __atomic_store_n(&api.thread_stop, true, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < api.n_cores; i++)
+        api_wake(api.core[i]);
 }

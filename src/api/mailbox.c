@@ -73,7 +73,7 @@ static bool is_served(const struct api_core *c)
 }
 
 /* What the owner of another stack does while it waits. */
-static void own_turn(struct api_core *own, struct api_idle *idle)
+static void own_turn(struct api_core *own)
 {
     struct z_stack *s = own->stack;
     bool in_app = s->in_app;
@@ -86,7 +86,7 @@ static void own_turn(struct api_core *own, struct api_idle *idle)
         n = mailbox_run(own);
         s->in_app = in_app;
     }
-    api_idle(s, idle, n, NS_NEVER);
+    api_idle(own, n, NS_NEVER, true, NULL);
     sched_yield(); /* the other core's thread may share this CPU */
 }
 
@@ -105,8 +105,6 @@ static void sleep_a_while(struct mail_slot *m, uint32_t state, unsigned looks)
 
 static int64_t wait_result(struct api_core *c, struct mail_slot *m, unsigned index)
 {
-    struct api_idle idle = {0};
-
     for (unsigned i = 0;; i++) {
         uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE); /* pairs with the release in finish() */
 
@@ -115,25 +113,40 @@ static int64_t wait_result(struct api_core *c, struct mail_slot *m, unsigned ind
         if (!is_served(c) && withdraw(&c->box, m, index))
             return -EBADF;
         if (api_is_owner() && i >= MAIL_SPIN)
-            own_turn(api_here, &idle);
+            own_turn(api_here);
         else
             sleep_a_while(m, state, i);
     }
 }
 
+/* An owner may sleep meanwhile: what it waits for must keep it from that. A release callback may be inside such a wait already. */
+static int64_t await_result(struct api_core *c, struct mail_slot *m, unsigned index)
+{
+    struct api_core *caller = m->caller;
+    const struct mail_slot *outer;
+    int64_t r;
+
+    if (caller == NULL)
+        return wait_result(c, m, index);
+    outer = caller->awaits;
+    caller->awaits = m;
+    r = wait_result(c, m, index);
+    caller->awaits = outer;
+    return r;
+}
+
 /* NULL: the core's stack has ended. */
 static struct mail_slot *wait_slot(struct api_core *c, unsigned *index)
 {
-    struct api_idle idle = {0};
     struct mail_slot *m;
     unsigned nap_us = 50;
 
     while ((m = take_slot(&c->box, index)) == NULL) {
         __atomic_fetch_add(&c->box.waited, 1, __ATOMIC_RELAXED);
         if (api_is_owner())
-            own_turn(api_here, &idle);
+            own_turn(api_here);
         else
-            port_wait(NULL, nap_us * NS_PER_US); /* longer each time, or a crowd of waiters takes the owner's core */
+            port_nap(nap_us * NS_PER_US); /* longer each time, or a crowd of waiters takes the owner's core */
         nap_us = MIN(2 * nap_us, 5000u);
         if (!is_served(c))
             return NULL;
@@ -155,10 +168,12 @@ static int64_t post(struct api_core *c, struct api_op *op)
     if (m == NULL)
         return -EBADF;
     m->op = op;
+    m->caller = api_is_owner() ? api_here : NULL;
     __atomic_store_n(&m->state, MAIL_POSTED, __ATOMIC_RELAXED);
     /* pairs with the acquire in mailbox_run: the owner that sees the bit sees the call */
     __atomic_fetch_or(&c->box.posted[index / 64], 1ull << index % 64, __ATOMIC_RELEASE);
-    r = wait_result(c, m, index);
+    api_wake(c);
+    r = await_result(c, m, index);
     put_slot(&c->box, m, index);
     return r;
 }
@@ -178,11 +193,24 @@ int64_t api_call_at(struct api_core *c, struct api_op *op, api_fn fn)
 
 static void finish(struct mailbox *box, struct mail_slot *m, unsigned index, uint32_t former, int64_t result)
 {
+    struct api_core *caller = m->caller;
+
     m->result = result;
+    box->known[index / 64] &= ~(1ull << index % 64);
     __atomic_fetch_and(&box->posted[index / 64], ~(1ull << index % 64), __ATOMIC_RELAXED);
     __atomic_store_n(&m->state, MAIL_DONE, __ATOMIC_RELEASE);
     if (former == MAIL_SLEEPING)
         futex(&m->state, FUTEX_WAKE_PRIVATE, 1, NULL);
+    if (caller != NULL)
+        api_wake(caller);
+}
+
+/* It stays in its slot and is tried again every turn. */
+static void keep(struct mailbox *box, struct mail_slot *m, unsigned index, uint32_t former)
+{
+    box->known[index / 64] |= 1ull << index % 64;
+    box->next_ns = MIN(box->next_ns, m->op->deadline_ns);
+    __atomic_store_n(&m->state, former, __ATOMIC_RELEASE);
 }
 
 /* Runs, or ends (s NULL), the call in one slot. */
@@ -204,7 +232,7 @@ static bool serve(struct mailbox *box, struct z_stack *s, unsigned index)
             r = api_interrupt(s, m->op);
     }
     if (r == API_WAIT) {
-        __atomic_store_n(&m->state, former, __ATOMIC_RELEASE);
+        keep(box, m, index, former);
         return false;
     }
     finish(box, m, index, former, r);
@@ -227,9 +255,9 @@ static unsigned serve_all(struct mailbox *box, struct z_stack *s)
 unsigned mailbox_run(struct api_core *c)
 {
     struct mailbox *box = &c->box;
-
     uint64_t any = 0;
 
+    box->next_ns = NS_NEVER;
     for (unsigned w = 0; w < MAIL_WORDS; w++)
         any |= __atomic_load_n(&box->posted[w], __ATOMIC_RELAXED); /* whose call it misses is seen at the next poll */
     if (likely(any == 0))
@@ -237,6 +265,20 @@ unsigned mailbox_run(struct api_core *c)
     if (unlikely(__atomic_load_n(&box->waited, __ATOMIC_RELAXED) != 0))
         c->stack->ctr.v[CTR_MAILBOX_FULL] += __atomic_exchange_n(&box->waited, 0, __ATOMIC_RELAXED);
     return serve_all(box, c->stack);
+}
+
+bool mailbox_has_news(const struct mailbox *box)
+{
+    bool any = false;
+
+    for (unsigned w = 0; w < MAIL_WORDS; w++)
+        any |= (__atomic_load_n(&box->posted[w], __ATOMIC_RELAXED) & ~box->known[w]) != 0;
+    return any;
+}
+
+bool mailbox_is_done(const struct mail_slot *m)
+{
+    return __atomic_load_n(&m->state, __ATOMIC_RELAXED) == MAIL_DONE;
 }
 
 void mailbox_close(struct api_core *c)

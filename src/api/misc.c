@@ -44,7 +44,6 @@ int ff_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*sta
 /* The other thread may be waiting for a call of its own to be done here. */
 int ff_pthread_join(pthread_t thread, void **retval)
 {
-    struct api_idle idle = {0};
     int r;
 
     if (!api_is_owner() || !api_can_poll(api_here))
@@ -55,7 +54,7 @@ int ff_pthread_join(pthread_t thread, void **retval)
         if (!api_is_owner())
             return pthread_join(thread, retval);
         n = api_turn(api_here);
-        api_idle(api_here->stack, &idle, n, NS_NEVER);
+        api_idle(api_here, n, NS_NEVER, true, NULL);
     }
     return r;
 }

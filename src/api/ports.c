@@ -121,7 +121,7 @@ static void open_ethdev(const struct conf_port *cp, unsigned queues, struct open
         .no_lro = !api.conf.lro,
         .force_offload = cp->force_offload,
         .vlan_strip = api.conf.vlan_strip,
-        .rx_interrupt = api.conf.idle_sleep_us != 0 && s->steer == NULL,
+        .rx_interrupt = api.idle.sleeps && s->steer == NULL,
         .steer = s->steer,
         .rx_pool = s->pools.rx,
         .rx_pools = rx,

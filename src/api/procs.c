@@ -26,7 +26,7 @@ static void take_number(unsigned number)
     int r = port_proc_take(number);
 
     for (unsigned i = 0; r == -EBUSY && i < TAKE_TRIES; i++) {
-        port_wait(NULL, NS_PER_MS);
+        port_nap(NS_PER_MS);
         r = port_proc_take(number);
     }
     if (r == -EBUSY)
@@ -41,7 +41,7 @@ static struct steer *find(void)
     struct steer *g;
 
     while ((g = steer_find(ZONE)) == NULL && port_clock_ns() < deadline_ns)
-        port_wait(NULL, NS_PER_MS);
+        port_nap(NS_PER_MS);
     if (g == NULL)
         api_die("--proc-type=secondary: the primary process has not opened its devices within 10 s");
     if (steer_count(g) != conf_members(&api.conf))

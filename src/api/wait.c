@@ -36,7 +36,6 @@ int64_t api_interrupt(struct z_stack *s, struct api_op *op)
 static int64_t call_blocked(struct api_core *c, struct api_op *op)
 {
     struct z_stack *s = c->stack;
-    struct api_idle idle = {0};
     int64_t r = API_WAIT;
 
     if (!api_can_poll(c)) {
@@ -53,8 +52,9 @@ static int64_t call_blocked(struct api_core *c, struct api_op *op)
             return -EBADF;
         r = op->fn(s, op);
         if (r == API_WAIT)
-            api_idle(s, &idle, n, op->deadline_ns);
+            api_idle(c, n, op->deadline_ns, false, &api.stop);
     }
+    c->progress |= (uint64_t)(r > 0);
     return r;
 }
 

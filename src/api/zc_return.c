@@ -47,11 +47,14 @@ static int64_t do_return(struct z_stack *s, struct api_op *op)
 
 void zc_return_put(struct rte_mbuf *m)
 {
+    struct api_core *c = zc_lender(m);
     struct return_op a = {.m = m};
 
-    if (likely(rte_ring_mp_enqueue(zc_lender(m)->returned, m) == 0))
+    if (likely(rte_ring_mp_enqueue(c->returned, m) == 0)) {
+        api_wake(c);
         return;
-    api_call_at(zc_lender(m), &a.op, do_return); /* after ff_stop_run nobody counts any more */
+    }
+    api_call_at(c, &a.op, do_return); /* after ff_stop_run nobody counts any more */
 }
 
 unsigned zc_return_run(struct api_core *c)

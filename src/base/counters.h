@@ -31,7 +31,13 @@
     X(DROP_STEER_FULL, "drop.steer_full", "received frames lost because the queue of another core was full (steer_queue)") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
-    X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")
+    X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")                       \
+    X(CTR_TIMERS, "loop.timers", "timers that ran")                                              \
+    X(CTR_NAPS, "loop.naps", "sleeps that no receive event ends")                                \
+    X(CTR_WAITS, "loop.waits", "sleeps that a receive event can end")                            \
+    X(CTR_WOKEN_EVENT, "loop.woken_event", "sleeps that a receive event ended")                  \
+    X(CTR_WOKEN_CALL, "loop.woken_call", "sleeps that another thread or a signal handler ended") \
+    X(CTR_ASLEEP_NS, "loop.asleep_ns", "nanoseconds asleep")
 
 #define COUNTERS_PKT(X)                                                                          \
     X(DROP_TXQ_FULL, "drop.txq_full", "transmit queue full: the port is slower than its senders") \
@@ -238,6 +244,7 @@
     X(CTR_TCP_DSACK_TX, "tcp.dsacks_tx", "duplicates reported to the peer")                      \
     X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
+    X(CTR_TCP_ACK_AGAIN, "tcp.acks_again", "out-of-window ACKs not sent: the same segment was answered within half a second") \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
     X(CTR_TCP_PORTS_PASSED, "tcp.ports_passed", "ports not chosen for a connection because they were in use, or answers to them come to another core") \
     X(CTR_TCP_FORWARDED, "tcp.forwarded", "(level) connections of other cores whose packets arrive at this one") \

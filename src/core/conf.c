@@ -19,6 +19,7 @@ static void set_defaults(struct conf *c, const char *name)
     c->promiscuous = true;
     c->numa_on = true;
     c->steer_queue = 2048;
+    c->polling = POLLING_BALANCED;
     c->tso = true;
     c->lro = true;
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
@@ -98,6 +99,16 @@ static int check_stack(struct conf_build *b)
     return check_shares(b);
 }
 
+static void check_polling(struct conf_build *b)
+{
+    const struct ini_entry *e = ini_find(&b->ini, "dpdk", "idle_sleep");
+
+    if (b->c->polling != POLLING_ALWAYS || b->c->idle_sleep_us == 0)
+        return;
+    conf_warn(&b->out, e != NULL ? e->line : 0, "[dpdk] idle_sleep: ignored, for polling=always never sleeps");
+    b->c->idle_sleep_us = 0;
+}
+
 static int build(struct conf_build *b, const char *prog)
 {
     for (size_t i = 0; i < b->ini.n; i++)
@@ -111,6 +122,7 @@ static int build(struct conf_build *b, const char *prog)
                         "one core, or thread_mode=1, or no_huge=0: what processes share is in hugepages");
     if (conf_build_ports(b) != 0 || check_stack(b) != 0)
         return -1;
+    check_polling(b);
     return conf_build_eal(b, prog);
 }
 

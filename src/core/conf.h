@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/idle.h"
 #include "core/stack_conf.h"
 #include "link/netif.h"
 
@@ -78,6 +79,7 @@ struct conf {
     struct stack_conf stack;
     bool poll_thread;
     uint32_t steer_queue; /* frames that wait for a core at most, of each port */
+    enum idle_polling polling;
     uint32_t log_level;
     char log_prefix[256];
 };

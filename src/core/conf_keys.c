@@ -97,6 +97,19 @@ static int set_functions_default(struct conf_build *b, const struct ini_entry *e
     return 0;
 }
 
+static int set_polling(struct conf_build *b, const struct ini_entry *e)
+{
+    static const char *const name[] = {[POLLING_ALWAYS] = "always", [POLLING_BALANCED] = "balanced", [POLLING_SAVING] = "saving"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(name); i++) {
+        if (strcmp(e->value, name[i]) == 0) {
+            b->c->polling = (enum idle_polling)i;
+            return 0;
+        }
+    }
+    return conf_bad(&b->out, e, "always, balanced or saving");
+}
+
 static int hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -224,6 +237,7 @@ const struct conf_key conf_keys_zstack[] = {
     MSEC(Z, "exit_drain_ms", stack.exit_drain_ns, 0, 600000),
     BOOL(Z, "wait_in_run", stack.wait_in_run),
     BOOL(Z, "poll_thread", poll_thread),
+    SPECIAL(Z, "polling", set_polling),
     NUM(Z, "seed", stack.seed, 0, UINT64_MAX),
     {0},
 };

@@ -350,6 +350,7 @@ static void expired_timers(struct z_stack *s)
     struct wheel_node *n;
 
     while ((n = wheel_expire(&s->wheel, s->now_ns)) != NULL) {
+        stack_count(s, CTR_TIMERS);
         switch (n->kind) {
         case TIMER_TCP:
             tcp_timer(s, n);

@@ -31,9 +31,12 @@ struct meaning {
 
 /* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv6/icmp.c). */
 static const struct meaning unreach_meaning[] = {
-    [ICMP6_UNREACH_ROUTE] = {ICMP_KIND_NET_UNREACH, ENETUNREACH}, [ICMP6_UNREACH_ADMIN] = {ICMP_KIND_ADMIN, EACCES},
-    [ICMP6_UNREACH_SCOPE] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH}, [ICMP6_UNREACH_ADDR] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
-    [ICMP6_UNREACH_PORT] = {ICMP_KIND_PORT, ECONNREFUSED},        [ICMP6_UNREACH_POLICY] = {ICMP_KIND_ADMIN, EACCES},
+    [ICMP6_UNREACH_ROUTE] = {ICMP_KIND_NET_UNREACH, ENETUNREACH},
+    [ICMP6_UNREACH_ADMIN] = {ICMP_KIND_ADMIN, EACCES},
+    [ICMP6_UNREACH_SCOPE] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+    [ICMP6_UNREACH_ADDR] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+    [ICMP6_UNREACH_PORT] = {ICMP_KIND_PORT, ECONNREFUSED},
+    [ICMP6_UNREACH_POLICY] = {ICMP_KIND_ADMIN, EACCES},
     [ICMP6_UNREACH_REJECT] = {ICMP_KIND_ADMIN, EACCES},
 };
 
@@ -68,7 +71,7 @@ static bool quoted(struct z_stack *s, const struct netif *nif, struct icmp_err *
     e->len = q.total_len;
     e->proto = q.proto;
     e->l4_off = e->quote_off + q.l4_off;
-    if (inaddr_is_v4(&e->laddr) || !ip_is_local(s, &e->laddr))
+    if (inaddr_is_v4(&e->laddr) || inaddr_is_v4(&e->raddr) || !ip_is_local(s, &e->laddr))
         return false;
     return q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_ || q.proto == IPPROTO_ICMPV6_;
 }
@@ -85,8 +88,7 @@ static void notify(struct z_stack *s, struct icmp_err *e)
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
-    struct icmp_err e = {
-        .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
+    struct icmp_err e = {.kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
 
     if (quoted(s, nif, &e, pkt_data(m), m->data_len))
         notify(s, &e);

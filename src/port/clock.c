@@ -16,7 +16,6 @@
 #include "port/port.h"
 
 #define CALIBRATE_NS (2 * NS_PER_MS)
-#define WAIT_MAX_NS NS_PER_SEC
 
 /* ns = base_ns + ((tsc - base_tsc) * mult >> 32), computed in 128 bits. */
 static struct {
@@ -95,17 +94,11 @@ uint64_t port_wallclock_ns(void)
     return os_clock_ns(CLOCK_REALTIME);
 }
 
-void port_wait(struct port *p, uint64_t timeout_ns)
+void port_nap(uint64_t ns)
 {
-    uint64_t ns = MIN(timeout_ns, WAIT_MAX_NS);
+    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
 
-    if (p != NULL && p->caps.rx_event && p->ops->wait != NULL) {
-        p->ops->wait(p, ns);
-    } else {
-        struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
-
-        nanosleep(&ts, NULL);
-    }
+    nanosleep(&ts, NULL);
 }
 
 void port_entropy(void *buf, unsigned len)

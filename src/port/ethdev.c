@@ -1,11 +1,9 @@
 #include "port/ethdev.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_bus.h>
@@ -22,7 +20,7 @@
 #define STASH 32
 #define HEADER_BYTES 40u /* of IPv4 and TCP */
 #define LINK_POLL_NS (10 * NS_PER_MS)
-#define NO_EVENT_NAP_NS NS_PER_MS
+#define STUCK_NAP_NS NS_PER_MS
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
@@ -38,7 +36,7 @@ struct ethdev_port {
     struct counters own_ctr; /* until a stack takes the port */
     bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
     bool foreign_meta;       /* received mbufs carry what their sender left in them */
-    uint16_t n_stash;        /* frames that port_wait found instead of waiting */
+    uint16_t n_stash;        /* frames that were found when a sleep was to begin */
     struct rte_mbuf *stash[STASH];
 };
 
@@ -124,35 +122,31 @@ static uint64_t ethdev_missed(struct port *p)
     return rte_eth_stats_get(p->id, &st) == 0 ? st.imissed + st.rx_nombuf : 0;
 }
 
-static void nap(uint64_t ns)
-{
-    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
-
-    nanosleep(&ts, NULL);
-}
-
 /* A frame that came before the interrupt was enabled raises none: look once more after enabling it. */
-static void ethdev_wait(struct port *p, uint64_t timeout_ns)
+static int ethdev_listen(struct port *p)
 {
     struct ethdev_port *e = ethdev_of(p);
     int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, e->queue);
 
     if (e->n_stash > 0)
-        return;
-    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, e->queue) != 0) {
-        nap(MIN(timeout_ns, NO_EVENT_NAP_NS));
-        return;
-    }
+        return PORT_READY;
+    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, e->queue) != 0)
+        return PORT_DEAF;
     e->n_stash = rte_eth_rx_burst(p->id, e->queue, e->stash, STASH);
-    if (e->n_stash == 0) {
-        struct timespec ts = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
-        struct pollfd pfd = {.fd = fd, .events = POLLIN};
-        uint64_t events;
-
-        if (ppoll(&pfd, 1, &ts, NULL) == 1 && read(fd, &events, sizeof(events)) < 0)
-            nap(MIN(timeout_ns, NO_EVENT_NAP_NS)); /* or an event that cannot be taken would be a busy loop */
-    }
+    if (e->n_stash == 0)
+        return fd;
     rte_eth_dev_rx_intr_disable(p->id, e->queue);
+    return PORT_READY;
+}
+
+static void ethdev_unlisten(struct port *p, bool fired)
+{
+    uint16_t queue = ethdev_of(p)->queue;
+    uint64_t events;
+
+    if (fired && read(rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, queue), &events, sizeof(events)) < 0)
+        port_nap(STUCK_NAP_NS); /* or an event that cannot be taken would be a busy loop */
+    rte_eth_dev_rx_intr_disable(p->id, queue);
 }
 
 static void ethdev_close(struct port *p)
@@ -178,7 +172,8 @@ static const struct port_ops ethdev_ops = {
     .reclaim = ethdev_reclaim,
     .link_up = ethdev_link_up,
     .missed = ethdev_missed,
-    .wait = ethdev_wait,
+    .listen = ethdev_listen,
+    .unlisten = ethdev_unlisten,
     .dma_map = ethdev_dma_map,
     .close = ethdev_close,
 };
@@ -268,7 +263,7 @@ static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const 
         p->caps.tx_max_segs = MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
 }
 
-/* Some drivers refuse to be configured for interrupts, or to merge with these buffers: then they do not. */
+/* Some drivers refuse to merge with these buffers: then they do not. */
 static int configure(uint16_t id, uint16_t n, struct rte_eth_conf *conf)
 {
     int ret = rte_eth_dev_configure(id, n, n, conf);
@@ -276,10 +271,6 @@ static int configure(uint16_t id, uint16_t n, struct rte_eth_conf *conf)
     if (ret < 0 && (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
         conf->rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_TCP_LRO;
         conf->rxmode.max_lro_pkt_size = 0;
-        ret = rte_eth_dev_configure(id, n, n, conf);
-    }
-    if (ret < 0 && conf->intr_conf.rxq != 0) {
-        conf->intr_conf.rxq = 0;
         ret = rte_eth_dev_configure(id, n, n, conf);
     }
     return ret;
@@ -325,24 +316,19 @@ static int set_mtu(uint16_t id, uint16_t mtu, const struct port_limits *l, const
 static void wait_for_link(struct port *p, uint64_t wait_ns)
 {
     for (uint64_t waited = 0; waited < wait_ns && !ethdev_link_up(p); waited += LINK_POLL_NS)
-        nap(LINK_POLL_NS);
+        port_nap(LINK_POLL_NS);
 }
 
-static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
-                 const struct quirk *q, const char **step)
+static int bring_up(const struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info,
+                    const struct port_limits *l, const struct quirk *q, struct rte_eth_conf *conf, uint16_t *n_tx, const char **step)
 {
-    struct rte_eth_conf conf = {0};
-    uint16_t n_tx = 0;
-    bool rss;
     int ret;
 
-    choose_offloads(c, info, l, q, &conf);
-    rss = queues(c) > 1 && ethdev_rss_choose(&conf, info, c->steer);
     *step = "configured";
-    ret = configure(c->port_id, queues(c), &conf);
+    ret = configure(c->port_id, queues(c), conf);
     if (ret == 0) {
         *step = "given queues";
-        ret = setup_queues(c, info, &conf, &n_tx);
+        ret = setup_queues(c, info, conf, n_tx);
     }
     if (ret == 0) {
         *step = "given this MTU";
@@ -351,6 +337,36 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     if (ret == 0) {
         *step = "started";
         ret = rte_eth_dev_start(c->port_id);
+    }
+    return ret;
+}
+
+static bool has_event(uint16_t id, const struct rte_eth_conf *conf, const struct quirk *q)
+{
+    if (conf->intr_conf.rxq == 0 || q->late_event)
+        return conf->intr_conf.rxq != 0;
+    if (rte_eth_dev_rx_intr_ctl_q_get_fd(id, 0) < 0 || rte_eth_dev_rx_intr_enable(id, 0) != 0)
+        return false;
+    rte_eth_dev_rx_intr_disable(id, 0);
+    return true;
+}
+
+static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const struct rte_eth_dev_info *info, const struct port_limits *l,
+                 const struct quirk *q, const char **step)
+{
+    struct rte_eth_conf wanted = {0}, conf;
+    uint16_t n_tx = 0;
+    bool rss;
+    int ret;
+
+    choose_offloads(c, info, l, q, &wanted);
+    rss = queues(c) > 1 && ethdev_rss_choose(&wanted, info, c->steer);
+    conf = wanted;
+    ret = bring_up(e, c, info, l, q, &conf, &n_tx, step);
+    if (ret < 0 && wanted.intr_conf.rxq != 0) { /* some devices or drivers have no interrupts, and say so in one way or another */
+        conf = wanted;
+        conf.intr_conf.rxq = 0;
+        ret = bring_up(e, c, info, l, q, &conf, &n_tx, step);
     }
     if (ret != 0)
         return ret;
@@ -364,9 +380,7 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
     e->foreign_meta = q->owned_only;
-    e->p.caps.rx_event =
-        conf.intr_conf.rxq != 0 &&
-        (q->late_event || (rte_eth_dev_rx_intr_ctl_q_get_fd(c->port_id, 0) >= 0 && rte_eth_dev_rx_intr_enable(c->port_id, 0) == 0));
+    e->p.caps.rx_event = has_event(c->port_id, &conf, q);
     /* groups are filtered by src/ip, which knows who has joined; a device that cannot let them all in lets everything in */
     if (!c->promiscuous)
         rte_eth_promiscuous_disable(c->port_id);

@@ -20,7 +20,7 @@ struct port_ethdev_conf {
     bool no_tso, no_lro;           /* nor these, which need those */
     bool force_offload;            /* use them though not offered: the device carries them all the same */
     bool vlan_strip;               /* the device takes VLAN tags off, where it can */
-    bool rx_interrupt;             /* for port_wait, where the device can */
+    bool rx_interrupt;             /* ends sleeps, where the device can */
     uint64_t link_wait_ns;         /* wait at most this long for the link; 0: 1 s. A link that stays down is no error */
     const struct steer *steer;     /* several queues: how the device shall spread flows, where it can */
     struct rte_mempool *rx_pool;

@@ -25,13 +25,15 @@ struct port_caps {
     bool tx_tso;            /* cuts TCP frames itself, of both families; only together with tx_tcp_cksum */
     bool rx_cksum;          /* marks received frames good or bad */
     bool rx_lro;            /* received frames may be merged ones */
-    bool rx_event;          /* can wait for a receive interrupt */
+    bool rx_event;          /* can end a sleep when frames arrive */
     bool rx_flow_hash;      /* marks received frames with the hash of steer.h */
     uint16_t tx_max_segs;   /* segments per frame at most */
     uint16_t tso_max_segs;  /* the same of a frame that the port cuts */
     uint32_t tso_max_bytes; /* payload of such a frame at most */
     uint16_t max_mtu;
 };
+
+enum { PORT_DEAF = -1, PORT_READY = -2 };
 
 struct port_ops {
     /* Up to n received frames; headers and payload in mbufs that now belong to the caller. */
@@ -45,8 +47,13 @@ struct port_ops {
     bool (*link_up)(struct port *p);
     /* Frames that the device itself counted as lost. */
     uint64_t (*missed)(struct port *p);
-    /* Waits for a receive interrupt; NULL where caps.rx_event is false. */
-    void (*wait)(struct port *p, uint64_t timeout_ns);
+    /*
+     * Before a sleep: a descriptor that becomes readable when a frame arrives, from now on; PORT_READY: there are frames already;
+     * PORT_DEAF: not possible at the moment. NULL where caps.rx_event is false.
+     */
+    int (*listen)(struct port *p);
+    /* After it, when there was a descriptor. fired: it has become readable. May be NULL. */
+    void (*unlisten)(struct port *p, bool fired);
     /* Lets the device reach [addr, addr + len) of application memory: 0, -ENOTSUP when it needs no such thing, -errno. May be NULL. */
     int (*dma_map)(struct port *p, void *addr, uint64_t iova, size_t len);
     void (*close)(struct port *p);
@@ -59,7 +66,7 @@ struct port {
     uint16_t mtu;
     uint16_t id;                             /* ethdev port id, or 0 */
     struct counters *ctr;                    /* of the stack that polls this port */
-    struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are */
+    struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are; NULL: those are dropped */
     struct rte_mempool *hdr_pool, *ind_pool; /* for frames that are cut here; NULL: they are refused */
     bool gro;                                /* merge received segments here */
     void (*copied)(struct rte_mbuf *seg);    /* told of external memory that was copied instead of sent; may be NULL */
@@ -102,11 +109,8 @@ uint64_t port_clock_ns(void);
 /* Wall clock in ns since the epoch, for ff_gettimeofday. */
 uint64_t port_wallclock_ns(void);
 
-/*
- * Sleeps until a receive event or until timeout_ns has passed, whichever is first; only where caps.rx_event, else a nap. May
- * return early, and after one second at the latest. p may be NULL: a nap.
- */
-void port_wait(struct port *p, uint64_t timeout_ns);
+/* Sleeps: sleep.h is for threads that own a stack. */
+void port_nap(uint64_t ns);
 
 /* 16 bytes of entropy from the system for a stack's secret keys. */
 void port_entropy(void *buf, unsigned len);

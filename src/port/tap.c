@@ -113,7 +113,7 @@ static const struct port_ops tap_ops = {
     .reclaim = tap_reclaim,
     .link_up = tap_link_up,
     .missed = tap_missed,
-    .wait = tap_wait,
+    .listen = tap_listen,
     .close = tap_close,
 };
 

@@ -3,7 +3,6 @@
  * (docs/design/tap.md) and saves nothing: the kernel's work behind the call is what takes the time.
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include <rte_mbuf.h>
@@ -11,8 +10,6 @@
 #include "base/units.h"
 #include "port/tap_priv.h"
 #include "port/tap_vnet.h"
-
-#define GONE_NAP_NS NS_PER_MS
 
 bool tap_rx_init(struct tap_port *t, struct rte_mempool *pool)
 {
@@ -130,11 +127,7 @@ uint16_t tap_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
     return sent;
 }
 
-void tap_wait(struct port *p, uint64_t timeout_ns)
+int tap_listen(struct port *p)
 {
-    struct timespec ts = {.tv_sec = (time_t)(timeout_ns / NS_PER_SEC), .tv_nsec = (long)(timeout_ns % NS_PER_SEC)};
-    struct pollfd pfd = {.fd = tap_of(p)->fd, .events = POLLIN};
-
-    if (ppoll(&pfd, 1, &ts, NULL) == 1 && (pfd.revents & POLLIN) == 0)
-        port_wait(NULL, MIN(timeout_ns, GONE_NAP_NS)); /* the interface was removed: poll says so at once, for ever */
+    return tap_of(p)->fd;
 }

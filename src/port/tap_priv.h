@@ -40,7 +40,7 @@ static inline struct tap_port *tap_of(struct port *p)
 
 uint16_t tap_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t tap_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
-void tap_wait(struct port *p, uint64_t timeout_ns);
+int tap_listen(struct port *p);
 
 /* Fixes the number and size of receive buffers. False: those of the pool are too small. */
 bool tap_rx_init(struct tap_port *t, struct rte_mempool *pool);

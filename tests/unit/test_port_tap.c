@@ -23,6 +23,7 @@
 #include <rte_udp.h>
 
 #include "base/units.h"
+#include "port/sleep.h"
 #include "port/tap.h"
 #include "port/tap_link.h"
 #include "sim.h"
@@ -435,6 +436,18 @@ static void test_interface_down_and_up(void **state)
     close_port(p);
 }
 
+static enum sleep_end sleep_on(struct port *p, uint64_t ns)
+{
+    struct sleeper s;
+    enum sleep_end end;
+
+    assert_int_equal(sleeper_init(&s), 0);
+    sleeper_begin(&s);
+    end = sleeper_sleep(&s, &p, 1, ns);
+    close(s.fd);
+    return end;
+}
+
 static void test_interface_removed(void **state)
 {
     struct port *p = open_port(0);
@@ -449,7 +462,7 @@ static void test_interface_removed(void **state)
     assert_int_equal(p->ops->missed(p), 0);
     before = port_clock_ns();
     for (int i = 0; i < 20; i++)
-        port_wait(p, LONG_NS);
+        assert_int_equal(sleep_on(p, LONG_NS), SLEPT_OUT);
     assert_true(port_clock_ns() - before >= 20 * NS_PER_MS); /* no busy loop */
     close_port(p);
 }
@@ -465,12 +478,12 @@ static void test_wait_ends_with_a_frame(void **state)
     assert_true(p->caps.rx_event);
     assert_null(receive(p));
     before = port_clock_ns();
-    port_wait(p, 20 * NS_PER_MS);
+    sleep_on(p, 20 * NS_PER_MS);
     if (receive(p) == NULL) /* or the kernel's own chatter ended it */
         assert_true(port_clock_ns() - before >= 15 * NS_PER_MS || ctr.v[CTR_RX_PACKETS] > 0);
     peer_sends(fd, 10);
     before = port_clock_ns();
-    port_wait(p, LONG_NS);
+    assert_int_equal(sleep_on(p, LONG_NS), SLEPT_EVENT);
     assert_true(port_clock_ns() - before < LONG_NS / 2);
     m = receive(p);
     assert_non_null(m);

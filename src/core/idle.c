@@ -1,0 +1,170 @@
+#include "core/idle.h"
+
+#include "base/units.h"
+
+#include "base/poison.h"
+
+#define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst */
+#define SHORT_SLEEP_NS (20 * NS_PER_US) /* not slept: waking up takes as long */
+#define TRAFFIC_NS (10 * NS_PER_MS)     /* a longer silence is no part of a conversation */
+#define FORGET_NS (100 * NS_PER_MS)     /* what comes after it is something new */
+
+/* A period over which rates are taken: this long, or longer for want of packets. */
+#define PERIOD_NS (2 * NS_PER_MS)
+#define PERIOD_MAX_NS (20 * NS_PER_MS)
+#define PERIOD_PACKETS 64u
+
+/* From one trial to the next: twice as long each time that it changed nothing. */
+#define TRIAL_NS (50 * NS_PER_MS)
+#define TRIAL_MAX_NS NS_PER_SEC
+
+void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us)
+{
+    *c = (struct idle_conf){
+        .sleeps = polling != POLLING_ALWAYS,
+        .saving = polling == POLLING_SAVING || idle_sleep_us != 0,
+        .spin_ns = 100 * NS_PER_US,
+        .rest_ns = 200 * NS_PER_US,
+        .nap_ns = 200 * NS_PER_US,
+        .long_nap_ns = NS_PER_MS,
+        .wait_ns = NS_PER_SEC,
+    };
+    if (polling == POLLING_SAVING)
+        c->rest_ns = c->nap_ns = 500 * NS_PER_US;
+    if (idle_sleep_us != 0) {
+        c->rest_ns = 0;
+        c->nap_ns = c->long_nap_ns = c->wait_ns = idle_sleep_us * NS_PER_US;
+    }
+}
+
+static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
+{
+    i->from_ns = now_ns;
+    i->from_packets = packets;
+    i->busy_ns = i->asleep_ns = 0;
+}
+
+void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
+{
+    *i = (struct idle){
+        .napping = c->saving, .look_ns = now_ns, .quiet_ns = now_ns, .from_ns = now_ns, .next_trial_ns = now_ns, .pause_ns = TRIAL_NS};
+}
+
+/* Naps are taken unless they cost a quarter of the rate. */
+static void conclude(struct idle *i, uint64_t now_ns, uint64_t rate)
+{
+    uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
+    bool naps = napping >= spinning - spinning / 4;
+
+    i->pause_ns = naps == i->napping ? TRIAL_NS : MIN(2 * i->pause_ns, TRIAL_MAX_NS);
+    i->napping = naps;
+    i->trial = false;
+    i->next_trial_ns = now_ns + i->pause_ns;
+}
+
+/* Is there something to gain in the other mode: throughput, or time that is only spun away? */
+static bool is_promising(const struct idle *i, uint64_t period_ns)
+{
+    uint64_t used_ns = MIN(i->busy_ns + i->asleep_ns, period_ns);
+
+    return i->napping || (period_ns - used_ns > period_ns / 8 && i->busy_ns < period_ns / 4);
+}
+
+static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
+{
+    uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;
+
+    if (c->saving) {
+        i->napping = i->busy_ns < period_ns / 2;
+    } else if (i->trial) {
+        conclude(i, now_ns, rate);
+    } else if (i->napping && i->busy_ns > period_ns / 3) {
+        i->napping = false;
+        i->next_trial_ns = now_ns + i->pause_ns;
+    } else if (now_ns >= i->next_trial_ns && is_promising(i, period_ns)) {
+        i->napping = !i->napping;
+        i->trial = true;
+        i->other_rate = rate;
+    }
+    begin_period(i, now_ns, packets);
+}
+
+/* Work came after a silence that ended with the last look. */
+static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t silence_ns)
+{
+    if (silence_ns > FORGET_NS) {
+        i->napping = c->saving;
+        i->trial = false;
+        i->pause_ns = TRIAL_NS;
+        i->next_trial_ns = i->look_ns;
+    }
+    if (silence_ns > PERIOD_MAX_NS)
+        begin_period(i, i->look_ns, i->look_packets);
+}
+
+/* What happened since the last look. */
+static void account(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
+{
+    if (i->worked) {
+        after_silence(i, c, i->look_ns - i->quiet_ns);
+        i->busy_ns += now_ns - i->look_ns;
+        if (i->slept)
+            i->woken_ns = i->look_ns;
+        i->worked = i->slept = i->false_alarm = false;
+        i->quiet_ns = now_ns;
+    }
+    i->look_ns = now_ns;
+    i->look_packets = packets;
+}
+
+static bool is_period_over(const struct idle *i)
+{
+    uint64_t ns = i->look_ns - i->from_ns, n = i->look_packets - i->from_packets;
+
+    return n != 0 && ns >= PERIOD_NS && (n >= PERIOD_PACKETS || ns >= PERIOD_MAX_NS);
+}
+
+static struct idle_step step(enum idle_what what, uint64_t ns)
+{
+    return (struct idle_step){.what = what, .ns = ns};
+}
+
+struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets, enum idle_events events,
+                           bool unseen)
+{
+    uint64_t silence_ns, awake_ns;
+
+    account(i, c, now_ns, packets);
+    if (is_period_over(i))
+        judge(i, c, now_ns, packets);
+    silence_ns = now_ns - i->quiet_ns;
+    if (silence_ns < SHORT_NS)
+        return step(IDLE_SPIN, 0);
+    if (!c->sleeps || (!i->napping && silence_ns < c->spin_ns))
+        return step(IDLE_PAUSE, 0);
+    if (events == EVENTS_NONE || i->false_alarm) /* what could not be received now would end the next wait at once */
+        return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? c->nap_ns : c->long_nap_ns);
+    awake_ns = now_ns - i->woken_ns;
+    if (i->napping && awake_ns + SHORT_SLEEP_NS < c->rest_ns)
+        return step(IDLE_NAP, c->rest_ns - awake_ns);
+    return step(IDLE_WAIT, events == EVENTS_ALL && !unseen ? c->wait_ns : c->long_nap_ns);
+}
+
+struct idle_step idle_until(struct idle_step s, uint64_t now_ns, uint64_t deadline_ns)
+{
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+
+    if (s.what == IDLE_SPIN || s.what == IDLE_PAUSE)
+        return s;
+    if (left_ns < SHORT_SLEEP_NS)
+        return step(left_ns == 0 ? IDLE_SPIN : IDLE_PAUSE, 0);
+    return step(s.what, MIN(s.ns, left_ns));
+}
+
+void idle_slept(struct idle *i, uint64_t now_ns, bool by_event)
+{
+    i->asleep_ns += now_ns - i->look_ns;
+    i->look_ns = now_ns;
+    i->slept = true;
+    i->false_alarm = by_event;
+}

@@ -1,0 +1,78 @@
+/*
+ * When a turn of the loop found nothing to do: go on at once, pause, nap, or wait for the port's receive event? A value, and pure functions
+ * of the time, what was moved, the next deadline, and whether the ports can wake us. docs/design/polling.md has the reasons and figures.
+ *
+ * Where the loop would burn the core for little work it naps, as long as that costs no throughput: the rates of packets with naps and
+ * without are compared, and again from time to time. Clients that wait for each answer send less when answers take longer: then the loop
+ * spins. A crowd that sends when it wants does not.
+ */
+#ifndef CORE_IDLE_H
+#define CORE_IDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum idle_polling { POLLING_ALWAYS, POLLING_BALANCED, POLLING_SAVING };
+
+struct idle_conf {
+    bool sleeps;          /* at all */
+    bool saving;          /* naps without being sure that they cost nothing; spins while busy for half of the time only */
+    uint64_t spin_ns;     /* a silence that is spun through while not napping */
+    uint64_t rest_ns;     /* while napping: from a wake-up that brought work to the next sleep that a receive event ends */
+    uint64_t nap_ns;      /* sleep that no receive event ends, while there is traffic */
+    uint64_t long_nap_ns; /* the same in silence */
+    uint64_t wait_ns;     /* sleep that everything ends */
+};
+
+/* idle_sleep_us: 0: not given. */
+void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us);
+
+struct idle {
+    bool worked;                    /* since the last look */
+    bool slept;                     /* since the last work */
+    bool false_alarm;               /* a port ended the last sleep, and nothing has come of it yet */
+    bool napping;                   /* the mode */
+    bool trial;                     /* of the mode, against the rate in the other one */
+    uint64_t look_ns, look_packets; /* at the last look; the time of a sleep after it is over */
+    uint64_t quiet_ns;              /* of the first look after the last work: the silence began */
+    uint64_t woken_ns;              /* end of the last sleep that work followed */
+    uint64_t from_ns, from_packets; /* the period that is being measured, */
+    uint64_t busy_ns, asleep_ns;    /* and what was done in it */
+    uint64_t other_rate;            /* packets per second, before the trial */
+    uint64_t next_trial_ns, pause_ns;
+};
+
+/* Ports of the stack that can end a sleep by a receive event. */
+enum idle_events { EVENTS_NONE, EVENTS_SOME, EVENTS_ALL };
+
+enum idle_what {
+    IDLE_SPIN,  /* the next turn at once */
+    IDLE_PAUSE, /* after a pause instruction, for the other thread of the core */
+    IDLE_NAP,   /* after a sleep of ns, whatever the ports receive */
+    IDLE_WAIT,  /* after a sleep of ns, or until a port receives something */
+};
+
+struct idle_step {
+    enum idle_what what;
+    uint64_t ns;
+};
+
+void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns);
+
+/* There was work in this turn. */
+static inline void idle_work(struct idle *i)
+{
+    i->worked = true;
+}
+
+/* There was none. packets: moved so far, since whenever. unseen: something may happen that ends no sleep. */
+struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets, enum idle_events events,
+                           bool unseen);
+
+/* The step with something to be done at deadline_ns. */
+struct idle_step idle_until(struct idle_step step, uint64_t now_ns, uint64_t deadline_ns);
+
+/* A sleep is over; by_event: a port has ended it. */
+void idle_slept(struct idle *i, uint64_t now_ns, bool by_event);
+
+#endif

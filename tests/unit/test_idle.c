@@ -1,0 +1,387 @@
+/*
+ * When to sleep (core/idle.h), alone under virtual time: a loop with costs as measured on a virtual machine, and loads of several shapes.
+ */
+#include "unit.h"
+
+#include <math.h>
+
+#include "base/units.h"
+#include "core/idle.h"
+
+#define US NS_PER_US
+#define MS NS_PER_MS
+#define S NS_PER_SEC
+
+#define TURN_NS 200u           /* a turn that finds nothing */
+#define WAKE_NS (20 * US)      /* from the event to the first instruction */
+#define LATE_NS (55 * US)      /* a nap ends so much after its time */
+#define SLEEP_CPU_NS (17 * US) /* what a sleep costs */
+#define QUEUE 65536u
+
+/* Requests come as the load has it; the loop answers each after work_ns. */
+struct world {
+    struct idle_conf conf;
+    struct idle idle;
+    enum idle_events events;
+    bool unseen;
+    uint64_t now_ns, work_ns, packets;
+    /* load */
+    bool lockstep;                 /* clients send when they have their answer, else whenever it is time */
+    uint64_t gap_ns, rtt_ns, rand; /* mean of random gaps when rand is not 0 */
+    uint64_t queue[QUEUE];         /* when they arrive, in order */
+    unsigned head, tail;
+    /* results */
+    uint64_t cpu_ns, answered, latency_max_ns, latency_sum_ns, sleeps, longest_sleep_ns;
+};
+
+static uint64_t gap(struct world *w)
+{
+    if (w->rand == 0)
+        return w->gap_ns;
+    return (uint64_t)(-log(1.0 - (double)unit_below(&w->rand, 1000000) / 1e6) * (double)w->gap_ns);
+}
+
+static void send_at(struct world *w, uint64_t at_ns)
+{
+    w->queue[w->tail++ % QUEUE] = at_ns;
+    assert_true(w->tail - w->head < QUEUE);
+}
+
+static uint64_t next_arrival(const struct world *w)
+{
+    return w->head != w->tail ? w->queue[w->head % QUEUE] : NS_NEVER;
+}
+
+static void spend(struct world *w, uint64_t ns)
+{
+    w->now_ns += ns;
+    w->cpu_ns += ns;
+}
+
+/* Answers what has arrived, a burst of 32 at most. */
+static unsigned serve(struct world *w)
+{
+    unsigned n = 0;
+
+    for (; n < 32 && next_arrival(w) <= w->now_ns; n++) {
+        uint64_t at_ns = w->queue[w->head++ % QUEUE], took_ns;
+
+        spend(w, w->work_ns);
+        took_ns = w->now_ns - at_ns;
+        w->answered++;
+        w->packets += 2;
+        w->latency_sum_ns += took_ns;
+        w->latency_max_ns = took_ns > w->latency_max_ns ? took_ns : w->latency_max_ns;
+        if (w->lockstep)
+            send_at(w, w->now_ns + w->rtt_ns);
+        else if (w->gap_ns != 0)
+            send_at(w, w->queue[(w->tail - 1) % QUEUE] + gap(w));
+    }
+    return n;
+}
+
+static void sleep_step(struct world *w, const struct idle_step *step)
+{
+    uint64_t end_ns = w->now_ns + step->ns + LATE_NS, arrival_ns = next_arrival(w);
+    bool event = step->what == IDLE_WAIT && w->events != EVENTS_NONE && arrival_ns < end_ns;
+
+    if (event)
+        end_ns = (arrival_ns > w->now_ns ? arrival_ns : w->now_ns) + WAKE_NS;
+    w->sleeps++;
+    w->longest_sleep_ns = step->ns > w->longest_sleep_ns ? step->ns : w->longest_sleep_ns;
+    w->now_ns = end_ns;
+    w->cpu_ns += SLEEP_CPU_NS;
+    idle_slept(&w->idle, w->now_ns, event);
+}
+
+static void turn(struct world *w)
+{
+    struct idle_step step;
+
+    if (serve(w) != 0) {
+        spend(w, TURN_NS);
+        idle_work(&w->idle);
+        return;
+    }
+    spend(w, TURN_NS);
+    step = idle_look(&w->idle, &w->conf, w->now_ns, w->packets, w->events, w->unseen);
+    if (step.what == IDLE_NAP || step.what == IDLE_WAIT)
+        sleep_step(w, &step);
+}
+
+/* Runs for so long; the results are of that time alone. */
+static void run(struct world *w, uint64_t ns)
+{
+    uint64_t end_ns = w->now_ns + ns;
+
+    w->cpu_ns = w->answered = w->latency_max_ns = w->latency_sum_ns = w->sleeps = w->longest_sleep_ns = 0;
+    while (w->now_ns < end_ns)
+        turn(w);
+}
+
+/* Of the time of a run of ns. */
+static double cpu_percent(const struct world *w, uint64_t ns)
+{
+    return 100.0 * (double)w->cpu_ns / (double)ns;
+}
+
+static void start(struct world *w, enum idle_polling polling, uint32_t idle_sleep_us, enum idle_events events)
+{
+    memset(w, 0, sizeof(*w));
+    w->now_ns = 1000 * S;
+    w->events = events;
+    idle_conf_init(&w->conf, polling, idle_sleep_us);
+    idle_init(&w->idle, &w->conf, w->now_ns);
+}
+
+static void open_loop(struct world *w, uint64_t work_ns, uint64_t gap_ns, uint64_t rand)
+{
+    w->head = w->tail = 0;
+    w->lockstep = false;
+    w->work_ns = work_ns;
+    w->gap_ns = gap_ns;
+    w->rand = rand;
+    send_at(w, w->now_ns + gap_ns);
+}
+
+static void lockstep(struct world *w, uint64_t work_ns, uint64_t rtt_ns, unsigned clients)
+{
+    w->head = w->tail = 0;
+    w->lockstep = true;
+    w->work_ns = work_ns;
+    w->rtt_ns = rtt_ns;
+    for (unsigned i = 0; i < clients; i++)
+        send_at(w, w->now_ns + i);
+}
+
+static struct world w;
+
+/* no traffic ---------------------------------------------------------------------------------------------------- */
+
+static void test_quiet(void **state)
+{
+    (void)state;
+    for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events++) {
+        for (int unseen = 0; unseen < 2; unseen++) {
+            start(&w, POLLING_BALANCED, 0, events);
+            w.unseen = unseen != 0;
+            run(&w, 10 * S);
+            assert_true(cpu_percent(&w, 10 * S) < 3);
+            if (events == EVENTS_ALL && unseen == 0)
+                assert_true(cpu_percent(&w, 10 * S) < 0.01 && w.longest_sleep_ns == S);
+            else
+                assert_int_equal(w.longest_sleep_ns, MS);
+        }
+    }
+    start(&w, POLLING_ALWAYS, 0, EVENTS_ALL);
+    run(&w, S);
+    assert_int_equal(w.sleeps, 0);
+}
+
+/* A packet now and then, as if each were the first one. */
+static void test_first_packet(void **state)
+{
+    static const uint64_t bound[] = {[EVENTS_NONE] = 1100 * US, [EVENTS_SOME] = 50 * US, [EVENTS_ALL] = 50 * US};
+
+    (void)state;
+    for (enum idle_polling polling = POLLING_BALANCED; polling <= POLLING_SAVING; polling++) {
+        for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events++) {
+            start(&w, polling, 0, events);
+            open_loop(&w, 5 * US, 300 * MS, 1);
+            run(&w, 100 * S);
+            assert_true(w.answered > 200);
+            assert_true(w.latency_max_ns <= bound[events]);
+            assert_true(cpu_percent(&w, 100 * S) < 3);
+        }
+    }
+}
+
+/* load ---------------------------------------------------------------------------------------------------------- */
+
+/* A tenth of what there could be, of a fast port and of a slow one, at even and at random times. */
+static void test_a_tenth(void **state)
+{
+    static const struct {
+        uint64_t work_ns, gap_ns;
+    } load[] = {{400, 4 * US}, {1 * US, 10 * US}, {5 * US, 50 * US}, {10 * US, 100 * US}};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        for (uint64_t rand = 0; rand < 4; rand++) {
+            for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events++) {
+                start(&w, POLLING_BALANCED, 0, events);
+                open_loop(&w, load[i].work_ns, load[i].gap_ns, rand);
+                run(&w, 500 * MS);
+                run(&w, 2 * S);
+                assert_true(cpu_percent(&w, 2 * S) < 25);
+                assert_true(w.latency_max_ns < 300 * US + 32 * load[i].work_ns);
+                assert_in_range(w.answered, 2 * S / load[i].gap_ns * 97 / 100, 2 * S / load[i].gap_ns * 103 / 100);
+            }
+        }
+    }
+}
+
+/* Clients that wait for each answer are answered as if the loop always polled. */
+static void test_lockstep(void **state)
+{
+    static const uint64_t rtt_ns[] = {2 * US, 10 * US, 20 * US, 40 * US, 90 * US};
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        for (unsigned clients = 1; clients <= 16; clients *= 4) {
+            for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events += 2) {
+                uint64_t best;
+
+                start(&w, POLLING_ALWAYS, 0, events);
+                lockstep(&w, 1 * US, rtt_ns[i], clients);
+                run(&w, 2 * S);
+                best = w.answered;
+                start(&w, POLLING_BALANCED, 0, events);
+                lockstep(&w, 1 * US, rtt_ns[i], clients);
+                run(&w, 500 * MS);
+                run(&w, 2 * S);
+                assert_true(w.answered >= best * 98 / 100);
+            }
+        }
+    }
+}
+
+/* From half of the possible load on nobody sleeps, and nobody waits for a sleeper. */
+static void test_high_load(void **state)
+{
+    (void)state;
+    for (unsigned percent = 50; percent <= 100; percent += 10) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
+        open_loop(&w, 10 * US, 1000 * US / percent, 0);
+        run(&w, S);
+        assert_int_equal(w.sleeps, 0);
+        start(&w, POLLING_SAVING, 0, EVENTS_ALL);
+        open_loop(&w, 10 * US, 1000 * US / percent, 0);
+        run(&w, S);
+        run(&w, S);
+        assert_true(percent == 50 || w.sleeps == 0);
+    }
+}
+
+/* Within two seconds the loop has found what suits the new load. */
+static void test_changes(void **state)
+{
+    (void)state;
+    start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
+    for (int round = 0; round < 5; round++) {
+        uint64_t best = 2 * S / (21 * US);
+
+        lockstep(&w, 1 * US, 20 * US, 1);
+        run(&w, 2 * S);
+        run(&w, 2 * S);
+        assert_true(w.answered >= best * 95 / 100);
+        open_loop(&w, 5 * US, 50 * US, 7);
+        run(&w, 2 * S);
+        run(&w, 2 * S);
+        assert_true(cpu_percent(&w, 2 * S) < 25);
+        open_loop(&w, 5 * US, 8 * US, 7); /* 63 % */
+        run(&w, 2 * S);
+        run(&w, 2 * S);
+        assert_int_equal(w.sleeps, 0);
+    }
+}
+
+static void test_saving(void **state)
+{
+    (void)state;
+    start(&w, POLLING_SAVING, 0, EVENTS_NONE);
+    open_loop(&w, 5 * US, 50 * US, 3);
+    run(&w, 2 * S);
+    assert_true(cpu_percent(&w, 2 * S) < 16);
+    assert_true(w.latency_max_ns < 500 * US + LATE_NS + 300 * US);
+    lockstep(&w, 1 * US, 20 * US, 1);
+    run(&w, 2 * S);
+    assert_true(cpu_percent(&w, 2 * S) < 6);
+}
+
+/* F-Stack's key: the loop sleeps as soon as there is nothing to do, so long at most. */
+static void test_idle_sleep(void **state)
+{
+    (void)state;
+    start(&w, POLLING_BALANCED, 20, EVENTS_NONE);
+    w.unseen = true;
+    open_loop(&w, 5 * US, 500 * US, 3);
+    run(&w, S);
+    assert_int_equal(w.longest_sleep_ns, 20 * US);
+    assert_true(w.latency_max_ns < 20 * US + LATE_NS + 50 * US);
+    assert_true(w.sleeps > S / (500 * US));
+    start(&w, POLLING_BALANCED, 100000, EVENTS_ALL);
+    w.unseen = true;
+    open_loop(&w, 5 * US, 50 * MS, 3);
+    run(&w, 10 * S);
+    assert_int_equal(w.longest_sleep_ns, 100 * MS);
+    assert_true(w.latency_max_ns < 100 * US);
+}
+
+/* steps --------------------------------------------------------------------------------------------------------- */
+
+/* An event that brought nothing, as from a port without buffers, is not waited for again at once. */
+static void test_false_alarm(void **state)
+{
+    struct idle_step step;
+
+    (void)state;
+    start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
+    step = idle_look(&w.idle, &w.conf, w.now_ns + S, 0, EVENTS_ALL, false);
+    assert_int_equal(step.what, IDLE_WAIT);
+    idle_slept(&w.idle, w.now_ns + S, true);
+    step = idle_look(&w.idle, &w.conf, w.now_ns + S + US, 0, EVENTS_ALL, false);
+    assert_int_equal(step.what, IDLE_NAP);
+    idle_slept(&w.idle, w.now_ns + S + MS, false);
+    step = idle_look(&w.idle, &w.conf, w.now_ns + S + MS + US, 0, EVENTS_ALL, false);
+    assert_int_equal(step.what, IDLE_WAIT);
+}
+
+/* After the last work there is a whole turn before any sleep: what the application did in it has been seen. */
+static void test_never_at_once(void **state)
+{
+    (void)state;
+    for (enum idle_polling polling = POLLING_ALWAYS; polling <= POLLING_SAVING; polling++) {
+        start(&w, polling, polling == POLLING_BALANCED ? 20 : 0, EVENTS_ALL);
+        for (int i = 1; i < 10; i++) {
+            idle_work(&w.idle);
+            assert_int_equal(idle_look(&w.idle, &w.conf, w.now_ns + (uint64_t)i * S, 1, EVENTS_ALL, false).what, IDLE_SPIN);
+        }
+    }
+}
+
+static void test_deadlines(void **state)
+{
+    static const struct {
+        enum idle_what what;
+        uint64_t ns, deadline_ns;
+        enum idle_what becomes;
+        uint64_t becomes_ns;
+    } t[] = {
+        {IDLE_WAIT, S, NS_NEVER, IDLE_WAIT, S},        {IDLE_WAIT, S, 10 * S + 3 * MS, IDLE_WAIT, 3 * MS},
+        {IDLE_NAP, MS, 10 * S + 3 * MS, IDLE_NAP, MS}, {IDLE_NAP, MS, 10 * S + 30 * US, IDLE_NAP, 30 * US},
+        {IDLE_NAP, MS, 10 * S + 1, IDLE_PAUSE, 0},     {IDLE_NAP, MS, 10 * S, IDLE_SPIN, 0},
+        {IDLE_WAIT, MS, 9 * S, IDLE_SPIN, 0},          {IDLE_PAUSE, 0, 10 * S, IDLE_PAUSE, 0},
+        {IDLE_SPIN, 0, NS_NEVER, IDLE_SPIN, 0},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct idle_step step = idle_until((struct idle_step){t[i].what, t[i].ns}, 10 * S, t[i].deadline_ns);
+
+        assert_int_equal(step.what, t[i].becomes);
+        assert_int_equal(step.ns, t[i].becomes_ns);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet), cmocka_unit_test(test_a_tenth),
+        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),    cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),   cmocka_unit_test(test_false_alarm),
+        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
