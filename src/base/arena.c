@@ -18,7 +18,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-_Static_assert((size_t)ARENA_MIN_BLOCK << ARENA_CLASSES / 2 == ARENA_MAX_BLOCK, "classes end at the largest block");
+_Static_assert((size_t)ARENA_MIN_BLOCK << ARENA_CLASSES / 4 << 1 == ARENA_MAX_BLOCK, "classes end at the largest block");
 
 size_t arena_class_bytes(size_t size)
 {

@@ -1,6 +1,6 @@
 /*
  * Fixed-limit memory for connection state: one reserved address range (mmap, MAP_NORESERVE), touched on demand, cut
- * into size classes from 64 bytes to ARENA_MAX_BLOCK (64, 128, 192, 256, 384, 512, 768, …: two to an octave) with one free list per
+ * into size classes from 64 bytes to ARENA_MAX_BLOCK (64, 128, 192, 256, 320, 384, 448, 512, 640, …: four to an octave) with one free list per
  * class. Never returns memory to the system; never calls malloc; not thread-safe (one arena per stack). When the range is used
  * up, a free block of a larger class is split; blocks are never joined again.
  */
@@ -12,7 +12,7 @@
 
 #define ARENA_MIN_BLOCK 64u
 #define ARENA_MAX_BLOCK (1024u * 1024u)
-#define ARENA_CLASSES 28
+#define ARENA_CLASSES 52
 
 struct arena_free {
     struct arena_free *next;
@@ -38,15 +38,15 @@ static inline unsigned arena_class(size_t size)
     size_t units = (size + ARENA_MIN_BLOCK - 1) / ARENA_MIN_BLOCK;
     unsigned octave;
 
-    if (units <= 2)
-        return units == 2;
-    octave = 63u - (unsigned)__builtin_clzll(units - 1);
-    return 2 * octave + (units > (size_t)3 << (octave - 1));
+    if (units <= 4)
+        return units == 0 ? 0 : (unsigned)units - 1;
+    octave = 63u - (unsigned)__builtin_clzll(units - 1); /* 2^octave < units <= 2^(octave + 1) */
+    return 4 * (octave - 2) + (unsigned)((units - 1) >> (octave - 2));
 }
 
 static inline size_t arena_bytes_of(unsigned class)
 {
-    return class == 0 ? ARENA_MIN_BLOCK : (size_t)((class & 1) != 0 ? 64 : 96) << (class + 1) / 2;
+    return class < 4 ? ARENA_MIN_BLOCK * (class + 1u) : (size_t)(ARENA_MIN_BLOCK * (class % 4 + 5u)) << (class / 4 - 1);
 }
 
 /* Zeroed memory of at least size bytes, aligned to 64; NULL when the limit is reached or size > ARENA_MAX_BLOCK. */

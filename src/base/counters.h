@@ -236,6 +236,7 @@
     X(CTR_TCP_DSACK_TX, "tcp.dsacks_tx", "duplicates reported to the peer")                      \
     X(CTR_TCP_DELACK, "tcp.delayed_acks", "acknowledgements sent by the delay timer")            \
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
+    X(CTR_TCP_ACK_AGAIN, "tcp.acks_again", "out-of-window ACKs not sent: the same segment was answered within half a second") \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
     X(CTR_TCP_TIMEOUT, "tcp.timeouts", "connections given up: retransmission, keepalive, user timeout") \
     X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new one (RFC 6191, timewait_reuse)") \

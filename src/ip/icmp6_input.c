@@ -30,9 +30,12 @@ struct meaning {
 
 /* What the codes of "unreachable" mean to a socket: the table of Linux (net/ipv6/icmp.c). */
 static const struct meaning unreach_meaning[] = {
-    [ICMP6_UNREACH_ROUTE] = {ICMP_KIND_NET_UNREACH, ENETUNREACH}, [ICMP6_UNREACH_ADMIN] = {ICMP_KIND_ADMIN, EACCES},
-    [ICMP6_UNREACH_SCOPE] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH}, [ICMP6_UNREACH_ADDR] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
-    [ICMP6_UNREACH_PORT] = {ICMP_KIND_PORT, ECONNREFUSED},        [ICMP6_UNREACH_POLICY] = {ICMP_KIND_ADMIN, EACCES},
+    [ICMP6_UNREACH_ROUTE] = {ICMP_KIND_NET_UNREACH, ENETUNREACH},
+    [ICMP6_UNREACH_ADMIN] = {ICMP_KIND_ADMIN, EACCES},
+    [ICMP6_UNREACH_SCOPE] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+    [ICMP6_UNREACH_ADDR] = {ICMP_KIND_HOST_UNREACH, EHOSTUNREACH},
+    [ICMP6_UNREACH_PORT] = {ICMP_KIND_PORT, ECONNREFUSED},
+    [ICMP6_UNREACH_POLICY] = {ICMP_KIND_ADMIN, EACCES},
     [ICMP6_UNREACH_REJECT] = {ICMP_KIND_ADMIN, EACCES},
 };
 
@@ -67,7 +70,7 @@ static bool notify(struct z_stack *s, const struct netif *nif, struct icmp_err *
     e->len = q.total_len;
     e->proto = q.proto;
     e->l4_off = e->quote_off + q.l4_off;
-    if (inaddr_is_v4(&e->laddr) || !ip_is_local(s, &e->laddr))
+    if (inaddr_is_v4(&e->laddr) || inaddr_is_v4(&e->raddr) || !ip_is_local(s, &e->laddr))
         return false;
     switch (q.proto) {
     case IPPROTO_TCP_:
@@ -86,8 +89,7 @@ static bool notify(struct z_stack *s, const struct netif *nif, struct icmp_err *
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
-    struct icmp_err e = {
-        .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
+    struct icmp_err e = {.kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
 
     (void)notify(s, nif, &e, pkt_data(m), m->data_len);
 }

@@ -46,6 +46,12 @@ void icmp6_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf
     icmp6_output(s, &in->dst, &in->src, in->tos, m);
 }
 
+/* Does a message begin at off that no error may be about? One that is not here may be such a one. */
+static bool is_error_at(const uint8_t *p, uint32_t len, uint32_t off)
+{
+    return off >= len || p[off] < ICMP6_INFO || p[off] == ICMP6_REDIRECT;
+}
+
 /* Is the packet that begins at p, of which len bytes are here, an ICMPv6 error, a redirect, or of unknown content? */
 static bool is_about_error(const uint8_t *p, uint32_t len)
 {
@@ -54,11 +60,12 @@ static bool is_about_error(const uint8_t *p, uint32_t len)
 
     switch (ipv6_ext_walk(p, len, len, &lim, &x)) {
     case IPV6_EXT_OK:
-        if (x.proto != IPPROTO_ICMPV6_)
-            return false;
-        return x.off >= len || p[x.off] < ICMP6_INFO || p[x.off] == ICMP6_REDIRECT;
+    case IPV6_EXT_PROBLEM: /* a first fragment that ends in the transport header */
+        return x.proto == IPPROTO_ICMPV6_ && is_error_at(p, len, x.off);
     case IPV6_EXT_FRAGMENT:
-        return x.frag.next == IPPROTO_ICMPV6_ && (x.frag.off != 0 || x.off >= len || p[x.off] < ICMP6_INFO);
+        if (x.frag.off == 0 && x.frag.next == IPPROTO_ICMPV6_)
+            return is_error_at(p, len, x.off);
+        return x.frag.next == IPPROTO_ICMPV6_ || x.proto == IPPROTO_ICMPV6_; /* a later one; or with headers in front of the message */
     default:
         return false;
     }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/gcra.h"
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "ip/ip6.h"
@@ -101,23 +102,12 @@ void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
     icmp_output(s, &in->dst, &in->src, in->tos, m);
 }
 
-/*
- * The rate limit, as a virtual schedule (GCRA): errors are due one every 1/rate seconds, and up to a second's worth of
- * them may come early.
- */
 bool icmp_error_allowed(struct z_stack *s)
 {
-    uint64_t due = MAX(s->ip->icmp_error_tat_ns, s->now_ns), step;
-
-    if (s->conf.icmp_error_rate == 0)
-        return false;
-    step = NS_PER_SEC / s->conf.icmp_error_rate;
-    if (due + step > s->now_ns + NS_PER_SEC) {
-        stack_count(s, CTR_ICMP_ERR_LIMIT);
-        return false;
-    }
-    s->ip->icmp_error_tat_ns = due + step;
-    return true;
+    if (gcra_allows(&s->ip->icmp_error_tat_ns, s->conf.icmp_error_rate, s->now_ns))
+        return true;
+    stack_count(s, CTR_ICMP_ERR_LIMIT);
+    return false;
 }
 
 uint32_t icmp_quote_copy(const struct ip_in *in, const struct rte_mbuf *m, uint8_t *to, uint32_t len)

@@ -11,6 +11,12 @@
 /* Queries with more sources are cut to the sources that fit; they ask about all then. */
 #define MESSAGE_MAX 1480u
 
+/* RFC 3376 section 9.1: general queries go to all hosts of the link, where no router forwards; any other group may be reached from afar. */
+static bool is_stray(const struct ip_in *in, const struct mcast_query *q)
+{
+    return q->general && inaddr_is_multicast(&in->dst) && inaddr_to_v4(&in->dst) != IGMP_ALL_HOSTS;
+}
+
 void igmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
     uint8_t b[MESSAGE_MAX], type;
@@ -23,6 +29,10 @@ void igmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     }
     len = ip_copy_out(m, b, in->l4_len);
     if (igmp_parse_query(b, len, &q)) {
+        if (is_stray(in, &q)) {
+            pkt_drop(s, m, DROP_IGMP_BAD);
+            return;
+        }
         stack_count(s, CTR_IGMP_RX);
         mcast_query_input(s, in->nif, false, &q);
     } else if (igmp_parse_report(b, len, &type, &group)) {

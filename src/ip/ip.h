@@ -36,10 +36,10 @@ struct ip_in {
 };
 
 struct ip_path {
-    uint32_t gen; /* of the routing table at look-up; 0 = never looked up */
     struct netif *nif;
     struct neigh *neigh;
     struct inaddr next_hop, src;
+    uint32_t gen; /* of the routing table at look-up; 0 = never looked up */
     uint16_t mtu;
     bool local; /* to an address of this stack: the packet turns round without a port */
     bool v6;

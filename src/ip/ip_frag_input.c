@@ -144,7 +144,8 @@ static void rewrite_header(struct rte_mbuf *m, const struct ip_in *in)
     uint16_t sum;
 
     if (in->v6) {
-        put16(ip + IPV6_LEN_OFFSET, (uint16_t)(in->ip_hlen - IPV6_HLEN + in->l4_len));
+        /* by the fragment header, which stays, it may be too long for the field: the header is only quoted from here on */
+        put16(ip + IPV6_LEN_OFFSET, (uint16_t)MIN(in->ip_hlen - IPV6_HLEN + in->l4_len, (uint32_t)UINT16_MAX));
         put16(pkt_data(m) - IPV6_FRAG_HLEN + FRAG_OFFSET_OFFSET, 0); /* an atomic fragment */
         return;
     }

@@ -149,6 +149,23 @@ static bool breaks_end(const struct frag_dgram *d, uint32_t end, bool more)
     return !more && last && (uint32_t)last->off + last->len > end;
 }
 
+/*
+ * Are all bytes from off to end there? What repeats them, however it is cut, is ignored, as in Linux: it brings nothing that could
+ * contradict what came first. RFC 8200 section 4.5 allows it of exact repetitions; networks that cut again make others.
+ */
+static bool is_there(const struct frag_dgram *d, uint32_t at, uint32_t off, uint32_t end)
+{
+    uint32_t i = at < d->n && d->piece[at].off == off ? at : at - 1; /* the piece that begins at off, or before it */
+
+    if (i >= d->n)
+        return false;
+    while (off < end && i < d->n && d->piece[i].off <= off && off < (uint32_t)d->piece[i].off + d->piece[i].len) {
+        off = (uint32_t)d->piece[i].off + d->piece[i].len;
+        i++;
+    }
+    return off >= end;
+}
+
 uint32_t frag_truesize(const struct rte_mbuf *m)
 {
     uint32_t sum = 0;
@@ -163,9 +180,11 @@ enum frag_verdict frag_add(struct frag_table *t, struct frag_dgram *d, uint32_t 
     uint32_t at = place(d, off), end = off + len, truesize = frag_truesize(m);
     struct frag_piece *next = at < d->n ? &d->piece[at] : NULL, *prev = at ? &d->piece[at - 1] : NULL;
 
-    if (next && next->off == off && next->len == len && more == (d->total != end))
-        return FRAG_DUPLICATE;
-    if (breaks_end(d, end, more) || (next && end > next->off) || (prev && (uint32_t)prev->off + prev->len > off))
+    if (breaks_end(d, end, more))
+        return FRAG_OVERLAP;
+    if (is_there(d, at, off, end))
+        return more || d->total ? FRAG_DUPLICATE : FRAG_OVERLAP; /* an end, where those that came said that more follows */
+    if ((next && end > next->off) || (prev && (uint32_t)prev->off + prev->len > off))
         return FRAG_OVERLAP;
     if (d->n == t->conf.pieces)
         return FRAG_MANY;

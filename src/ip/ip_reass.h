@@ -36,8 +36,8 @@ struct frag_dgram {
     uint32_t bytes; /* there so far */
     uint32_t truesize;
     uint16_t n, slots;
-    uint8_t ecn;               /* codepoints seen, one bit each (RFC 3168 section 5.3) */
-    bool dead;                 /* pieces overlapped: nothing more of it is taken (RFC 5722 section 4) */
+    uint8_t ecn;              /* codepoints seen, one bit each (RFC 3168 section 5.3) */
+    bool dead;                /* pieces overlapped: nothing more of it is taken (RFC 5722 section 4) */
     struct frag_piece *piece; /* in the order of offsets */
     struct frag_dgram *hash_next;
     TAILQ_ENTRY(frag_dgram) age;
@@ -59,14 +59,14 @@ struct frag_table {
     struct frag_dgram **bucket;
     uint32_t n_buckets; /* power of two */
     uint32_t n;
-    uint64_t bytes;           /* memory of all pieces (pkt_truesize) */
+    uint64_t bytes;          /* memory of all pieces (pkt_truesize) */
     struct frag_list age[2]; /* per family, oldest first: all of one have the same timeout */
 };
 
 enum frag_verdict {
     FRAG_KEPT,
     FRAG_COMPLETE,  /* kept, and now all are there: frag_take */
-    FRAG_DUPLICATE, /* exactly there already: the packet is still the caller's, as after all that follow */
+    FRAG_DUPLICATE, /* all of it is there already: the packet is still the caller's, as after all that follow */
     FRAG_OVERLAP,   /* of another piece, or of the end */
     FRAG_MANY,      /* more pieces than one may have */
     FRAG_NOMEM,

@@ -131,10 +131,12 @@ static void duplicate(struct z_stack *s, struct netif *nif, struct nd_dad *d, st
     if (d->joined)
         (void)mcast_leave(s, nif, &group);
     forget(n, d);
-    if (a->origin == ADDR6_LINKLOCAL)
+    if (a->origin == ADDR6_LINKLOCAL) {
         nif->ip6 = false;
-    else if (a->origin == ADDR6_SLAAC)
+        route_changed(s->routes); /* paths of other addresses end too */
+    } else if (a->origin == ADDR6_SLAAC) {
         nd_slaac_duplicate(s, nif, &addr);
+    }
 }
 
 void nd_dad_heard(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const struct nd_msg *msg)
@@ -185,6 +187,8 @@ uint64_t nd_dad_run(struct z_stack *s, struct nd_if *n)
 {
     uint64_t next = NS_NEVER;
 
+    if (n->n_dad > 0 && !s->netif[n->nif]->ip6) /* section 5.4.5: nothing more is said there */
+        return NS_NEVER;
     for (uint16_t i = n->n_dad; i-- > 0;)
         if (n->dad[i].next_ns <= s->now_ns)
             step(s, n, &n->dad[i]);

@@ -7,14 +7,21 @@
 
 #include "base/poison.h"
 
-void nd_hear(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const uint8_t mac[6], bool router)
+void nd_hear(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const uint8_t mac[6])
 {
     struct neigh *n = neigh_hear(s->neigh, nif->index, addr, mac, s->now_ns);
 
-    if (!n)
-        return;
-    n->router |= router;
-    neigh_send_parked(s, nif, n);
+    if (n)
+        neigh_send_parked(s, nif, n);
+}
+
+/* A message says that it is a router: so does its entry, if there is one (RFC 4861 sections 6.3.4, 8.3). */
+void nd_note_router(struct z_stack *s, const struct netif *nif, const struct inaddr *addr)
+{
+    struct neigh *n = neigh_find(s->neigh, nif->index, addr);
+
+    if (n)
+        n->router = true;
 }
 
 void nd_neigh_failed(struct z_stack *s, struct netif *nif, const struct inaddr *addr)
@@ -39,7 +46,7 @@ void nd_solicit_input(struct z_stack *s, const struct ip_in *in, const struct nd
         return;
     }
     if (msg->has_slla)
-        nd_hear(s, in->nif, &in->src, msg->slla, false);
+        nd_hear(s, in->nif, &in->src, msg->slla);
     if (!gcra_allows(&nd_if_of(s, in->nif)->reply_tat_ns, s->conf.nd_reply_rate, s->now_ns)) {
         stack_count(s, CTR_ND_REPLY_LIMIT);
         return;

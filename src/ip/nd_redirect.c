@@ -59,7 +59,9 @@ void nd_redirect_input(struct z_stack *s, const struct ip_in *in, const struct n
         return;
     }
     if (msg->has_tlla)
-        nd_hear(s, in->nif, &msg->target, msg->tlla, !on_link);
+        nd_hear(s, in->nif, &msg->target, msg->tlla);
+    if (!on_link)
+        nd_note_router(s, in->nif, &msg->target);
     n->redirect[n->n_redirects++] = (struct nd_redirect){.dest = msg->dest, .gateway = route.gateway, .expires_ns = route.expires_ns};
     stack_count(s, CTR_ND_REDIRECTS);
     nd_rearm(s, n);

@@ -17,6 +17,8 @@
 #define REACHABLE_MAX_MS 3600000u
 #define RETRANS_MIN_MS 100u
 #define RETRANS_MAX_MS 60000u
+/* With fewer hops packets do not get far: a forged advertisement would end connections. */
+#define HOP_LIMIT_MIN 32u
 /* RFC 4861 section 6.3.2: the random factor is drawn anew after some hours. */
 #define REACHABLE_RENEW_NS (2 * 3600 * NS_PER_SEC)
 
@@ -104,6 +106,8 @@ void nd_router_gone(struct z_stack *s, struct netif *nif, const struct inaddr *a
 
     if (r)
         drop_router(s, n, r);
+    else
+        nd_redirect_forget(s, nif, addr);
 }
 
 /* False: there is no such route, or it stands without the router (an address or the configuration brought it), who cannot end it. */
@@ -154,7 +158,7 @@ static void parameters(struct z_stack *s, struct netif *nif, const struct nd_msg
     struct nd_if *n = nd_if_of(s, nif);
 
     if (msg->cur_hop_limit)
-        nif->hop_limit6 = msg->cur_hop_limit;
+        nif->hop_limit6 = (uint8_t)MAX(msg->cur_hop_limit, HOP_LIMIT_MIN);
     if (msg->reachable_ms) {
         uint64_t base = MIN(MAX(msg->reachable_ms, REACHABLE_MIN_MS), REACHABLE_MAX_MS) * NS_PER_MS;
 
@@ -231,7 +235,8 @@ void nd_router_advert_input(struct z_stack *s, const struct ip_in *in, const str
     }
     stack_count(s, CTR_ND_RA_RX);
     if (msg->has_slla)
-        nd_hear(s, in->nif, &in->src, msg->slla, true);
+        nd_hear(s, in->nif, &in->src, msg->slla);
+    nd_note_router(s, in->nif, &in->src);
     parameters(s, in->nif, msg);
     default_router(s, in, msg);
     s->ctr.v[CTR_ND_PREFIX_LIMIT] += msg->n_prefixes_lost;

@@ -96,7 +96,8 @@ void nd_solicit_input(struct z_stack *s, const struct ip_in *in, const struct nd
 void nd_advert_input(struct z_stack *s, const struct ip_in *in, const struct nd_msg *msg);
 
 /* A link address that came with a message; packets that waited for it go. */
-void nd_hear(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const uint8_t mac[6], bool router);
+void nd_hear(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const uint8_t mac[6]);
+void nd_note_router(struct z_stack *s, const struct netif *nif, const struct inaddr *addr);
 
 /* nd_dad.c. A message shows that another host has, or wants, an address of ours that is still tentative. */
 void nd_dad_heard(struct z_stack *s, struct netif *nif, const struct inaddr *addr, const struct nd_msg *msg);

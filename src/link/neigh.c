@@ -336,7 +336,7 @@ bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh
         memcpy(n->mac, a->mac, 6);
         n->router = a->router;
         neigh_set_known(t, n, a->solicited ? NEIGH_REACHABLE : NEIGH_STALE, now_ns);
-        return false;
+        return was_router && !n->router;
     }
     if (changed && !a->override) {
         if (n->state == NEIGH_REACHABLE)

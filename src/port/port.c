@@ -185,9 +185,7 @@ static enum ready linearize(struct port *p, struct rte_mbuf **slot)
     struct rte_mbuf *m = *slot, *to[FLAT_SEGS_MAX];
     uint16_t n;
 
-    if (p->linear_pool == NULL)
-        return FRAME_WAITS;
-    n = flat_segs(p, m);
+    n = p->linear_pool != NULL ? flat_segs(p, m) : 0;
     if (n == 0)
         return FRAME_OVERSIZE;
     if (rte_pktmbuf_alloc_bulk(p->linear_pool, to, n) != 0) {

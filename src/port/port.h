@@ -63,7 +63,7 @@ struct port {
     uint16_t mtu;
     uint16_t id;                             /* ethdev port id, or 0 */
     struct counters *ctr;                    /* of the stack that polls this port */
-    struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are */
+    struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are; NULL: those are dropped */
     struct rte_mempool *hdr_pool, *ind_pool; /* for frames that are cut here; NULL: they are refused */
     bool gro;                                /* merge received segments here */
     void (*copied)(struct rte_mbuf *seg);    /* told of external memory that was copied instead of sent; may be NULL */

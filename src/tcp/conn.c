@@ -2,6 +2,7 @@
 #include "tcp/conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "base/bigtab.h"
 #include "base/check.h"
@@ -97,6 +98,7 @@ static struct tcp_user_opts *default_opts(struct z_stack *s)
     const struct tcp_user_opts o = {
         .ttl = c->ttl,
         .hops = IP_TTL_DEFAULT,
+        .pmtudisc = IP_PMTUDISC_WANT,
         .rcvlowat = 1,
         .notsent_lowat_bytes = c->notsent_lowat_bytes,
         .keepidle_ns = c->keepidle_ns,
@@ -212,7 +214,6 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
     tcp_mtup_free(s, tc);
-    tcp_fastopen_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
     t->id_tab[tc->id & t->id_mask] = NULL;

@@ -89,6 +89,9 @@ struct tcp_mtup {
 /* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
 enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
 
+/* tcp_conn.ts_recent_at of a time. */
+#define TCP_TS_AGE_SHIFT 30
+
 /* Of a listener. */
 struct tcp_listener {
     TAILQ_HEAD(, tcp_conn) accept_q;
@@ -110,95 +113,107 @@ struct tcp_agreed {
 
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
+/*
+ * One block of the arena. Within a part, what is small goes last: there are no holes but those of the structs in it. What few
+ * connections need has a block of its own; what connections have in common is shared (opt).
+ */
 struct tcp_conn {
     struct tcp_entry ent;
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
 
-    /* identity and life */
-    uint8_t state;
-    bool in_dirty;
-    bool orphan;         /* counted in n_orphans */
-    bool closed_by_user; /* tcp_close was called: the block goes when the protocol is done */
-    bool dead;           /* nobody holds it: freed at the end of the turn */
-    bool bound;          /* in the bucket of bound sockets */
-    bool port_held;      /* counted in port_use */
-    bool passive;        /* came from a listener */
-    bool connect_done;   /* connect() has reported success */
-    bool soft_told;      /* soft_error is of a kind that the next send() reports */
-    uint32_t id;
-    uint32_t flow;  /* IPv6 flow label; 0: not computed yet */
-    int so_error;   /* pending errno (positive) */
-    int soft_error; /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
-
     /* RFC 9293 3.3.1, send */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
-    uint32_t snd_up;      /* first octet after urgent data; valid when snd_urgent */
-    uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
-    uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
-    bool snd_urgent, fin_queued, fin_sent;
-    bool more; /* MSG_MORE: hold back a partial segment */
-    uint8_t snd_wscale, rcv_wscale;
+    uint32_t snd_up;          /* first octet after urgent data; valid when snd_urgent */
+    uint32_t snd_sml;         /* end of the last segment sent that was not full (Nagle) */
+    uint32_t max_snd_wnd;     /* largest window the peer offered (SWS avoidance, RFC 5961) */
+    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
     uint16_t smss;            /* payload per segment that we may send, options not counted */
     uint16_t peer_mss;        /* as announced, or the default */
-    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t state;
+    bool snd_urgent : 1, fin_queued : 1, fin_sent : 1;
+    bool more : 1; /* MSG_MORE: hold back a partial segment */
+    bool cork : 1; /* TCP_CORK */
 
     /* receive */
     uint32_t irs, rcv_nxt;
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
-    uint32_t rcv_up; /* first octet after urgent data; valid when rcv_urgent */
-    bool rcv_urgent; /* urgent data announced and not passed by the reader */
-    bool oob_have;   /* oob_byte arrived and was not read with MSG_OOB */
-    bool oob_taken;
-    bool rd_shut; /* SHUT_RD */
-    bool fin_rcvd;
-    uint8_t oob_byte;
-    uint32_t fin_seq; /* of a FIN that stands behind a hole */
-    bool fin_pending;
-
-    /* options in force */
-    bool ts_on, sack_on, ws_on;
-    uint32_t ts_recent;
-    uint32_t ts_offset; /* of our clock, per connection */
-    uint64_t ts_recent_at_ns;
-
-    /* acknowledgements owed */
-    bool ack_now;               /* send one with the next output of this connection */
-    bool ack_delayed;           /* the delay timer runs */
-    uint64_t ack_tat_ns;        /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
-    bool ecn_echo_ok;           /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
-    bool ecn_ect;               /* our data is marked ECT(0) */
+    uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
+    uint32_t rcv_up;            /* first octet after urgent data; valid when rcv_urgent */
+    uint32_t fin_seq;           /* of a FIN that stands behind a hole */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
-    bool ecn_ece;               /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
-    bool ecn_cwr;               /* the next new data carries CWR */
-    bool ecn_seen;              /* an ECT or CE packet with text has come */
+    uint8_t oob_byte;
+    bool rcv_urgent : 1; /* urgent data announced and not passed by the reader */
+    bool oob_have : 1;   /* oob_byte arrived and was not read with MSG_OOB */
+    bool oob_taken : 1;
+    bool rd_shut : 1; /* SHUT_RD */
+    bool fin_rcvd : 1, fin_pending : 1;
+    bool ack_now : 1;     /* send one with the next output of this connection */
+    bool ack_delayed : 1; /* the delay timer runs */
+
+    /* identity and life */
+    bool in_dirty : 1;
+    bool orphan : 1;         /* counted in n_orphans */
+    bool closed_by_user : 1; /* tcp_close was called: the block goes when the protocol is done */
+    bool dead : 1;           /* nobody holds it: freed at the end of the turn */
+    bool bound : 1;          /* in the bucket of bound sockets */
+    bool port_held : 1;      /* counted in port_use */
+    bool passive : 1;        /* came from a listener */
+    bool connect_done : 1;   /* connect() has reported success */
+    bool soft_told : 1;      /* soft_error is of a kind that the next send() reports */
+
+    /* options in force */
+    bool ts_on : 1, sack_on : 1, ws_on : 1;
+    bool ecn_echo_ok : 1; /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect : 1;     /* our data is marked ECT(0) */
+    bool ecn_ece : 1;     /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr : 1;     /* the next new data carries CWR */
+    bool ecn_seen : 1;    /* an ECT or CE packet with text has come */
+    uint32_t ts_recent;
+    uint32_t ts_recent_at; /* when that came, in units of 2^30 ns */
+    uint32_t ts_offset;    /* of our clock, per connection */
+
+    uint32_t id;
+    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
+    int so_error;         /* pending errno (positive) */
+    int soft_error;       /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
+    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
+    uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
 
     /* loss recovery */
+    uint32_t recover;                /* snd_nxt at entry */
+    uint32_t rtx_high;               /* snd_nxt at the last retransmission: nothing beyond was sent twice */
+    uint32_t cwr_end;                /* snd_nxt at the reduction */
+    uint32_t tlp_end;                /* TLP.end_seq */
+    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
+    uint32_t total_retrans;          /* segments retransmitted */
+    struct prr prr;
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t reordering;             /* the longest distance seen, in segments */
     uint8_t ca;
     uint8_t dupacks;
     uint8_t rexmt_count; /* consecutive timeouts without progress */
     uint8_t probe_count; /* persist probes since the last ACK */
     uint8_t keep_count;
     uint8_t orphan_probes; /* persist probes since close without progress */
-    bool cwnd_limited;
-    bool rtx_first;            /* after a timeout: the first retransmission goes out whatever cwnd says */
-    bool tlp_out, tlp_retrans; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
-    bool paced;                /* new data leaves at the pacing rate */
-    bool in_cwr;               /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
-    uint32_t recover;          /* snd_nxt at entry */
-    uint32_t rtx_high;         /* snd_nxt at the last retransmission: nothing beyond was sent twice */
-    uint32_t cwr_end;          /* snd_nxt at the reduction */
-    uint32_t tlp_end;          /* TLP.end_seq */
+    bool cwnd_limited : 1;
+    bool rtx_first : 1;                /* after a timeout: the first retransmission goes out whatever cwnd says */
+    bool tlp_out : 1, tlp_retrans : 1; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
+    bool paced : 1;                    /* new data leaves at the pacing rate */
+    bool in_cwr : 1;                   /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
+
+    /* opening */
+    bool fastopen_renew : 1; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool syn_unsent : 1;     /* the SYN found no buffer or no room: with the next turn's output */
+    uint8_t tfo;             /* enum tfo_plan, of a client in SYN-SENT */
+    uint16_t tfo_bytes;      /* of data in our SYN */
+
     struct rack rack;
-    struct prr prr;
     struct undo undo;
-    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
-    uint32_t total_retrans;          /* segments retransmitted */
-    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
-    uint16_t reordering;             /* the longest distance seen, in segments */
-    uint64_t first_rexmt_at_ns;      /* of the current series of timeouts */
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     uint64_t last_rcv_ns, last_snd_ns;
     struct sent_map sent;
     struct rtt rtt;
@@ -211,30 +226,21 @@ struct tcp_conn {
     struct sndq sndq;
     struct rcvq rcvq;
     struct reass reass;
-    uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
-    uint32_t loan_bytes;        /* lent to the application */
-
-    /* opening */
-    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    uint16_t tfo_bytes;   /* of data in our SYN */
-    uint8_t tfo;          /* enum tfo_plan, of a client in SYN-SENT */
-    bool fastopen_renew;  /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    bool syn_unsent;      /* the SYN found no buffer or no room: with the next turn's output */
+    uint32_t rcv_charged_bytes;          /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
+    uint32_t loan_bytes;                 /* lent to the application */
+    uint32_t sndbuf_bytes, rcvbuf_bytes; /* SO_SNDBUF, SO_RCVBUF, or what auto-tuning made of them */
 
     /* receive-buffer auto-tuning */
     uint64_t drs_start_ns;
     uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
-    uint64_t rcv_rtt_ns;
 
     struct ip_path path;
-    struct tcp_mtup *mtup;               /* NULL: no search */
-    struct tcp_user_opts *opt;           /* shared: written in tcp_setopt only */
-    uint32_t sndbuf_bytes, rcvbuf_bytes; /* SO_SNDBUF, SO_RCVBUF, or what auto-tuning made of them */
-    bool cork;                           /* TCP_CORK */
+    struct tcp_mtup *mtup;     /* NULL: no search */
+    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
 
     /* timers */
-    uint64_t deadline_ns[TT_COUNT]; /* 0: off */
     struct wheel_node timer;
+    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
@@ -242,7 +248,6 @@ struct tcp_conn {
     struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
     struct tcp_conn *bound_next;       /* bucket of bound sockets */
     struct tcp_listener *lis;          /* of a listener */
-    struct tfo_keys *tfo_keys;         /* TCP_FASTOPEN_KEY; NULL: the stack's */
 };
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
@@ -269,7 +274,7 @@ static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
     return container_of_ptr(e, struct tcp_tw, ent);
 }
 
-_Static_assert(sizeof(struct tcp_conn) <= 1024, "a connection takes one block of the arena: what few need has a block of its own");
+_Static_assert(sizeof(struct tcp_conn) <= 896, "a class of the arena: a million connections are as many blocks of it");
 
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {
@@ -428,7 +433,7 @@ int tcp_send_ack(struct z_stack *s, struct tcp_conn *tc);          /* a pure ACK
 bool tcp_ack_allowed(struct z_stack *s, uint64_t *tat_ns);         /* may one more be sent within the limit of this connection? */
 void tcp_send_ack_limited(struct z_stack *s, struct tcp_conn *tc); /* within the rate limit: challenge, out of window */
 void tcp_push_header(struct rte_mbuf *m, const struct tcp_hdr *fixed, const struct tcp_opts *o);
-void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc); /* of a synchronized connection */
+void tcp_send_rst(struct z_stack *s, struct tcp_conn *tc);                   /* of a synchronized connection */
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len); /* bytes of [seq, seq + len) that one segment may gather */
 uint32_t tcp_frame_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len,
                        uint32_t mss); /* the same of a frame: segments of mss bytes, the last may be shorter; 0: not even the first */
@@ -473,7 +478,7 @@ void tcp_cc_timeout(struct z_stack *s, struct tcp_conn *tc);
 void tcp_cc_marked(struct z_stack *s, struct tcp_conn *tc, uint32_t in_flight_bytes); /* ECN-Echo, once per window */
 void tcp_cc_recovered(struct z_stack *s, struct tcp_conn *tc);                        /* the end of tc->ca */
 void tcp_cc_undo(struct z_stack *s, struct tcp_conn *tc);                             /* its beginning was an error */
-void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc);                          /* nothing is in flight, and there is something to send */
+void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc); /* nothing is in flight, and there is something to send */
 void tcp_rate_sent(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r, uint32_t pipe_before); /* with tc->rate only */
 void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc);
 void tcp_pace_limit(struct z_stack *s, struct tcp_conn *tc, uint64_t bytes_per_sec);
@@ -506,7 +511,22 @@ void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
 {
-    return tc->deadline_ns[t] != 0;
+    return tc->deadline[t] != 0;
+}
+
+/*
+ * When it is due; NS_NEVER: it is off. Deadlines are kept in ticks of the timing wheel, modulo 2^32 (78 hours): one that is further ahead
+ * than TCP_TICKS_MAX has passed.
+ */
+#define TCP_TICKS_MAX (UINT32_C(1) << 30) /* 19.5 hours; the longest keepalive time is 9.1 */
+static inline uint64_t tcp_deadline_ns(const struct z_stack *s, const struct tcp_conn *tc, enum tcp_timer_id t)
+{
+    uint64_t now = s->now_ns >> WHEEL_TICK_SHIFT;
+    uint32_t ahead = tc->deadline[t] - (uint32_t)now;
+
+    if (tc->deadline[t] == 0)
+        return NS_NEVER;
+    return (ahead <= TCP_TICKS_MAX ? now + ahead : now - (0u - ahead)) << WHEEL_TICK_SHIFT;
 }
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc);
 uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns);

@@ -171,16 +171,41 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
     return m;
 }
 
+/*
+ * The window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since. A segment for which there is
+ * no room is dropped; of a frame that was merged of several, those that there is room for are taken, or the peer, which sends all of them
+ * again, would get nowhere. NULL: dropped.
+ */
+static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t merged_of)
+{
+    uint32_t used = tc->rcvq.bytes + tc->reass.bytes, room = tc->rcvbuf_bytes - MIN(used, tc->rcvbuf_bytes);
+
+    if (likely(m->pkt_len <= room))
+        return m;
+    room -= merged_of != 0 ? room % merged_of : room;
+    if (room == 0) {
+        pkt_drop(s, m, DROP_TCP_RCVBUF);
+        tcp_send_ack(s, tc);
+        return NULL;
+    }
+    stack_count(s, DROP_TCP_RCVBUF);
+    tc->ack_now = true;
+    return pkt_trim_to(m, room);
+}
+
 static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, bool push, struct rte_mbuf *m, uint32_t merged_of)
 {
-    uint32_t len = m->pkt_len;
+    uint32_t len;
 
-    /* the window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since */
-    if (unlikely(tc->rcvq.bytes + tc->reass.bytes + len > tc->rcvbuf_bytes) || !relieve_pressure(s, tc)) {
+    if (!relieve_pressure(s, tc)) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return;
     }
+    m = cut_to_room(s, tc, m, merged_of);
+    if (m == NULL)
+        return;
+    len = m->pkt_len;
     if (seq != tc->rcv_nxt) {
         out_of_order(s, tc, seq, m, merged_of);
         return;

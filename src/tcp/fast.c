@@ -38,7 +38,7 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
     tc->keep_count = 0;
     if (tc->ts_on && seq_leq(h->seq, tc->last_ack_sent)) {
         tc->ts_recent = ts_val;
-        tc->ts_recent_at_ns = s->now_ns;
+        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
     }
     g.h = *h;
     g.len = len;

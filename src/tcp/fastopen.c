@@ -27,9 +27,9 @@ static void make_cookie(const struct z_stack *s, const struct tcp_conn *lc, cons
     struct {
         struct inaddr laddr, raddr;
         uint64_t period, purpose;
-    } in = {e->laddr, e->raddr, lc->tfo_keys != NULL ? 0 : period, 5};
+    } in = {e->laddr, e->raddr, lc->opt->tfo_keys > 0 ? 0 : period, 5};
 
-    cookie = siphash24(lc->tfo_keys != NULL ? lc->tfo_keys->key[which] : s->secret_key, &in, sizeof(in));
+    cookie = siphash24(lc->opt->tfo_keys > 0 ? lc->opt->tfo_key[which] : s->secret_key, &in, sizeof(in));
     memcpy(out, &cookie, sizeof(cookie));
 }
 
@@ -43,7 +43,7 @@ void tcp_fastopen_cookie(const struct z_stack *s, const struct tcp_conn *lc, con
 /* *old: it was made with the key before. */
 static bool cookie_ok(const struct z_stack *s, const struct tcp_conn *lc, const struct tcp_entry *e, const struct tcp_opts *o, bool *old)
 {
-    unsigned n = lc->tfo_keys != NULL ? lc->tfo_keys->n : s->conf.tfo_key_period_ns != 0 ? 2 : 1;
+    unsigned n = lc->opt->tfo_keys > 0 ? lc->opt->tfo_keys : s->conf.tfo_key_period_ns != 0 ? 2 : 1;
     uint8_t want[TFO_COOKIE_BYTES];
 
     if (o->tfo_len != TFO_COOKIE_BYTES)
@@ -135,29 +135,19 @@ bool tcp_fastopen_accept(struct z_stack *s, struct tcp_conn *lc, const struct ip
 }
 
 /* TCP_FASTOPEN_KEY: one key, or two. */
-int tcp_fastopen_set_keys(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len)
+int tcp_fastopen_set_keys(struct tcp_user_opts *o, const void *val, unsigned len)
 {
     if (len != TFO_KEY_BYTES && len != 2 * TFO_KEY_BYTES)
         return -EINVAL;
-    if (tc->tfo_keys == NULL)
-        tc->tfo_keys = arena_alloc(&s->arena, sizeof(*tc->tfo_keys));
-    if (tc->tfo_keys == NULL)
-        return -ENOMEM;
-    memcpy(tc->tfo_keys->key, val, len);
-    tc->tfo_keys->n = len / TFO_KEY_BYTES;
+    memcpy(o->tfo_key, val, len);
+    o->tfo_keys = (uint8_t)(len / TFO_KEY_BYTES);
     return 0;
 }
 
-int tcp_fastopen_get_keys(const struct tcp_conn *tc, void *val, unsigned *len)
+int tcp_fastopen_get_keys(const struct tcp_user_opts *o, void *val, unsigned *len)
 {
-    *len = MIN(*len, tc->tfo_keys != NULL ? tc->tfo_keys->n * TFO_KEY_BYTES : 0);
+    *len = MIN(*len, o->tfo_keys * TFO_KEY_BYTES);
     if (*len > 0)
-        memcpy(val, tc->tfo_keys->key, *len);
+        memcpy(val, o->tfo_key, *len);
     return 0;
-}
-
-void tcp_fastopen_free(struct z_stack *s, struct tcp_conn *tc)
-{
-    arena_free(&s->arena, tc->tfo_keys, sizeof(*tc->tfo_keys));
-    tc->tfo_keys = NULL;
 }

@@ -8,13 +8,6 @@
 #include "tcp/conn.h"
 
 #define TFO_COOKIE_BYTES 8u /* ours; a client takes what it is given */
-#define TFO_KEY_BYTES 16u
-
-/* TCP_FASTOPEN_KEY: cookies are made with the first; those of the second are still good. */
-struct tfo_keys {
-    uint8_t key[2][TFO_KEY_BYTES];
-    uint32_t n;
-};
 
 /* What a client knows of a server. */
 struct tfo_dest {
@@ -38,9 +31,8 @@ bool tcp_fastopen_wanted(const struct tcp_conn *lc, const struct tcp_opts *o); /
 bool tcp_fastopen_accept(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m);
 void tcp_fastopen_cookie(const struct z_stack *s, const struct tcp_conn *lc, const struct tcp_entry *e, struct tcp_opts *o);
 void tcp_fastopen_end(struct z_stack *s, struct tcp_conn *tc, bool reset); /* no longer pending; tc->fastopen_id is not 0 */
-int tcp_fastopen_set_keys(struct z_stack *s, struct tcp_conn *tc, const void *val, unsigned len);
-int tcp_fastopen_get_keys(const struct tcp_conn *tc, void *val, unsigned *len);
-void tcp_fastopen_free(struct z_stack *s, struct tcp_conn *tc);
+int tcp_fastopen_set_keys(struct tcp_user_opts *o, const void *val, unsigned len);
+int tcp_fastopen_get_keys(const struct tcp_user_opts *o, void *val, unsigned *len);
 
 /* The client's side (fastopen_client.c). */
 enum tfo_plan tcp_fastopen_plan(struct z_stack *s, struct tcp_conn *tc);

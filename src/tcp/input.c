@@ -53,9 +53,16 @@ static void conn_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
         tcp_slow_input(s, tc, in, g, m);
 }
 
-/* To what the entry is part of. False: the segment is for whoever listens. */
+/*
+ * To what the entry is part of. False: the segment is for whoever listens. What has none of ACK, SYN and RST no state takes (RFC 9293
+ * 3.10.7.3, 3.10.7.4 step five), and no TCP sends: a stranger does, and gets no answer, inside the window or out of it.
+ */
 static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
+    if ((g->h.flags & (TH_ACK | TH_SYN | TH_RST)) == 0) {
+        pkt_drop(s, m, DROP_TCP_NO_ACK);
+        return true;
+    }
     switch (e->kind) {
     case TCP_ENT_CONN:
         conn_input(s, tcp_conn_of(e), in, g, m);

@@ -61,11 +61,16 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
     return true;
 }
 
-/* The report was found to be about data in flight. */
+/* The report was found to be about data in flight. What we allow routers to cut they do not report. */
 void tcp_too_big(struct z_stack *s, struct tcp_conn *tc, const struct icmp_err *e)
 {
-    uint16_t mtu = ip_pmtu_learn(s, &e->raddr, e->info, e->len);
+    uint16_t mtu;
 
+    if (inaddr_is_v4(&e->raddr) && tcp_may_fragment(tc->opt)) {
+        stack_count(s, CTR_TCP_ICMP_IGNORED);
+        return;
+    }
+    mtu = ip_pmtu_learn(s, &e->raddr, e->info, e->len);
     if (mtu != 0 && mtu < tc->path.mtu)
         tcp_path_refresh(s, tc);
 }
@@ -113,6 +118,8 @@ enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint
     struct tcp_mtup *p = tc->mtup;
     uint32_t mss = tcp_eff_mss(tc), avail = tc->sndq.end_seq - tc->snd_nxt, pipe = tcp_pipe(tc), len, need;
 
+    if (inaddr_is_v4(&tc->ent.raddr) && tcp_may_fragment(tc->opt))
+        return TCP_MTUP_NONE;
     if (p->probe != 0 || s->now_ns < p->next_ns || tc->ca != TCP_CA_OPEN || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0)
         return TCP_MTUP_NONE;
     if (p->next_ns != 0 && p->done) { /* the raise timer: everything may have changed */

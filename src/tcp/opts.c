@@ -63,7 +63,7 @@ void tcp_frame_update(struct tcp_conn *tc)
     const struct port *p = tc->path.nif != NULL ? tc->path.nif->port : NULL;
     uint32_t limit = p == NULL ? 0 : p->caps.tx_tso ? p->caps.tso_max_bytes : p->hdr_pool != NULL ? PKT_BUF_MAX : 0;
 
-    if (tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && tcp_path_mtu(tc) <= IP_PMTU_MIN_V4))
+    if (tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && (tcp_path_mtu(tc) <= IP_PMTU_MIN_V4 || tcp_may_fragment(tc->opt))))
         limit = 0;
     tc->max_frame_bytes = MIN(limit, GSO_SEGS_MAX * tcp_eff_mss(tc));
 }
@@ -96,7 +96,7 @@ void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agr
     tc->sack_on = a->sack_on;
     if (tc->ts_on) {
         tc->ts_recent = a->ts_recent;
-        tc->ts_recent_at_ns = s->now_ns;
+        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
     }
     if (!tc->ws_on)
         tc->rcv_wscale = 0;

@@ -11,6 +11,8 @@
 struct arena;
 struct cc_ops;
 
+#define TFO_KEY_BYTES 16u
+
 /* An accepted connection has its listener's. Sizes in bytes, times in ns. */
 struct tcp_user_opts {
     bool nodelay, keepalive, oobinline, reuseaddr, reuseport, quickack;
@@ -21,8 +23,11 @@ struct tcp_user_opts {
     bool recverr[2];                   /* IP_RECVERR, IPV6_RECVERR */
     uint8_t tos, ttl;                  /* of IPv4 packets, and */
     uint8_t tclass;                    /* of IPv6 packets */
+    uint8_t pmtudisc;                  /* IP_MTU_DISCOVER */
     uint8_t defer_accept;              /* TCP_DEFER_ACCEPT, in retransmissions of the SYN,ACK */
     int16_t hops;                      /* of IPv6 packets; -1: IP_TTL_DEFAULT */
+    uint8_t tfo_keys;                  /* TCP_FASTOPEN_KEY: how many; 0: the stack's */
+    uint8_t tfo_key[2][TFO_KEY_BYTES]; /* cookies are made with the first; those of the second are still good */
     uint16_t maxseg;
     uint16_t fastopen_qlen; /* TCP_FASTOPEN: of a listener */
     uint32_t linger_s;
@@ -36,6 +41,14 @@ struct tcp_user_opts {
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes per second; 0: no limit asked for */
     const struct cc_ops *cc;  /* TCP_CONGESTION */
 };
+
+#define TCP_PMTUDISC_OFF 0x31u /* of the values of IP_MTU_DISCOVER, as bits: DONT, INTERFACE, OMIT */
+
+/* Do IPv4 packets leave without DF? Then nobody reports that one is too large: the path MTU is not searched for. */
+static inline bool tcp_may_fragment(const struct tcp_user_opts *o)
+{
+    return (TCP_PMTUDISC_OFF >> o->pmtudisc & 1) != 0;
+}
 
 #define TCP_OPTSET_BUCKETS 64u
 

@@ -171,11 +171,14 @@ static bool next_new(const struct z_stack *s, struct tcp_conn *tc, uint32_t mss,
     return n == 0 ? *fin : full || partial_ok(tc, n, last, *fin);
 }
 
-/* seg_bytes: of the segments that it is cut into where it is longer. */
+/*
+ * seg_bytes: of the segments that it is cut into where it is longer. PSH ends what is queued (RFC 9293 3.9.1, MUST-61). It ends too what
+ * the window cut short: nothing can follow before the receiver makes room, who need not delay the acknowledgement.
+ */
 static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, bool fin)
 {
-    bool last = tc->snd_nxt + len == tc->sndq.end_seq;
-    uint8_t flags = (uint8_t)(TH_ACK | (last && len > 0 ? TH_PSH : 0) | (fin ? TH_FIN : 0)); /* MUST-61 */
+    bool last = tc->snd_nxt + len == tc->sndq.end_seq || (tcp_in_flight(tc) + len == tc->snd_wnd && len % seg_bytes != 0);
+    uint8_t flags = (uint8_t)(TH_ACK | (last && len > 0 ? TH_PSH : 0) | (fin ? TH_FIN : 0));
     uint32_t start = tc->snd_nxt, end = start + len + fin;
     int ret = sent_reserve(&tc->sent, &s->arena, s->conf.sent_records);
 

@@ -225,7 +225,8 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
         o.flow = tc->flow;
     }
     o.tos |= ecn;
-    o.df = tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4; /* or a probe for something larger */
+    o.df = !tcp_may_fragment(tc->opt) &&
+           (tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4); /* or a probe for something larger */
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);

@@ -8,10 +8,12 @@
 
 /* ts_recent is not believed after this long without a segment (RFC 7323 5.5). */
 #define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
+/* The same segment outside the window is not answered again before: ten answers in five seconds (RFC 5961 section 7). */
+#define ANSWER_AGAIN_MS 500u
 
 static bool ts_recent_outdated(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return s->now_ns - tc->ts_recent_at_ns > PAWS_IDLE_NS;
+    return (uint64_t)((uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT) - tc->ts_recent_at) << TCP_TS_AGE_SHIFT > PAWS_IDLE_NS;
 }
 
 /* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
@@ -123,24 +125,32 @@ static bool old_but_acks_probe(const struct tcp_conn *tc, const struct tcp_seg *
 }
 
 /*
- * A peer that has filled our window, and lost the beginning of it, acknowledges with a sequence number just behind. That is outside
- * (table 6 of 3.4), and to it the answer is an ACK; but what it acknowledges counts, as it does for a window of zero.
+ * The same segment without text once more, and the answer would be the same: it is on its way. Two ends of which each is outside the
+ * other's window answer each other's answers; this is where that ends.
  */
-static bool acks_from_the_edge(const struct tcp_conn *tc, const struct tcp_seg *g)
+static bool answered_just_now(const struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
-    return tcp_synchronized(tc) && (g->h.flags & (TH_ACK | TH_SYN | TH_RST | TH_FIN)) == TH_ACK && g->len == 0 &&
-           g->h.seq == tc->rcv_adv && !tc->fin_rcvd && !tc->fin_sent && seq_gt(g->h.ack, tc->snd_una) && seq_leq(g->h.ack, tc->snd_nxt);
+    uint32_t now = (uint32_t)(s->now_ns / NS_PER_MS) + 1;
+    uint32_t what = (g->h.seq - tc->rcv_adv) * 0x9e3779b1u + tc->rcv_adv + ((uint32_t)g->h.flags << 24); /* no two alike, but by accident */
+
+    if (tc->answered_ms != 0 && now - tc->answered_ms < ANSWER_AGAIN_MS && tc->answered == what)
+        return true;
+    tc->answered_ms = now;
+    tc->answered = what;
+    return false;
 }
 
 static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
 {
-    if (old_but_acks_probe(tc, g) || acks_from_the_edge(tc, g))
+    if (old_but_acks_probe(tc, g))
         tcp_ack_input(s, tc, g);
     if ((g->h.flags & TH_RST) == 0) {
         if (g->len > 0 && seq_leq(g->h.seq + g->len, tc->rcv_nxt))
             tcp_report_dup(tc, g->h.seq, g->h.seq + g->len);
         if (g->len > 0 || (g->h.flags & TH_FIN) != 0)
             tcp_send_ack(s, tc); /* data that the peer repeats: it needs the answer to go on */
+        else if (answered_just_now(s, tc, g))
+            stack_count(s, CTR_TCP_ACK_AGAIN);
         else
             tcp_send_ack_limited(s, tc);
     }
@@ -150,10 +160,6 @@ static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tc
 /* Fifth: ACK. False: the segment was consumed. */
 static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
 {
-    if ((g->h.flags & TH_ACK) == 0) {
-        pkt_drop(s, m, DROP_TCP_NO_ACK);
-        return false;
-    }
     if (tc->state == TCPS_SYN_RCVD) {
         if (!syn_rcvd_ack(s, tc, in, g, m))
             return false;
@@ -196,6 +202,17 @@ static bool zero_window_ack(const struct tcp_conn *tc, const struct tcp_seg *g)
     return tc->rcv_adv == tc->rcv_nxt && g->h.seq == tc->rcv_nxt && (g->h.flags & TH_SYN) == 0;
 }
 
+/*
+ * A peer that has filled our window, and lost the beginning of it, acknowledges with a sequence number just behind. Table 6 of 3.4 calls
+ * that outside, unless the window is zero; here it is the same for every window. Answers would look like duplicate ACKs, and two ends
+ * that have filled each other's windows would answer answers.
+ */
+static bool acks_from_the_edge(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return tcp_synchronized(tc) && (g->h.flags & (TH_ACK | TH_SYN | TH_RST | TH_FIN)) == TH_ACK && g->len == 0 && g->h.seq == tc->rcv_adv &&
+           !tc->fin_rcvd;
+}
+
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if (repeated_syn(s, tc, g)) {
@@ -208,7 +225,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
         pkt_drop(s, m, DROP_TCP_PAWS);
         return;
     }
-    if (!seq_acceptable(tc, g) && !zero_window_ack(tc, g)) {
+    if (!seq_acceptable(tc, g) && !zero_window_ack(tc, g) && !acks_from_the_edge(tc, g)) {
         unacceptable(s, tc, g, m);
         return;
     }
@@ -230,7 +247,7 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
         (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
         tc->ts_recent = g->o.ts_val;
-        tc->ts_recent_at_ns = s->now_ns;
+        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
     }
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);

@@ -176,11 +176,10 @@ int tcp_setopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, cons
 
     if (val == NULL)
         return -EFAULT;
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
-        return tcp_fastopen_set_keys(s, tc, val, len);
     if (tcp_optset_own(&s->tcp.optsets, &tc->opt) != 0)
         return -ENOMEM;
-    ret = set_option(s, tc, level, name, val, len);
+    ret = level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY ? tcp_fastopen_set_keys(tc->opt, val, len)
+                                                           : set_option(s, tc, level, name, val, len);
     tcp_optset_share(&s->tcp.optsets, &tc->opt);
     return ret;
 }
@@ -267,7 +266,9 @@ static uint8_t linux_state(uint8_t st)
 static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct tcp_info *i)
 {
     uint32_t mss = MAX((uint32_t)tc->cc.smss, 1u);
+    struct rtt_conf rc;
 
+    tcp_rtt_conf(s, &rc);
     memset(i, 0, sizeof(*i));
     i->tcpi_state = linux_state(tc->state);
     i->tcpi_ca_state = tc->ca == TCP_CA_OPEN ? 0 : tc->ca == TCP_CA_RECOVERY ? 3 : 4;
@@ -278,7 +279,7 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
         (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
     i->tcpi_snd_wscale = (uint8_t)(tc->snd_wscale & 0xf);
     i->tcpi_rcv_wscale = (uint8_t)(tc->rcv_wscale & 0xf);
-    i->tcpi_rto = (uint32_t)(tc->rtt.rto_ns / NS_PER_US);
+    i->tcpi_rto = (uint32_t)(rtt_rto(&tc->rtt, &rc) / NS_PER_US);
     i->tcpi_snd_mss = tcp_eff_mss(tc);
     i->tcpi_rcv_mss = tc->rcv_mss;
     i->tcpi_unacked = (tcp_in_flight(tc) + mss - 1) / mss;
@@ -320,7 +321,7 @@ int tcp_getopt(struct z_stack *s, struct tcp_conn *tc, int level, int name, void
         return put(val, len, &l, sizeof(l));
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
-        return tcp_fastopen_get_keys(tc, val, len);
+        return tcp_fastopen_get_keys(tc->opt, val, len);
     if (level == IPPROTO_TCP && name == TCP_INFO) {
         struct tcp_info i;
 

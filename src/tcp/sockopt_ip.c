@@ -8,6 +8,8 @@
 
 #include "base/poison.h"
 
+_Static_assert(TCP_PMTUDISC_OFF == (1 << IP_PMTUDISC_DONT | 1 << IP_PMTUDISC_INTERFACE | 1 << IP_PMTUDISC_OMIT), "as ip(7) numbers them");
+
 int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v)
 {
     switch (name) {
@@ -21,6 +23,12 @@ int tcp_setopt_ip(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         return 0;
     case IP_RECVERR:
         tc->opt->recverr[0] = v != 0;
+        return 0;
+    case IP_MTU_DISCOVER: /* ip(7) */
+        if (v < IP_PMTUDISC_DONT || v > IP_PMTUDISC_OMIT)
+            return -EINVAL;
+        tc->opt->pmtudisc = (uint8_t)v;
+        tcp_frame_update(tc);
         return 0;
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
@@ -39,6 +47,8 @@ int64_t tcp_getopt_ip(const struct tcp_conn *tc, int name)
         return tc->opt->ttl;
     case IP_RECVERR:
         return tc->opt->recverr[0];
+    case IP_MTU_DISCOVER:
+        return tc->opt->pmtudisc;
     case IP_BIND_ADDRESS_NO_PORT:
     case IP_FREEBIND:
         return 0;

@@ -18,7 +18,7 @@ static void hand_down(struct z_stack *s, const struct tcp_synent *e, struct ip_p
         o.tos = uo->tclass;
         o.flow = ip6_flow_label(s, &e->ent.laddr, &e->ent.raddr, e->ent.lport, e->ent.rport);
     }
-    o.df = path->mtu > IP_PMTU_MIN_V4;
+    o.df = path->mtu > IP_PMTU_MIN_V4 && !tcp_may_fragment(uo);
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, path, &o, m);
 }

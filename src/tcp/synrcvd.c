@@ -235,10 +235,6 @@ bool tcp_syn_input(struct z_stack *s, struct tcp_entry *ent, const struct ip_in 
     }
     if (!first_steps(s, e, g, m))
         return true;
-    if ((g->h.flags & TH_ACK) == 0) {
-        pkt_drop(s, m, DROP_TCP_NO_ACK);
-        return true;
-    }
     if (g->h.ack != e->iss + 1) {
         uint16_t mss;
 

@@ -20,28 +20,31 @@ void tcp_rtt_conf(const struct z_stack *s, struct rtt_conf *c)
     c->initial_ns = s->conf.rto_initial_ns;
 }
 
-static uint64_t earliest(const struct tcp_conn *tc)
+static uint64_t earliest(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint64_t t = NS_NEVER;
+    uint64_t first = NS_NEVER;
 
     for (int i = 0; i < TT_COUNT; i++)
-        if (tc->deadline_ns[i] != 0 && tc->deadline_ns[i] < t)
-            t = tc->deadline_ns[i];
-    return t;
+        first = MIN(first, tcp_deadline_ns(s, tc, (enum tcp_timer_id)i));
+    return first;
 }
 
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns)
 {
-    uint64_t at = s->now_ns + after_ns;
+    uint64_t most = (uint64_t)TCP_TICKS_MAX << WHEEL_TICK_SHIFT;
+    uint64_t tick = (s->now_ns + MIN(after_ns, most - NS_PER_SEC) + (1u << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT;
+    uint64_t at;
 
-    tc->deadline_ns[t] = at;
+    tick += (uint32_t)tick == 0; /* which says that it is off */
+    at = tick << WHEEL_TICK_SHIFT;
+    tc->deadline[t] = (uint32_t)tick;
     if (!wheel_is_armed(&tc->timer) || at < tc->timer.deadline_ns)
         wheel_arm(&s->wheel, &tc->timer, at);
 }
 
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t)
 {
-    tc->deadline_ns[t] = 0; /* the wheel node may fire for nothing */
+    tc->deadline[t] = 0; /* the wheel node may fire for nothing */
 }
 
 /* The whole timeout, from now. */
@@ -60,21 +63,22 @@ void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc)
 void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc)
 {
     const struct sent_rec *first = sent_first(&tc->sent);
-    uint64_t age;
+    uint64_t age, at;
 
     if (tcp_timer_on(tc, TT_PERSIST))
         return;
     tcp_rexmt_arm(s, tc);
     age = s->now_ns - first->sent_at_ns;
+    at = tcp_deadline_ns(s, tc, TT_REXMT);
     if (tc->ca == TCP_CA_OPEN && tc->sent.n < RTO_RESTART_THRESH && tcp_in_flight(tc) < RTO_RESTART_THRESH * tc->smss &&
-        tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->deadline_ns[TT_REXMT] > s->now_ns + age)
-        tcp_timer_set(s, tc, TT_REXMT, tc->deadline_ns[TT_REXMT] - s->now_ns - age);
+        tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && at > s->now_ns + age)
+        tcp_timer_set(s, tc, TT_REXMT, at - s->now_ns - age);
 }
 
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
 {
     for (int i = 0; i < TT_COUNT; i++)
-        tc->deadline_ns[i] = 0;
+        tc->deadline[i] = 0;
     wheel_cancel(&s->wheel, &tc->timer);
 }
 
@@ -292,15 +296,15 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     uint64_t next;
 
     for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
-        if (tc->deadline_ns[i] == 0 || tc->deadline_ns[i] > s->now_ns)
+        if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->now_ns)
             continue;
-        tc->deadline_ns[i] = 0;
+        tc->deadline[i] = 0;
         fire(s, tc, (enum tcp_timer_id)i);
     }
     /* what was sent has armed this timer: it comes by after the last of it, and what only those need who send is given back */
     sndq_trim(&tc->sndq, &s->arena);
     sent_trim(&tc->sent, &s->arena);
-    next = earliest(tc);
+    next = earliest(s, tc);
     if (next != NS_NEVER)
         wheel_arm(&s->wheel, &tc->timer, next);
 }

@@ -47,18 +47,19 @@ static void settle(struct z_stack *s, struct tcp_conn *tc)
 /* 7.2: after new data was sent, or acknowledged. Never later than the retransmission timer, which it takes the place of. */
 void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint64_t pto, rto_at = tc->deadline_ns[TT_REXMT];
+    uint64_t pto, rto_at;
 
     if (!tc->sack_on || unlikely(!tcp_synchronized(tc))) /* before the handshake is complete its SYN,ACK is what to repeat */
         return;
     if (unlikely(tc->tlp_out))
         settle(s, tc);
-    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0 || rto_at == 0 ||
-        tcp_timer_on(tc, TT_PERSIST) || tc->snd_wnd == 0) {
+    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0 ||
+        !tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tc->snd_wnd == 0) {
         tcp_timer_stop(tc, TT_TLP);
         return;
     }
     pto = pto_ns(s, tc);
+    rto_at = tcp_deadline_ns(s, tc, TT_REXMT);
     tcp_timer_set(s, tc, TT_TLP, s->now_ns + pto > rto_at ? rto_at - MIN(rto_at, s->now_ns) : pto);
 }
 

@@ -155,7 +155,7 @@ void icmp_sock_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *
 
     complete(u, w, m);
     stack_count(s, CTR_ICMP_SOCK_TX);
-    if (o.ttl == 0) { /* to a group, for this host only */
+    if (o.ttl == 0 && inaddr_is_multicast(&w->dst)) { /* for this host only (RFC 1112 section 6.1) */
         pkt_unref_chain(m);
         return;
     }

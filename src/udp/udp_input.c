@@ -29,7 +29,7 @@ static int udp_match(const struct udp_pcb *u, uint8_t proto, const struct udp_in
     else if (inaddr_is_v4(&u->laddr) == inaddr_is_v4(&in->dst))
         score = 1;
     if (u->connected) {
-        if (u->rport != in->sport || !inaddr_eq(&u->raddr, &in->src))
+        if (!inaddr_eq(&u->raddr, &in->src) || (proto == IPPROTO_UDP_ && u->rport != in->sport)) /* messages of ICMP have no ports */
             return -1;
         score += 3;
     }

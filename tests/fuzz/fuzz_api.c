@@ -432,8 +432,8 @@ static void print_left(const struct z_stack *s)
                 tc->dead, tc->closed_by_user, sndq_bytes(&tc->sndq), tc->rcvq.bytes, tc->fin_queued, tc->fin_sent, tc->snd_wnd,
                 tc->rexmt_count);
         for (int t = 0; t < TT_COUNT; t++)
-            if (tc->deadline_ns[t] != 0)
-                fprintf(stderr, " timer %d in %g s", t, ((double)tc->deadline_ns[t] - (double)s->now_ns) / 1e9);
+            if (tcp_timer_on(tc, (enum tcp_timer_id)t))
+                fprintf(stderr, " timer %d in %g s", t, ((double)tcp_deadline_ns(s, tc, (enum tcp_timer_id)t) - (double)s->now_ns) / 1e9);
         fputc('\n', stderr);
     }
 }

@@ -113,7 +113,7 @@ static void check_send(const struct tcp_conn *tc)
     }
     /* something to do and nothing that will do it would be a stall */
     if (flight > 0 || tc->snd_nxt != tc->sndq.end_seq + tc->fin_sent || (tc->fin_queued && !tc->fin_sent))
-        Z_CHECK(tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tc->in_dirty);
+        Z_CHECK(tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tc->in_dirty || (flight == 0 && tcp_timer_on(tc, TT_PACE)));
 }
 
 static void check_receive(struct conn *c, const struct tcp_conn *tc)

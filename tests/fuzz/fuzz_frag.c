@@ -32,10 +32,7 @@ struct dgram {
     uint32_t len, hdrs;
     bool v6;
     enum fate fate;
-    uint32_t n_pieces; /* received, in units of 8 bytes: */
-    struct {
-        uint32_t first, n;
-    } piece[DGRAM_MAX / 8];
+    uint8_t have[(DGRAM_MAX + 7) / 8]; /* units received */
 };
 
 struct scene {
@@ -92,44 +89,41 @@ static unsigned drain(struct scene *c, const struct dgram *d)
 
 static void forget(struct dgram *d, enum fate f)
 {
-    d->n_pieces = 0;
+    memset(d->have, 0, sizeof(d->have));
     d->fate = f;
 }
 
-/* The reference: takes in a piece by the rules (RFC 5722 section 4). True when the datagram is whole by it. */
+/* The reference: takes in a piece by the rules (RFC 5722 section 4; what brings nothing new is ignored). True when it makes d whole. */
 static bool note(struct dgram *d, uint32_t first, uint32_t n)
 {
-    uint32_t units = n;
+    uint32_t units = (d->len + 7) / 8, there = 0, fresh = 0;
 
-    for (uint32_t i = 0; i < d->n_pieces; i++) {
-        if (d->piece[i].first == first && d->piece[i].n == n)
-            return false; /* a repetition */
-        if (d->piece[i].first < first + n && first < d->piece[i].first + d->piece[i].n && d->fate == COMES)
-            d->fate = REFUSED;
-        units += d->piece[i].n;
-    }
     if (d->fate != COMES)
         return false;
-    d->piece[d->n_pieces].first = first;
-    d->piece[d->n_pieces++].n = n;
-    return units == (d->len + 7) / 8;
+    for (uint32_t i = first; i < first + n; i++)
+        fresh += !d->have[i];
+    if (fresh != 0 && fresh != n)
+        d->fate = REFUSED;
+    if (fresh != n)
+        return false;
+    memset(d->have + first, 1, n);
+    for (uint32_t i = 0; i < units; i++)
+        there += d->have[i];
+    return there == units;
 }
 
-/* The first units that are missing, or what the input says. */
+/* The units that are missing first, or what the input says. */
 static void choose(const struct dgram *d, bool hole, uint8_t a, uint8_t b, uint32_t *first, uint32_t *n)
 {
     uint32_t units = (d->len + 7) / 8, end = units;
 
     *first = hole ? 0 : a % units;
-    for (uint32_t i = 0; hole && i < d->n_pieces; i++) {
-        if (d->piece[i].first > *first || d->piece[i].first + d->piece[i].n <= *first)
-            continue;
-        *first = (d->piece[i].first + d->piece[i].n) % units;
-        i = UINT32_MAX; /* from the beginning: pieces stand as they came */
+    if (hole) {
+        while (d->have[*first])
+            ++*first;
+        for (end = *first; end < units && !d->have[end]; end++)
+            ;
     }
-    for (uint32_t i = 0; hole && i < d->n_pieces; i++)
-        if (d->piece[i].first > *first)
-            end = MIN(end, d->piece[i].first);
     *n = 1 + b % (end - *first);
 }
 
@@ -227,7 +221,7 @@ static void pass_time(struct scene *c, unsigned seconds)
 {
     world_turn(c->w, seconds * NS_PER_SEC);
     for (uint32_t k = 0; k < DGRAMS; k++)
-        if (seconds > 60 || c->d[k].n_pieces > 0 || c->d[k].fate != COMES)
+        if (seconds > 60 || memchr(c->d[k].have, 1, sizeof(c->d[k].have)) != NULL || c->d[k].fate != COMES)
             forget(&c->d[k], seconds > 60 ? COMES : UNKNOWN);
 }
 

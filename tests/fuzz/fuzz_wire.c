@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "wire/arp.h"
+#include "wire/bytes.h"
 #include "wire/cksum.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -99,6 +100,16 @@ static void fuzz_ipv4(const uint8_t *p, size_t n)
     free(c);
 }
 
+/* Ports are those of TCP and UDP; of a message of ICMP sport is its identifier, of others nothing is said. */
+static void check_quote_ports(uint8_t proto, uint8_t icmp, uint8_t icmp_type, uint16_t sport, uint16_t dport, const uint8_t *l4)
+{
+    bool ports = proto == IPPROTO_TCP_ || proto == IPPROTO_UDP_, is_icmp = proto == icmp;
+
+    Z_CHECK(sport == (ports ? get16(l4) : is_icmp ? get16(l4 + 4) : 0));
+    Z_CHECK(dport == (ports ? get16(l4 + 2) : 0));
+    Z_CHECK(icmp_type == (is_icmp ? l4[0] : 0));
+}
+
 static void fuzz_icmp(const uint8_t *p, size_t n)
 {
     struct icmp_hdr h;
@@ -112,9 +123,9 @@ static void fuzz_icmp(const uint8_t *p, size_t n)
 
     uint8_t *c = exact(p + ICMP_HLEN, n - ICMP_HLEN);
     if (icmp_parse_quote(c, (uint32_t)(n - ICMP_HLEN), &q)) {
-        Z_CHECK(n >= ICMP_HLEN + IPV4_HLEN + 8u);
+        Z_CHECK(q.l4_off >= IPV4_HLEN && ICMP_HLEN + q.l4_off + 8u <= n);
         Z_CHECK(q.seq == 0 || q.proto == IPPROTO_TCP_);
-        Z_CHECK((q.sport | q.dport) == 0 || q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
+        check_quote_ports(q.proto, IPPROTO_ICMP_, q.icmp_type, q.sport, q.dport, c + q.l4_off);
     }
     free(c);
 }
@@ -165,9 +176,9 @@ static void fuzz_icmp6(const uint8_t *p, size_t n)
 
     uint8_t *c = exact(p + ICMP6_HLEN, n - ICMP6_HLEN);
     if (icmp6_parse_quote(c, (uint32_t)(n - ICMP6_HLEN), &q)) {
-        Z_CHECK(n >= ICMP6_HLEN + IPV6_HLEN + 8u);
+        Z_CHECK(q.l4_off >= IPV6_HLEN && ICMP6_HLEN + q.l4_off + 8u <= n);
         Z_CHECK(q.seq == 0 || q.proto == IPPROTO_TCP_);
-        Z_CHECK((q.sport | q.dport) == 0 || q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_);
+        check_quote_ports(q.proto, IPPROTO_ICMPV6_, q.icmp_type, q.sport, q.dport, c + q.l4_off);
     }
     free(c);
 }
@@ -336,12 +347,9 @@ static const struct {
     const char *name;
     void (*run)(const uint8_t *p, size_t n);
 } targets[] = {
-    {"fuzz_eth", fuzz_eth},       {"fuzz_arp", fuzz_arp},
-    {"fuzz_ipv4", fuzz_ipv4},     {"fuzz_icmp", fuzz_icmp},
-    {"fuzz_udp", fuzz_udp},       {"fuzz_tcp", fuzz_tcp},
-    {"fuzz_print", fuzz_print},   {"fuzz_cksum", fuzz_cksum},
-    {"fuzz_ipv6", fuzz_ipv6},     {"fuzz_icmp6", fuzz_icmp6},
-    {"fuzz_nd_msg", fuzz_nd_msg}, {"fuzz_mcast_msg", fuzz_mcast_msg},
+    {"fuzz_eth", fuzz_eth},   {"fuzz_arp", fuzz_arp},     {"fuzz_ipv4", fuzz_ipv4},     {"fuzz_icmp", fuzz_icmp},
+    {"fuzz_udp", fuzz_udp},   {"fuzz_tcp", fuzz_tcp},     {"fuzz_print", fuzz_print},   {"fuzz_cksum", fuzz_cksum},
+    {"fuzz_ipv6", fuzz_ipv6}, {"fuzz_icmp6", fuzz_icmp6}, {"fuzz_nd_msg", fuzz_nd_msg}, {"fuzz_mcast_msg", fuzz_mcast_msg},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -154,6 +154,7 @@ static void start(struct world *w)
     w->port = (struct port){.ops = &world_ops, .mtu = 1500};
     w->port.caps = port_mem_caps();
     w->port.caps.max_mtu = 1500;
+    w->port.linear_pool = w->s->pools.app[0]; /* a reply may have more pieces than a frame */
     memcpy(w->port.mac, us_mac, 6);
     w->nif = stack_add_netif(w->s, &w->port, "fuzz0");
     Z_CHECK(w->nif != NULL && stack_add_addr(w->s, w->nif, WORLD_US, 0xffffff00u, 0) == 0);
@@ -367,8 +368,8 @@ static void print_conns(const struct world *w)
                 tc->dead, tc->closed_by_user, tcp_in_flight(tc), sndq_bytes(&tc->sndq), tc->fin_queued, tc->fin_sent, tc->snd_wnd,
                 tc->sent.lost_bytes);
         for (int t = 0; t < TT_COUNT; t++)
-            if (tc->deadline_ns[t] != 0)
-                fprintf(stderr, "  timer %d in %g s\n", t, ((double)tc->deadline_ns[t] - (double)w->s->now_ns) / 1e9);
+            if (tcp_timer_on(tc, (enum tcp_timer_id)t))
+                fprintf(stderr, "  timer %d in %g s\n", t, ((double)tcp_deadline_ns(w->s, tc, (enum tcp_timer_id)t) - (double)w->s->now_ns) / 1e9);
     }
 }
 

@@ -78,8 +78,7 @@ static void check_timers(struct sim *sim, const struct z_stack *s, const struct 
     uint64_t first = NS_NEVER;
 
     for (int i = 0; i < TT_COUNT; i++)
-        if (tc->deadline_ns[i] != 0)
-            first = MIN(first, tc->deadline_ns[i]);
+        first = MIN(first, tcp_deadline_ns(s, tc, (enum tcp_timer_id)i));
     EXPECT(first == NS_NEVER || (wheel_is_armed(&tc->timer) && tc->timer.deadline_ns <= first));
     if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && unsent)
         EXPECT(sends || tc->in_dirty);

@@ -420,11 +420,11 @@ TEST(fin_goes_behind_queued_text)
     int c = passive(.win = 1000);
 
     snd(c, 2500);
-    out("A", 1, 1, 1000);
+    out("PA", 1, 1, 1000);
     cls(c);
     nothing();
     in("A", 1, 1001, .win = 1000);
-    out("A", 1001, 1, 1000);
+    out("PA", 1001, 1, 1000);
     in("A", 1, 2001, .win = 1000);
     out("FPA", 2001, 1, 500);
     in("A", 1, 2502);

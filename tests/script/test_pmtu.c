@@ -135,6 +135,40 @@ TEST(tiny_report_clears_df)
     out("PA", 513, 1, 488, .no_df = true);
 }
 
+/* ip(7) IP_MTU_DISCOVER: where routers may cut, DF is clear and nothing is reported; what an attacker reports is not believed. */
+TEST(discovery_off)
+{
+    static const int off[] = {IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT};
+    int l, c = -1;
+
+    if (v6())
+        return; /* nobody cuts there */
+    for (unsigned i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+        fresh();
+        l = listen_on(80);
+        sopt(l, IPPROTO_IP, IP_MTU_DISCOVER, off[i]);
+        in("S", 0, 0, .o = {MSS(1460)});
+        out("SA", 0, 1, .o = {MSS(1460)}, .no_df = true);
+        in("A", 1, 1);
+        c = acc(l);
+        check_eq(gopt(c, IPPROTO_IP, IP_MTU_DISCOVER), off[i]);
+        snd(c, 1460);
+        out("PA", 1, 1, 1460, .no_df = true);
+        in_icmp(3, 4, 600, 1);
+        nothing();
+        check_eq(stack()->ctr.v[CTR_TCP_ICMP_IGNORED], 1);
+        in("A", 1, 1461);
+        sopt(c, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+        snd(c, 1460);
+        out("PA", 1461, 1, 1460);
+        in_icmp(3, 4, 1300, 1461);
+        out("A", 1461, 1, 1260);
+        out("PA", 2721, 1, 200);
+    }
+    check_eq(script_setopt(c, IPPROTO_IP, IP_MTU_DISCOVER, -1), -EINVAL);
+    check_eq(script_setopt(c, IPPROTO_IP, IP_MTU_DISCOVER, 6), -EINVAL);
+}
+
 TEST(mss_clamp_announces_the_path)
 {
     int c;
@@ -349,6 +383,7 @@ TEST(lost_repair_of_a_probe_is_congestion)
 }
 
 RUN(T(report_holds_for_the_destination), T(report_with_a_full_map), T(report_reaches_other_connections), T(report_expires),
-    T(old_router_means_the_next_plateau), T(incredible_reports), T(tiny_report_clears_df), T(mss_clamp_announces_the_path), T(black_hole),
-    T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off), T(no_black_hole_for_small_segments),
-    T(probes_raise_the_segment_size), T(search_after_a_black_hole), T(lost_probe_is_no_congestion), T(lost_repair_of_a_probe_is_congestion))
+    T(old_router_means_the_next_plateau), T(incredible_reports), T(tiny_report_clears_df), T(discovery_off),
+    T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off),
+    T(no_black_hole_for_small_segments), T(probes_raise_the_segment_size), T(search_after_a_black_hole), T(lost_probe_is_no_congestion),
+    T(lost_repair_of_a_probe_is_congestion))

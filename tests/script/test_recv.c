@@ -550,13 +550,57 @@ TEST(acks_outside_the_window_are_limited)
 {
     conf()->challenge_ack_rate = 5;
     passive();
-    for (int i = 0; i < 20; i++)
-        in("A", 100000, 1);
+    for (uint32_t i = 0; i < 20; i++)
+        in("A", 100000 + i, 1);
     for (int i = 0; i < 5; i++)
         out("A", 1, 1);
     nothing();
     in("PA", 0, 1, 1);
     out("A", 1, 1);
+}
+
+/* RFC 5961 section 7, of each segment: the answer to the same one again waits half a second, unless it would be another answer. */
+TEST(repeated_segment_outside_the_window)
+{
+    passive();
+
+    for (int i = 0; i < 2; i++) {
+        in("A", 100000, 1);
+        out("A", 1, 1);
+        in("A", 100000, 1);
+        quiet_ms(499);
+        in("A", 100000, 1);
+        nothing();
+        skip_ms(1);
+    }
+    check_eq(stack()->ctr.v[CTR_TCP_ACK_AGAIN], 4);
+    in("S", 100000, 0); /* another one */
+    out("A", 1, 1);
+    in("A", 100000, 1, 10); /* text is always answered */
+    out("A", 1, 1);
+    in("A", 100000, 1, 10);
+    out("A", 1, 1);
+}
+
+/* A probe without text, of a window that has opened since it was last asked: the window update may be lost. */
+TEST(repeated_probe_of_a_window_that_opened)
+{
+    int c = small_buffer();
+    uint32_t edge;
+
+    do {
+        in("PA", tconn(c)->rcv_nxt - tconn(c)->irs, 1, 1000);
+        edge = out_any().ack;
+    } while (script_last().win != 0);
+    in("A", edge - 1, 1);
+    out("A", 1, edge, .win = WIN0);
+    in("A", edge - 1, 1);
+    nothing();
+    rcv(c, (long)edge - 1);
+    out("A", 1, edge);
+    in("A", edge - 1, 1);
+    out("A", 1, edge);
+    check(script_last().win > 0);
 }
 
 RUN(T(lone_segment_waits_40_ms), T(every_second_full_segment_is_acknowledged_at_once), T(psh_is_answered_at_the_end_of_the_turn),
@@ -568,4 +612,4 @@ RUN(T(lone_segment_waits_40_ms), T(every_second_full_segment_is_acknowledged_at_
     T(five_overlapping_segments_in_every_order), T(five_nested_segments_in_every_order), T(five_segments_that_repeat_in_every_order),
     T(urgent_send), T(urgent_pointer_is_announced_early), T(urgent_beyond_64k), T(urgent_receive), T(urgent_read_before_the_text),
     T(urgent_announced_before_it_arrives), T(urgent_inline), T(urgent_pointer_moves_forward), T(challenge_acks_are_limited),
-    T(acks_outside_the_window_are_limited))
+    T(repeated_segment_outside_the_window), T(repeated_probe_of_a_window_that_opened), T(acks_outside_the_window_are_limited))

@@ -355,7 +355,6 @@ TEST(outside_the_window_forces_an_ack)
         outside(st, r - 1000, "PA", 10);
         outside(st, r - 1000, "FA", 0);
         outside(st, r - 10, "PA", 10); /* ends just before the window */
-        outside(st, r + BEYOND, "", 0);
         outside(st, r + BEYOND, "UA", 0);
     }
 }
@@ -375,22 +374,29 @@ TEST(outside_the_window_rst_is_dropped)
     }
 }
 
-/* The edge: rcv_nxt + 65535 is the first octet beyond. */
+/* The edge: rcv_nxt + 65535 is the first octet beyond; a peer that has filled the window acknowledges from there. */
 TEST(window_edge_is_exact)
 {
     reach(TCPS_ESTABLISHED);
-    in("A", 65535, 1); /* 1 + 65534 */
+    in("A", 65536, 1); /* 1 + 65535 */
     nothing();
-    in("A", 65536, 1);
+    in("A", 65537, 1);
     out("A", 1, 1);
+    in("PA", 65536, 1, 1);
+    out("A", 1, 1);
+    in("S", 65536, 0);
+    out("A", 1, 1);
+    in("R", 65536, 0);
+    in("RA", 65536, 1);
+    nothing();
     in("PA", 65535, 1, 1); /* the last octet of the window is taken */
     out("A", 1, 1);
     check_eq(stack()->ctr.v[CTR_TCP_OOO], 1);
 }
 
 /*
- * A peer that has filled the window, and lost the first segment of it, acknowledges with a sequence number just outside: the answer is
- * the same, but the acknowledgement counts. Not with what it cannot acknowledge, and not after its FIN.
+ * A peer that has filled the window, and lost the first segment of it, acknowledges with a sequence number just outside, as it does from
+ * the edge of a window of zero. Not with what it cannot acknowledge, and not after its FIN.
  */
 TEST(ack_at_the_edge_counts)
 {
@@ -402,9 +408,12 @@ TEST(ack_at_the_edge_counts)
     out("A", 101, 1);
     check_eq(tcp_snd_queued(tconn(c)), 100);
     in("A", 65536, 101);
-    out("A", 101, 1);
     check_eq(tcp_snd_queued(tconn(c)), 0);
     quiet_ms(1000);
+    cls(c);
+    out("FA", 101, 1);
+    in("A", 65536, 102);
+    state_is(TCPS_FIN_WAIT_2);
     c = reach(TCPS_CLOSE_WAIT);
     snd(c, 100);
     out("PA", 1, 2, 100);
@@ -511,18 +520,22 @@ TEST(syn_is_challenged)
 
 /* Fifth: ACK ------------------------------------------------------------------------------------------------------------ */
 
+/* Inside the window the fifth step drops it; nothing is answered outside either, where no state takes it and no TCP sends it. */
 TEST(no_ack_bit_is_dropped)
 {
-    foreach (st, synchronized) {
+    foreach (st, with_syn_rcvd) {
         uint32_t r = rcv_nxt_in(st);
 
         reach(st);
-        in("", r, 0);
-        in("P", r, 0, 10);
-        in("F", r, 0);
-        in("U", r, 0, 10, .urp = 1);
+        for (uint32_t seq = r; seq <= r + BEYOND; seq += BEYOND) {
+            in("", seq, 0);
+            in("P", seq, 0, 10);
+            in("F", seq, 0);
+            in("U", seq, 0, 10, .urp = 1);
+        }
         nothing();
         state_is(st);
+        check_eq(stack()->ctr.v[DROP_TCP_NO_ACK], 8);
     }
 }
 
@@ -819,10 +832,10 @@ RUN(T(closed_syn_gets_rst_ack), T(closed_segment_without_ack_gets_rst_over_all_o
     T(synrcvd_unacceptable_ack_gets_rst), T(synrcvd_repeated_syn_gets_syn_ack_again), T(synrcvd_syn_in_window),
     T(synrcvd_rst_returns_to_listen), T(synrcvd_data_with_last_ack), T(synrcvd_data_and_fin_with_last_ack), T(synrcvd_fin_with_last_ack),
     T(synrcvd_text_behind_a_hole_establishes), T(synrcvd_without_ack_is_dropped), T(outside_the_window_forces_an_ack),
-    T(outside_the_window_rst_is_dropped), T(window_edge_is_exact), T(ack_at_the_edge_counts), T(rst_exact_resets), T(rst_with_ack_and_text_resets),
-    T(rst_in_window_is_challenged), T(rst_leaves_received_data), T(syn_is_challenged), T(no_ack_bit_is_dropped),
-    T(ack_of_the_future_gets_ack), T(ack_too_old_gets_ack), T(old_ack_with_new_text_is_taken), T(ack_of_fin_moves_on),
-    T(ack_before_fin_does_not_move_on), T(urg_is_ignored_after_fin), T(urg_is_signalled_while_open), T(text_is_taken_while_open),
-    T(text_is_ignored_after_fin), T(text_before_window_is_trimmed), T(text_beyond_window_is_trimmed), T(fin_moves_on),
-    T(retransmitted_fin_is_acknowledged), T(fin_with_text), T(fin_behind_a_hole_waits), T(fin_alone_behind_a_hole_waits),
+    T(outside_the_window_rst_is_dropped), T(window_edge_is_exact), T(ack_at_the_edge_counts), T(rst_exact_resets),
+    T(rst_with_ack_and_text_resets), T(rst_in_window_is_challenged), T(rst_leaves_received_data), T(syn_is_challenged),
+    T(no_ack_bit_is_dropped), T(ack_of_the_future_gets_ack), T(ack_too_old_gets_ack), T(old_ack_with_new_text_is_taken),
+    T(ack_of_fin_moves_on), T(ack_before_fin_does_not_move_on), T(urg_is_ignored_after_fin), T(urg_is_signalled_while_open),
+    T(text_is_taken_while_open), T(text_is_ignored_after_fin), T(text_before_window_is_trimmed), T(text_beyond_window_is_trimmed),
+    T(fin_moves_on), T(retransmitted_fin_is_acknowledged), T(fin_with_text), T(fin_behind_a_hole_waits), T(fin_alone_behind_a_hole_waits),
     T(fin_behind_received_text), T(active_side_behaves_alike))

@@ -203,6 +203,18 @@ TEST(no_frames_where_packets_may_be_fragmented)
     out("A", 2001, 1, 512, .no_df = true);
     out("PA", 2513, 1, 512, .no_df = true);
     check_eq(COUNT(CTR_TX_TSO), 1);
+    fresh();
+    c = window_of(20, false);
+    sopt(c, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    snd(c, 2000);
+    out("A", 1, 1, 1000, .no_df = true);
+    out("PA", 1001, 1, 1000, .no_df = true);
+    check_eq(COUNT(CTR_TX_TSO), 0);
+    in("A", 1, 2001);
+    sopt(c, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+    snd(c, 2000);
+    full(2001, 2, true);
+    check_eq(COUNT(CTR_TX_TSO), 1);
 }
 
 /* Loss ----------------------------------------------------------------------------------------------------------------------- */
@@ -421,6 +433,34 @@ TEST(merged_behind_a_hole_with_sack)
     rcv(c, 5000);
 }
 
+/* RFC 9293 3.8.6: what there is room for is taken, as if the segments had come one by one; else nothing of it ever would be. */
+TEST(merged_into_a_small_buffer)
+{
+    int c = receiver(false);
+
+    sopt(c, SOL_SOCKET, SO_RCVBUF, 2400); /* doubled */
+    for (int i = 0; i < 2; i++) {
+        burst();
+        for (uint32_t k = 0; k < 6; k++)
+            in("A", 1 + (uint32_t)i * 4000 + k * 1000, 1, 1000);
+        end();
+        out("A", 1, 4001 + (uint32_t)i * 4000);
+        nothing();
+        check_eq(COUNT(DROP_TCP_RCVBUF), i + 1);
+        rcv(c, 4000);
+        skip_all();
+    }
+    check_eq(COUNT(CTR_RX_LRO), 2);
+    burst();
+    for (uint32_t k = 1; k < 7; k++)
+        in("A", 8001 + k * 1000, 1, 1000);
+    end();
+    for (int k = 0; k < 4; k++) /* each of those that were taken */
+        out("A", 1, 8001);
+    nothing();
+    check_eq(tconn(c)->reass.bytes, 4000);
+}
+
 /* The first of them came before. */
 TEST(merged_with_a_duplicate)
 {
@@ -444,4 +484,4 @@ RUN(T(one_write_is_one_frame), T(a_partial_segment_goes_at_the_end), T(whole_seg
     T(sack_that_ends_inside_a_segment), T(sack_that_begins_inside_a_segment), T(duplicate_acks_repeat_one_segment),
     T(a_timeout_repeats_one_segment), T(tail_loss_probe_is_the_last_segment), T(spurious_timeout_of_a_frame), T(smaller_path),
     T(merged_segments_are_one_answer), T(delayed_acks_after_merged_segments), T(merged_behind_a_hole), T(merged_behind_a_hole_with_sack),
-    T(merged_with_a_duplicate))
+    T(merged_into_a_small_buffer), T(merged_with_a_duplicate))

@@ -188,17 +188,17 @@ TEST(sender_avoids_silly_windows)
     out("PA", 5001, 1, 500);
 }
 
-/* At least half of the largest window is worth sending, though less than a segment. */
+/* At least half of the largest window is worth sending, though less than a segment; nothing can follow it, so it is pushed. */
 TEST(half_of_the_largest_window_is_sent)
 {
     int c = passive(.mss = 1000, .win = 600);
 
     snd(c, 2000);
-    out("A", 1, 1, 600);
+    out("PA", 1, 1, 600);
     in("A", 1, 601, .win = 200);
     nothing();
     in("A", 1, 601, .win = 300);
-    out("A", 601, 1, 300);
+    out("PA", 601, 1, 300);
 }
 
 /* MUST-34 to MUST-37, SHLD-29, SHLD-30 */
@@ -370,7 +370,7 @@ TEST(tcp_info_after_a_timeout)
     conf()->cc = &cc_reno;
     int c = passive(.mss = 1000);
     struct tcp_info i;
-    unsigned len = sizeof(i);
+    unsigned len = sizeof(i), rto;
 
     snd(c, 10000);
     full(1, 10, true);
@@ -382,7 +382,8 @@ TEST(tcp_info_after_a_timeout)
     check(i.tcpi_rto >= 200000 && i.tcpi_rto < 1000000);
     check_eq(i.tcpi_ca_state, 0);
     check_eq(i.tcpi_unacked, 9);
-    after_ms(i.tcpi_rto / 1000);
+    rto = i.tcpi_rto;
+    after_ms(rto / 1000);
     out("A", 1001, 1, 1000);
     check_eq(tcp_getopt(stack(), tconn(c), IPPROTO_TCP, TCP_INFO, &i, &len), 0);
     check_eq(i.tcpi_ca_state, 4); /* TCP_CA_Loss */
@@ -390,6 +391,9 @@ TEST(tcp_info_after_a_timeout)
     check_eq(i.tcpi_snd_ssthresh, 4);
     check_eq(i.tcpi_retransmits, 1);
     check_eq(i.tcpi_snd_mss, 1000);
+    check_eq(i.tcpi_rto, 2 * rto); /* as it is now, with back-off */
+    after_ms(2 * rto / 1000);
+    out("A", 1001, 1, 1000);
     in("A", 1, 10001);
 }
 

@@ -120,6 +120,45 @@ static void repeated_and_overlapping(void **state)
     expect_whole(u, BIG);
 }
 
+/* A piece of what is there already, cut in another way, brings nothing: it is ignored, as in Linux. One new byte makes it an overlap. */
+static void contained_pieces(void **state)
+{
+    static const struct piece t[] = {
+        {.off = 512, .len = 256, .mf = true},   /* within one */
+        {.off = 0, .len = 1480, .mf = true},    /* one again */
+        {.off = 0, .len = 8, .mf = true},       /* its beginning */
+        {.off = 1000, .len = 1000, .mf = true}, /* over two */
+        {.off = 1472, .len = 1488, .mf = true}, /* to the end of the second */
+        {.off = 4504, .len = 504, .mf = false}, /* the end of the whole, as is known */
+    };
+    struct udp_pcb *u = bound(0, 0, PORT);
+    uint32_t n = dgram(BIG);
+
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        inject_piece(nth(0, n));
+        inject_piece(nth(1, n));
+        inject_piece(nth(3, n));
+        for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
+            struct piece p = t[i];
+
+            p.id = 77;
+            inject_piece(p);
+            assert_int_equal(net_ctr(DROP_FRAG_DUP), round * ARRAY_LEN(t) + i + 1);
+        }
+        if (round == 0) {
+            inject_piece(nth(2, n));
+            expect_whole(u, BIG);
+        } else {
+            inject_piece((struct piece){.off = 1472, .len = 1496, .mf = true, .id = 77}); /* eight bytes more */
+            assert_int_equal(net_ctr(DROP_FRAG_OVERLAP), 4);
+            inject_piece(nth(2, n));
+            assert_int_equal(receive(u), -EAGAIN);
+        }
+    }
+    net_advance(30 * NS_PER_SEC);
+}
+
 /* Ends that do not agree, as overlaps. */
 static void inconsistent_ends(void **state)
 {
@@ -571,6 +610,7 @@ int main(void)
         NET_TEST(keys_do_not_mix),
         NET_TEST(time_runs_out),
         NET_TEST(repeated_and_overlapping),
+        NET_TEST(contained_pieces),
         NET_TEST(inconsistent_ends),
         NET_TEST(bad_fragments),
         NET_TEST(congestion_marks),

@@ -177,6 +177,77 @@ static void fragments_wait_together6(void **state)
     assert_int_equal(frames, 3);
 }
 
+/* In order, out of order, repeated, contained, overlapping: an echo is answered, or not. */
+static void pieces_of_ipv6(void **state)
+{
+    static const struct {
+        struct piece p[5];
+        bool answered;
+    } t[] = {
+        {{{.off = 0, .len = 1000, .mf = true}, {.off = 1000, .len = 1000, .mf = true}, {.off = 2000, .len = 1000}}, true},
+        {{{.off = 2000, .len = 1000}, {.off = 0, .len = 1000, .mf = true}, {.off = 1000, .len = 1000, .mf = true}}, true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 0, .len = 1000, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 512, .len = 256, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         true},
+        {{{.off = 0, .len = 1000, .mf = true},
+          {.off = 512, .len = 1000, .mf = true},
+          {.off = 1000, .len = 1000, .mf = true},
+          {.off = 2000, .len = 1000}},
+         false},
+    };
+    uint8_t b[2048];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
+        uint32_t n = echo6(3000);
+
+        for (unsigned k = 0; k < 5 && t[i].p[k].len; k++) {
+            struct piece p = t[i].p[k];
+
+            p.id = (uint16_t)(100 + i);
+            inject6(p);
+        }
+        if (t[i].answered)
+            expect_echo6(n);
+        else
+            assert_int_equal(take6(b), 0);
+    }
+    net_advance(60 * NS_PER_SEC);
+}
+
+/*
+ * As long as IPv6 can say. With the fragment header that its headers keep it is longer than the field can: what is quoted of it says the
+ * most there is.
+ */
+static void the_largest_datagram6(void **state)
+{
+    const struct udp_hdr h = {.sport = 9, .dport = 4711, .len = UINT16_MAX};
+    uint64_t sum = cksum_pseudo_v6(&peer6, &us6, IPPROTO_UDP_, UINT16_MAX);
+    uint8_t b[2048];
+
+    (void)state;
+    S->conf.frag_pieces = S->ip->reass.conf.pieces = 64;
+    memset(l4, 0, 32768);
+    udp_build(l4, &h);
+    sum = cksum_add(cksum_add(sum, l4, 32768), l4, 32767) % 65535; /* the header stands twice in what inject6 sends */
+    sum = (65535 - sum) * 32768 % 65535;                           /* half of what lacks */
+    memcpy(l4 + UDP_CKSUM_OFFSET, &(uint16_t){(uint16_t)sum}, 2);
+    for (uint32_t off = 0; off < UINT16_MAX; off += 1024)
+        inject6((struct piece){.off = off, .len = MIN(1024u, UINT16_MAX - off), .mf = off < 64512, .id = 7, .proto = IPPROTO_UDP_});
+    assert_int_equal(net_ctr(CTR_FRAG_REASSEMBLED), 1);
+    assert_int_equal(net_ctr(DROP_UDP_NO_PORT), 1);
+    assert_int_equal(take6(b), 1280);
+    assert_int_equal(b[40], ICMP6_UNREACH);
+    assert_int_equal(b[48 + 4] << 8 | b[48 + 5], UINT16_MAX);
+}
+
 /* The error that came back for a fragment. */
 static void expect_error6(uint8_t type, uint8_t code, uint32_t pointer)
 {
@@ -251,6 +322,8 @@ int main(void)
         TEST6(headers_in_external_memory),
         TEST6(a_split_header_in_external_memory),
         TEST6(fragments_wait_together6),
+        TEST6(pieces_of_ipv6),
+        TEST6(the_largest_datagram6),
         TEST6(bad_fragments6),
         TEST6(time_runs_out6),
         TEST6(atomic_fragments),

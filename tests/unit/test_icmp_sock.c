@@ -456,6 +456,69 @@ static void reports_of_ipv6(void **state)
     udp_close(S, u);
 }
 
+/* No packet of ours went from an address of IPv6 to an IPv4-mapped one. */
+static void a_quote_of_two_families(void **state)
+{
+    struct udp_pcb *u = udp_create(S, (struct sock *)&sk_place[0]);
+    struct inaddr us = nd_global(1), mapped = inaddr_v4(NET_PEER), any = INADDR_ANY_V6;
+    uint8_t m[8 + 40 + 8] = {0};
+
+    (void)state;
+    udp_set_inet6(u);
+    assert_int_equal(udp_bind(S, u, &any, 53), 0);
+    assert_int_equal(opt(u, IPPROTO_IPV6, IPV6_RECVERR, 1), 0);
+    assert_int_equal(opt(u, IPPROTO_IP, IP_RECVERR, 1), 0);
+    icmp6_build(m, &(struct icmp6_hdr){.type = ICMP6_UNREACH, .code = 4});
+    ipv6_build(m + 8, &(struct ipv6_hdr){.next = IPPROTO_UDP_, .payload_len = 8, .hop_limit = 3, .src = us, .dst = mapped});
+    udp_build(m + 48, &(struct udp_hdr){.sport = 53, .dport = 9, .len = 8});
+    nd_inject_icmp6(net_peer_mac, &nd_peer, &us, 64, false, m, sizeof(m));
+    assert_int_equal(get_error(u), -EAGAIN);
+    assert_int_equal(net_ctr(DROP_ICMP_QUOTE), 1);
+    udp_close(S, u);
+}
+
+/* A port in the address of connect means nothing, as on Linux: replies and reports come all the same. */
+static void a_connected_echo_socket(void **state)
+{
+    struct udp_pcb *u = open_icmp(0, false, false);
+    uint8_t quoted[8] = {8};
+    struct net_frame f;
+    struct inaddr a;
+    uint16_t id;
+
+    (void)state;
+    net_resolve();
+    assert_int_equal(udp_connect(S, u, peer4(), 4711), 0);
+    udp_getname(u, &a, &id);
+    net_frame_icmp(&f, NET_PEER, NET_US, 0, 0, id, 5, "data", 4);
+    net_inject_frame(&f);
+    assert_int_equal(get(u, NULL), 12);
+    net_frame_icmp(&f, NET_PEER + 1, NET_US, 0, 0, id, 5, "data", 4); /* from another one */
+    net_inject_frame(&f);
+    assert_int_equal(get(u, NULL), -EAGAIN);
+    assert_int_equal(opt(u, IPPROTO_IP, IP_RECVERR, 1), 0);
+    put16(quoted + 4, id);
+    router_says(ICMP_UNREACH, ICMP_UNREACH_HOST, 0, NET_PEER, IPPROTO_ICMP_, quoted, sizeof(quoted));
+    assert_int_equal(get_error(u), 8);
+    udp_close(S, u);
+}
+
+/* A hop limit of zero is the application's wish, of what does not go to a group. */
+static void a_hop_limit_of_zero(void **state)
+{
+    struct udp_pcb *u = open_icmp(0, true, false);
+    struct inaddr far = nd_global(2);
+    struct nd_out o;
+
+    (void)state;
+    learn_peer6();
+    assert_int_equal(opt(u, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 0), 0);
+    assert_int_equal(send_to(u, &far, request6, sizeof(request6)), sizeof(request6));
+    assert_true(nd_take(&o));
+    assert_int_equal(o.ip.hop_limit, 0);
+    udp_close(S, u);
+}
+
 /* Our own finding, that the next hop does not answer, is told as its message would be. */
 static void a_neighbour_that_does_not_answer_is_reported(void **state)
 {
@@ -534,6 +597,9 @@ int main(void)
         ND_TEST(reports_of_routers),
         ND_TEST(reports_to_icmp_sockets),
         ND_TEST(reports_of_ipv6),
+        ND_TEST(a_quote_of_two_families),
+        ND_TEST(a_connected_echo_socket),
+        ND_TEST(a_hop_limit_of_zero),
         ND_TEST(a_neighbour_that_does_not_answer_is_reported),
         ND_TEST(sticky_source),
     };

@@ -246,6 +246,34 @@ static void never_about(void **state)
     assert_int_equal(net_ctr(CTR_ICMP_ERR_TX), 1);
 }
 
+/* The same of fragments with a fault of their own: too short for all headers, or with a length that is no multiple of eight. */
+static void never_about_fragments(void **state)
+{
+    static const struct {
+        uint8_t b[32];
+        uint32_t len;
+        uint32_t told;
+    } t[] = {
+        {{IPPROTO_ICMPV6_, [3] = 1, [8] = ICMP6_UNREACH}, 12, 0},
+        {{IPPROTO_ICMPV6_, [3] = 1, [8] = ICMP6_ECHO}, 12, 1},
+        {{IPPROTO_ICMPV6_, [3] = 1, [8] = ICMP6_REDIRECT}, 28, 0},
+        {{IPPROTO_ICMPV6_, [3] = 1, [8] = ICMP6_ECHO}, 28, 1},
+        {{IPPROTO_DSTOPTS_, [3] = 1, [8] = IPPROTO_ICMPV6_, 0, 1, 4, [16] = ICMP6_UNREACH}, 28, 0}, /* behind options */
+        {{IPPROTO_DSTOPTS_, [3] = 1, [8] = IPPROTO_ICMPV6_, 0, 1, 4, [16] = ICMP6_UNREACH}, 20, 0},
+        {{IPPROTO_ICMPV6_, [3] = 9}, 28, 0}, /* a later one: of what nobody knows */
+        {{6, [3] = 9}, 28, 1},
+    };
+
+    (void)state;
+    know_peer();
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        uint64_t before = net_ctr(CTR_ICMP_ERR_TX);
+
+        inject(&peer, &us, IPPROTO_FRAGMENT_, t[i].b, t[i].len, 0);
+        assert_int_equal(net_ctr(CTR_ICMP_ERR_TX) - before, t[i].told);
+    }
+}
+
 static void errors_reach_tcp(void **state)
 {
     static const struct {
@@ -444,6 +472,7 @@ int main(void)
         ND_TEST(problems_are_told),
         ND_TEST(errors_are_bounded),
         ND_TEST(never_about),
+        ND_TEST(never_about_fragments),
         ND_TEST(errors_reach_tcp),
         ND_TEST(datagrams),
         ND_TEST(paths),

@@ -475,6 +475,24 @@ static void bad_igmp(void **state)
     assert_int_equal(net_ctr(DROP_IGMP_BAD), 3);
 }
 
+/* RFC 3376 section 9.1: a general query to a group that routers forward; to our own address it counts (section 4.1.12). */
+static void general_queries_from_afar(void **state)
+{
+    static const uint8_t query[8] = {IGMP_QUERY};
+    struct mcast_sub sub = {0};
+
+    (void)state;
+    settled(&sub, 'E', "");
+    inject_igmp(GROUP, query, 8);
+    assert_int_equal(net_ctr(DROP_IGMP_BAD), 1);
+    net_advance(10 * NS_PER_SEC);
+    expect_nothing();
+    inject_igmp(NET_US, query, 8);
+    net_advance(10 * NS_PER_SEC);
+    expect_old(IGMP_V1_REPORT, GROUP);
+    mcast_sub_leave(S, &sub);
+}
+
 /* MLD: the same engine; what differs is the messages. */
 
 static void expect_mld(uint8_t type, const struct inaddr *dst, uint8_t record)
@@ -577,6 +595,7 @@ int main(void)
         ND_TEST(all_hosts_is_never_reported),
         ND_TEST(limits),
         ND_TEST(bad_igmp),
+        ND_TEST(general_queries_from_afar),
         ND_TEST(mld_version_2),
         ND_TEST(mld_version_1),
     };

@@ -235,15 +235,21 @@ static void a_foreign_nonce_is_a_duplicate(void **state)
 static void a_duplicate_of_the_link_local_address_ends_ipv6(void **state)
 {
     struct nd_msg m = nd_na(nd_us, net_peer_mac, false, true);
+    struct inaddr other = nd_global(1);
+    struct ip_path path = {0};
     struct nd_out o;
 
     (void)state;
     assert_int_equal(ip6_netif_up(S, ND_NIF), 0);
+    assert_int_equal(ip6_add_addr(S, ND_NIF, &other, 64, ADDR6_STATIC), 0); /* it is tested too */
+    path.gen = S->routes->gen;
     nd_inject(net_peer_mac, nd_us, nd_all_nodes, &m);
     assert_int_equal(state_of(us_ll), ADDR6_DUPLICATED);
     assert_false(ND_NIF->ip6);
+    assert_false(ip_path_valid(S, &path)); /* who has a way through here looks for another */
     wait_s(5);
     assert_false(nd_take(&o));
+    assert_int_equal(state_of(other), ADDR6_TENTATIVE);
 }
 
 /* RFC 3590: reports that had no source address are made again from the first one. */
@@ -369,6 +375,31 @@ static void a_router_that_becomes_a_host_is_not_used(void **state)
     assert_null(default_route());
 }
 
+/* Sections 6.3.4, 8.3: an entry that is there becomes a router's also when the message has no link address. */
+static void routers_without_a_link_address(void **state)
+{
+    struct inaddr rtr = nd_zoned(nd_rtr), better = nd_zoned(nd_peer);
+    struct nd_msg m = nd_ra(1000), na = nd_na(nd_rtr, nd_rtr_mac, false, true);
+    struct nd_msg redirect = {.type = ND_REDIRECT, .target = nd_peer, .dest = {.b = {0x20, 0x01, 0x0d, 0xb9, [15] = 9}}};
+
+    (void)state;
+    come_up();
+    assert_non_null(neigh_learn(S->neigh, 0, &rtr, nd_rtr_mac, true, S->now_ns));
+    nd_hear_peer();
+    m.has_slla = false;
+    nd_inject_ra(&m);
+    assert_true(neigh_find(S->neigh, 0, &rtr)->router);
+    nd_inject(nd_rtr_mac, nd_rtr, nd_us, &redirect);
+    assert_true(neigh_find(S->neigh, 0, &better)->router);
+    assert_true(inaddr_eq(&default_route()->gateway, &better));
+    na.target = nd_peer; /* section 7.2.5: its destinations leave a router that is none, in the list or not */
+    nd_inject(net_peer_mac, nd_peer, nd_all_nodes, &na);
+    assert_true(inaddr_eq(&default_route()->gateway, &rtr));
+    na.target = nd_rtr;
+    nd_inject(nd_rtr_mac, nd_rtr, nd_all_nodes, &na);
+    assert_null(default_route());
+}
+
 static void advertisements_are_obeyed_where_they_may_be(void **state)
 {
     struct inaddr any = nd_any, gateway = nd_zoned(nd_peer);
@@ -397,7 +428,7 @@ static void hop_limits_are(uint8_t datagram, uint8_t reply)
     struct udp_pcb *u = udp_create(S, NULL);
     struct inaddr peer = nd_zoned(nd_peer);
     struct udp_dest to = UDP_DEST_INIT;
-    struct iovec iov = {(void *)(uintptr_t)"x", 1};
+    struct iovec iov = {(void *)(uintptr_t) "x", 1};
     uint8_t echo[ICMP6_HLEN] = {ICMP6_ECHO};
     struct nd_out o;
 
@@ -442,8 +473,10 @@ static void parameters_of_the_link(void **state)
     assert_int_equal(S->neigh->v6[0].retry_ns, 400 * NS_PER_MS);
     assert_int_equal(ip6_mtu(ND_NIF), 1400);
     m.mtu = 0;
-    m.retrans_ms = 1; /* nobody may make us flood the link */
+    m.retrans_ms = 1;    /* nobody may make us flood the link */
+    m.cur_hop_limit = 1; /* or keep us to it */
     nd_inject_ra(&m);
+    assert_int_equal(ND_NIF->hop_limit6, 32);
     assert_int_equal(S->neigh->v6[0].retry_ns, 100 * NS_PER_MS);
 }
 
@@ -704,6 +737,7 @@ int main(void)
         FRESH_TEST(a_router_is_used_for_its_lifetime),
         FRESH_TEST(the_preferred_router_is_chosen),
         FRESH_TEST(a_router_that_becomes_a_host_is_not_used),
+        FRESH_TEST(routers_without_a_link_address),
         FRESH_TEST(advertisements_are_obeyed_where_they_may_be),
         FRESH_TEST(parameters_of_the_link),
         FRESH_TEST(on_link_prefixes),

@@ -494,6 +494,10 @@ static void a_router_that_becomes_a_host(void **state)
     a.mac = mac_a;
     assert_true(neigh_advertised(&t, n, &a, now));
     assert_false(neigh_advertised(&t, n, &a, now));
+    n = ask6(2, NEIGH_PARK_ASK); /* one whose link address is being asked for was a router before */
+    n->router = true;
+    assert_true(neigh_advertised(&t, n, &a, now));
+    assert_false(n->router);
 }
 
 static void progress_above_keeps_a_neighbour_reachable(void **state)

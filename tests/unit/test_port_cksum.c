@@ -614,6 +614,26 @@ static void test_frame_too_long_for_the_linear_pool(void **state)
     assert_pools_full();
 }
 
+/* Without that pool it never leaves: those behind it do not wait for it. */
+static void test_frame_that_nothing_can_copy(void **state)
+{
+    struct rte_mbuf *held, *m[2];
+    struct fake f;
+
+    (void)state;
+    fake_init(&f);
+    f.p.caps.tx_chains = false;
+    f.p.linear_pool = NULL;
+    m[0] = frame_of_kind(KIND_CHAIN, &held);
+    m[1] = headers(false, 0);
+    assert_int_equal(port_tx(&f.p, m, 2), 2);
+    assert_int_equal(f.n_taken, 1);
+    assert_ptr_equal(f.taken[0], m[1]);
+    assert_int_equal(f.ctr.v[CTR_TX_OVERSIZE], 1);
+    free_taken(&f);
+    assert_pools_full();
+}
+
 static void test_receive_counts(void **state)
 {
     struct rte_mbuf *m[4];
@@ -660,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_copied_frame_is_offered_again),
         cmocka_unit_test(test_frames_above_the_mtu_are_refused),
         cmocka_unit_test(test_frame_too_long_for_the_linear_pool),
+        cmocka_unit_test(test_frame_that_nothing_can_copy),
         cmocka_unit_test(test_receive_counts),
     };
 

@@ -1,0 +1,365 @@
+"""A peer made of raw packets, and the program whose socket calls it asks for (zdut)."""
+import os
+import queue
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+import peer
+from peer import labs
+
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+O_NONBLOCK = os.O_NONBLOCK
+PEER_IP = "10.77.0.77"  # nobody's but ours: the kernel does not answer for it
+PEER_MAC = b"\x02\x00\x00\x00\x00\x77"
+SO_TIMESTAMPNS = 35
+PATIENCE = 10  # seconds for what must come; that it comes in time is measured
+NAMES = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"))
+
+
+def flags_text(flags):
+    return "".join(c for bit, c in NAMES if flags & bit)
+
+
+def flags_of(text):
+    return sum(bit for bit, c in NAMES if c in text)
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+class Segment:
+    """at: when the kernel had it, in seconds; how long this program took to look at it makes no difference."""
+
+    def __init__(self, frame, at):
+        ip = frame[14:]
+        ihl, total = (ip[0] & 15) * 4, struct.unpack("!H", ip[2:4])[0]
+        self.ident, self.df = struct.unpack("!H", ip[4:6])[0], bool(ip[6] & 0x40)
+        self.packet = ip[:total]  # as an ICMP message quotes it
+        tcp = ip[ihl:total]
+        peer.expect(checksum(ip[12:20] + struct.pack("!BBH", 0, 6, len(tcp)) + tcp) == 0, "a wrong TCP checksum")
+        self.sport, self.dport, self.seq, self.ack, offset, self.flags, self.window = struct.unpack("!HHIIBBH", tcp[:16])
+        self.options, self.data = tcp[20:(offset >> 4) * 4], tcp[(offset >> 4) * 4:]
+        self.at = at
+
+    def __str__(self):
+        return f"[{flags_text(self.flags)}] seq {self.seq} ack {self.ack} win {self.window} len {len(self.data)}"
+
+
+class Wire:
+    """The kernel's end of the link. Segments for each peer port wait in a queue of their own."""
+
+    def __init__(self, lab):
+        with lab.on("kernel"):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            self.socket.bind((labs.CLIENT_IF, 0))
+        self.queues, self.stack_mac, self.stop = {}, None, threading.Event()
+        self.resolved = threading.Event()
+        self.thread = threading.Thread(target=self._receive, daemon=True)
+        self.thread.start()
+
+    def resolve(self):
+        """Asks for the stack's address; that it has ours then, too."""
+        ask = b"\xff" * 6 + PEER_MAC + b"\x08\x06\0\1\x08\0\6\4\0\1" + PEER_MAC + socket.inet_aton(PEER_IP) + bytes(6)
+        for _ in range(50):
+            self.socket.send(ask + socket.inet_aton(labs.SERVER_IP))
+            if self.resolved.wait(0.1):
+                return
+        raise peer.Failure("the stack does not answer ARP")
+
+    def _receive(self):
+        while not self.stop.is_set():
+            if not select.select([self.socket], [], [], 0.1)[0]:
+                continue
+            frame, ancillary, _, address = self.socket.recvmsg(65536, 64)
+            if address[2] == socket.PACKET_OUTGOING:
+                continue
+            kind = frame[12:14]
+            if kind == b"\x08\x06" and frame[38:42] == socket.inet_aton(PEER_IP):
+                self.stack_mac = frame[22:28]
+                self.resolved.set()
+                if frame[20:22] == b"\0\1":
+                    us, them = PEER_MAC + socket.inet_aton(PEER_IP), frame[22:32]
+                    self.socket.send(self.stack_mac + PEER_MAC + kind + frame[14:20] + b"\0\2" + us + them)
+            elif kind == b"\x08\x00" and frame[23] == 6 and frame[30:34] == socket.inet_aton(PEER_IP):
+                seconds, ns = struct.unpack("ll", ancillary[0][2])
+                s = Segment(frame, seconds + ns / 1e9)
+                self.queue(s.dport, s.sport).put(s)
+
+    def queue(self, ours, theirs):
+        return self.queues.setdefault((ours, theirs), queue.Queue())
+
+    def send(self, proto, payload):
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, proto, 0)
+        head += socket.inet_aton(PEER_IP) + socket.inet_aton(labs.SERVER_IP)
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        self.socket.send(self.stack_mac + PEER_MAC + b"\x08\x00" + head + payload)
+
+    def close(self):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+
+class Dut:
+    """Socket calls of the program; each returns (ret, errno, text)."""
+
+    def __init__(self, process):
+        self.process, self.tags, self.orders, self.answers, self.changed = process, 0, {}, {}, threading.Condition()
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self):
+        for line in self.process.stdout:
+            part = line.split(" ", 3)
+            if len(part) < 4:
+                continue
+            with self.changed:
+                self.answers[part[0]] = (int(part[1]), int(part[2]), part[3].strip(), time.monotonic())
+                self.changed.notify_all()
+
+    def start(self, call, *numbers, text="-", thread=True):
+        self.tags += 1
+        tag = f"{'&' if thread else ''}{self.tags}"
+        self.order([(tag, call, numbers, text)])
+        return tag
+
+    def order(self, calls):
+        for tag, call, numbers, _ in calls:
+            self.orders[tag] = f"{call} {numbers}"
+        self.process.stdin.write("".join(" ".join([tag, call, text] + [str(int(n)) for n in numbers]) + "\n"
+                                         for tag, call, numbers, text in calls))
+        self.process.stdin.flush()
+
+    def result(self, tag, timeout=PATIENCE):
+        with self.changed:
+            peer.expect(self.changed.wait_for(lambda: tag in self.answers, timeout), f"{self.orders[tag]} does not return")
+            return self.answers[tag]
+
+    def pending(self, tag):
+        return tag not in self.answers
+
+    def call(self, call, *numbers, text="-", timeout=PATIENCE):
+        return self.result(self.start(call, *numbers, text=text, thread=False), timeout)
+
+    def ok(self, call, *numbers, text="-"):
+        ret, errno, extra, _ = self.call(call, *numbers, text=text)
+        peer.expect(ret >= 0, f"{call} {numbers}: errno {errno}")
+        return extra if call in ("getsockopt", "poll", "tcpinfo", "recv") else ret
+
+    def together(self, *calls):
+        """One after the other, without a pause in between."""
+        tags = [str(self.tags + i + 1) for i in range(len(calls))]
+        self.tags += len(calls)
+        self.order([(tag, call[0], call[1:], "-") for tag, call in zip(tags, calls)])
+        for tag in tags:
+            peer.expect(self.result(tag)[0] >= 0, f"{self.orders[tag]}: errno {self.answers[tag][1]}")
+
+    def info(self, fd):
+        names = ("len", "state", "ca", "rto", "rtt", "rttvar", "cwnd", "reord")
+        return dict(zip(names, (int(x) for x in self.ok("tcpinfo", fd).split())))
+
+
+class Conn:
+    """One connection, seen from the peer: seq is the next number that we send, ack the next that we expect."""
+    next_port = 20000
+
+    def __init__(self, wire, dut, their_port, our_port=None):
+        Conn.next_port += 1
+        self.wire, self.dut, self.dport = wire, dut, their_port
+        self.sport = our_port or Conn.next_port
+        self.seq, self.ack, self.window, self.options, self.synack = 1000000 + 7919 * self.sport, 0, 65535, b"", None
+
+    def send(self, flags, data=b"", seq=None, ack=None, window=None, options=b""):
+        """Sequence number, acknowledgement and window are the right ones unless given; seq moves on only when it was not given."""
+        flags = flags_of(flags)
+        options += b"\1" * (-len(options) % 4)
+        head = struct.pack("!HHIIBBHHH", self.sport, self.dport, (self.seq if seq is None else seq) & 0xffffffff,
+                           (self.ack if ack is None else ack) & 0xffffffff if flags & ACK else 0, (5 + len(options) // 4) << 4, flags,
+                           self.window if window is None else window, 0, 0) + options
+        pseudo = socket.inet_aton(PEER_IP) + socket.inet_aton(labs.SERVER_IP) + struct.pack("!BBH", 0, 6, len(head) + len(data))
+        head = head[:16] + struct.pack("!H", checksum(pseudo + head + data)) + head[18:]
+        if seq is None:
+            self.seq = (self.seq + len(data) + bool(flags & (SYN | FIN))) & 0xffffffff
+        self.wire.send(6, head + data)
+
+    def icmp(self, kind, code, about):
+        """About a segment that came: its IP header and 8 bytes are enough for who checks."""
+        body = struct.pack("!BBHI", kind, code, 0, 0) + about.packet[:28]
+        self.wire.send(1, body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+
+    def expect(self, flags=None, data=None, seq=None, ack=None, timeout=PATIENCE, why=""):
+        """The next segment, which must come in time and be like that; what it says is taken note of."""
+        try:
+            s = self.wire.queue(self.sport, self.dport).get(timeout=timeout)
+        except queue.Empty:
+            raise peer.Failure(f"{why}: no segment within {timeout} s, [{flags}] expected") from None
+        peer.expect(flags is None or s.flags == flags_of(flags), f"{why}: {s}, [{flags}] expected")
+        peer.expect(data is None or s.data == data, f"{why}: {s}: {s.data[:40]!r}, {data[:40] if data is not None else None!r} expected")
+        peer.expect(seq is None or s.seq == seq & 0xffffffff, f"{why}: {s}, seq {seq} expected")
+        peer.expect(ack is None or s.ack == ack & 0xffffffff, f"{why}: {s}, ack {ack} expected")
+        end = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
+        if not s.flags & RST and (s.flags & SYN or (end - self.ack) & 0xffffffff < 1 << 31):
+            self.ack = end
+        return s
+
+    def skip_to(self, flags=None, data=None, seq=None, ack=None, why=""):
+        """The next segment of this kind, whatever comes before it: timers of the stack may have sent something again."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            s = self.expect(timeout=max(end - time.monotonic(), 0.01), why=f"{why}: [{flags}] seq {seq} ack {ack}")
+            if ((flags is None or s.flags == flags_of(flags)) and (data is None or s.data == data) and
+                    (seq is None or s.seq == seq & 0xffffffff) and (ack is None or s.ack == ack & 0xffffffff)):
+                return s
+
+    def settle(self):
+        """
+        Everything sent so far has been taken: text received before is answered at once, in every synchronized state, and changes nothing.
+        What came meanwhile is forgotten.
+        """
+        self.send("A", b"\0", seq=self.seq - 1)
+        self.skip_to("A", b"", ack=self.seq, why="ACK of old text")
+
+    def reset(self, ack=None, why=""):
+        """Asks until a reset answers: nothing is left of the connection."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            self.send("A", ack=ack)
+            try:
+                while self.expect(timeout=0.1, why=why).flags & RST == 0:
+                    pass
+                return
+            except peer.Failure:
+                pass
+        raise peer.Failure(f"{why}: the connection is still there")
+
+    def silent(self, seconds, why=""):
+        """Nothing leaves by itself. After something was sent, what answers the next segment shows that nothing answered that one."""
+        try:
+            s = self.wire.queue(self.sport, self.dport).get(timeout=seconds)
+        except queue.Empty:
+            return
+        raise peer.Failure(f"{why}: nothing expected, but {s}")
+
+    def drain(self):
+        q = self.wire.queue(self.sport, self.dport)
+        while not q.empty():
+            s = q.get()
+            if not s.flags & RST:
+                self.ack = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
+
+    def handshake(self, options=b"", window=None, rtt=0):
+        self.send("S", options=options, window=window)
+        self.synack = self.expect("SA", why="handshake")
+        time.sleep(rtt)
+        self.send("A", window=window)
+        return self.synack
+
+    def data(self, data, flags="PA", **kw):
+        self.send(flags, data, **kw)
+        return self.expect("A", b"", why="ACK of data", ack=self.seq)
+
+
+class Bench:
+    """The program, the wire, and what most tests begin with."""
+    next_port = 9000
+
+    def __init__(self, lab, dut, wire):
+        self.lab, self.dut, self.wire = lab, dut, wire
+
+    def listener(self, backlog=1):
+        Bench.next_port += 1
+        fd = self.dut.ok("socket")
+        self.dut.ok("bind", fd, Bench.next_port)
+        self.dut.ok("listen", fd, backlog)
+        return fd, Bench.next_port
+
+    def conn(self, port):
+        return Conn(self.wire, self.dut, port)
+
+    def accepted(self, options=b"", window=None, nodelay=True, rtt=0):
+        """(connection, descriptor); the listener is closed. rtt: seconds that the handshake seems to take."""
+        lfd, port = self.listener()
+        c = self.conn(port)
+        if window is not None:
+            c.window = window
+        c.handshake(options, rtt=rtt)
+        fd = self.dut.ok("accept", lfd)
+        self.dut.ok("close", lfd)
+        if nodelay:
+            self.dut.ok("setsockopt", fd, socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return c, fd
+
+    def connecting(self, blocking=False):
+        """(connection, descriptor) in SYN-SENT, the SYN taken."""
+        Bench.next_port += 1
+        fd = self.dut.ok("socket")
+        self.dut.ok("bind", fd, Bench.next_port)
+        c = self.conn(Bench.next_port)
+        self.dut.ok("setfl", fd, O_NONBLOCK)
+        ret, errno, _, _ = self.dut.call("connect", fd, c.sport, text=PEER_IP)
+        peer.expect((ret, errno) == (-1, 115), f"connect: {ret}, errno {errno}")  # EINPROGRESS
+        c.syn = c.expect("S", b"", why="SYN")
+        if blocking:
+            self.dut.ok("setfl", fd, 0)
+        return c, fd
+
+    def connected(self):
+        c, fd = self.connecting(blocking=True)
+        c.send("SA")
+        c.expect("A", b"", why="handshake")
+        return c, fd
+
+
+def main(tests, names):
+    """Runs them all, or those named; says of each how it ended."""
+    def run(lab):
+        tmp = tempfile.mkdtemp(prefix="zstack-e2e-")
+        config = peer.labs.write_config(os.path.join(tmp, "config.ini"), core=sorted(os.sched_getaffinity(0))[0], zstack=("poll_thread=1",))
+        log = open(os.path.join(tmp, "log"), "w+", encoding="utf-8")
+        process = lab.popen("stack", os.path.join(peer.BUILD, "tests/e2e/zdut"), "--conf", config, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=log, text=True)
+        wire, failed = Wire(lab), []
+        try:
+            for line in process.stdout:
+                if line == "ready\n":
+                    break
+            wire.resolve()
+            bench = Bench(lab, Dut(process), wire)
+            for test in tests:
+                if names and test.__name__ not in names:
+                    continue
+                started = time.monotonic()
+                try:
+                    test(bench)
+                    print(f"{test.__name__}: ok, {time.monotonic() - started:.1f} s", flush=True)
+                except peer.Failure as e:
+                    failed.append(test.__name__)
+                    print(f"{test.__name__}: FAILED: {e}", flush=True)
+            process.stdin.close()
+            status = process.wait(15)
+            if status != 0 or failed:
+                log.seek(0)
+                print(log.read())
+            peer.expect(status == 0, f"exit status {status}")
+            peer.expect(not failed, f"{len(failed)} failed: {' '.join(failed)}")
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            wire.close()
+            log.close()
+            shutil.rmtree(tmp)
+
+    peer.main(run)

@@ -1,0 +1,145 @@
+/*
+ * Socket calls on order, for tests that play the peer packet by packet. Each line of standard input is a tag and a call; its answer is
+ * the tag, what the call returned, errno when that was -1, and what it stored. A tag that begins with "&" makes the call in a thread
+ * of its own, so that calls may block. Descriptors are the stack's; options are numbers.
+ *
+ * Usage: zdut --conf config.ini (with poll_thread=1)
+ */
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+
+#include "../../examples/example.h"
+
+struct order {
+    char tag[16], call[16], text[2048];
+    long a[4];
+    int n;
+};
+
+static pthread_mutex_t out = PTHREAD_MUTEX_INITIALIZER;
+
+static void answer(const struct order *o, long ret, const char *extra)
+{
+    int e = ret == -1 ? errno : 0;
+
+    pthread_mutex_lock(&out);
+    printf("%s %ld %d %s\n", o->tag, ret, e, extra);
+    fflush(stdout);
+    pthread_mutex_unlock(&out);
+}
+
+static struct sockaddr_in address(const char *ip, long port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+    inet_pton(AF_INET, ip, &in.sin_addr);
+    return in;
+}
+
+static long names(const struct order *o)
+{
+    int fd = (int)o->a[0], v = (int)o->a[3];
+    struct sockaddr_in in = address("0.0.0.0", o->a[1]);
+
+    if (strcmp(o->call, "socket") == 0)
+        return ff_socket(AF_INET, SOCK_STREAM, 0);
+    if (strcmp(o->call, "bind") == 0)
+        return ff_bind(fd, (struct linux_sockaddr *)&in, sizeof(in));
+    if (strcmp(o->call, "listen") == 0)
+        return ff_listen(fd, (int)o->a[1]);
+    if (strcmp(o->call, "accept") == 0)
+        return ff_accept(fd, NULL, NULL);
+    if (strcmp(o->call, "shutdown") == 0)
+        return ff_shutdown(fd, (int)o->a[1]);
+    if (strcmp(o->call, "close") == 0)
+        return ff_close(fd);
+    if (strcmp(o->call, "setfl") == 0)
+        return ff_fcntl(fd, F_SETFL, (int)o->a[1]);
+    if (strcmp(o->call, "setsockopt") == 0)
+        return ff_setsockopt(fd, (int)o->a[1], (int)o->a[2], &v, sizeof(v));
+    if (strcmp(o->call, "settimeval") == 0) { /* an option of int given as a struct timeval, as some do */
+        struct timeval tv = {.tv_sec = o->a[3]};
+        return ff_setsockopt(fd, (int)o->a[1], (int)o->a[2], &tv, sizeof(tv));
+    }
+    if (strcmp(o->call, "linger") == 0) {
+        struct linger l = {.l_onoff = (int)o->a[1], .l_linger = (int)o->a[2]};
+        return ff_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+    }
+    errno = ENOSYS;
+    return -1;
+}
+
+static void tell(const struct order *o)
+{
+    static __thread char buf[1 << 20], extra[2 * 4096 + 64];
+    int fd = (int)o->a[0], v = 0;
+    socklen_t len = sizeof(v);
+    long ret;
+
+    extra[0] = '\0';
+    if (strcmp(o->call, "connect") == 0) {
+        struct sockaddr_in in = address(o->text, o->a[1]);
+        ret = ff_connect(fd, (struct linux_sockaddr *)&in, sizeof(in));
+    } else if (strcmp(o->call, "send") == 0) {
+        ret = ff_send(fd, o->text, strlen(o->text), (int)o->a[1]);
+    } else if (strcmp(o->call, "fill") == 0) { /* so many bytes */
+        memset(buf, 'x', sizeof(buf));
+        ret = ff_send(fd, buf, (size_t)o->a[1], 0);
+    } else if (strcmp(o->call, "recv") == 0) {
+        ret = ff_recv(fd, buf, (size_t)o->a[1], (int)o->a[2]);
+        for (long i = 0; i < ret && i < 4096; i++)
+            sprintf(extra + 2 * i, "%02x", (unsigned char)buf[i]);
+    } else if (strcmp(o->call, "poll") == 0) {
+        struct pollfd p = {.fd = fd, .events = (short)o->a[1]};
+        ret = ff_poll(&p, 1, (int)o->a[2]);
+        sprintf(extra, "%d", p.revents);
+    } else if (strcmp(o->call, "getsockopt") == 0) {
+        ret = ff_getsockopt(fd, (int)o->a[1], (int)o->a[2], &v, &len);
+        sprintf(extra, "%d", v);
+    } else if (strcmp(o->call, "tcpinfo") == 0) {
+        struct tcp_info i = {0};
+        len = sizeof(i);
+        ret = ff_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len);
+        sprintf(extra, "%u %u %u %u %u %u %u %u", len, i.tcpi_state, i.tcpi_ca_state, i.tcpi_rto, i.tcpi_rtt, i.tcpi_rttvar,
+                i.tcpi_snd_cwnd, i.tcpi_reord_seen);
+    } else {
+        ret = names(o);
+    }
+    answer(o, ret, extra);
+}
+
+static void *tell_in_thread(void *arg)
+{
+    tell(arg);
+    free(arg);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    char line[4096];
+
+    example_init(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("ready\n");
+    fflush(stdout);
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        struct order o = {0}, *copy;
+        pthread_t t;
+
+        if (sscanf(line, "%15s %15s %2047s %ld %ld %ld %ld", o.tag, o.call, o.text, &o.a[0], &o.a[1], &o.a[2], &o.a[3]) < 2)
+            continue;
+        if (o.tag[0] != '&') {
+            tell(&o);
+            continue;
+        }
+        copy = malloc(sizeof(*copy));
+        *copy = o;
+        if (ff_pthread_create(&t, NULL, tell_in_thread, copy) != 0)
+            die("thread");
+        pthread_detach(t);
+    }
+    return 0;
+}
