@@ -37,7 +37,7 @@ double cycles_per_second(void)
 
 bool undisturbed(void)
 {
-    static long before;
+    static __thread long before;
     struct rusage u;
     bool same;
 
@@ -105,7 +105,7 @@ static bool have_hugepages(void)
     return n * 2 >= atol(EAL_MIB) && getuid() == 0;
 }
 
-static void start_eal(void)
+void pair_eal(const char *cores)
 {
     char core[16], err[512];
     char *argv[] = {"bench", "-l", core, "--no-pci", "--no-shconf", "--no-telemetry", "-m", EAL_MIB, "--log-level=3", NULL};
@@ -113,6 +113,8 @@ static void start_eal(void)
     bool huge = have_hugepages();
 
     snprintf(core, sizeof(core), "%d", choose_cpu());
+    if (cores != NULL)
+        argv[2] = (char *)(uintptr_t)cores;
     if (!huge)
         argv[argc++] = "--no-huge";
     if (port_eal_init(argc, argv, err, sizeof(err)) != 0) {
@@ -121,10 +123,10 @@ static void start_eal(void)
     }
     if (pkt_init() != 0)
         die("start");
-    printf("core %s, TSC %.2f GHz, %s\n", core, cycles_per_second() / 1e9, huge ? "hugepages" : "4 KB pages (--no-huge)");
+    printf("core %s, TSC %.2f GHz, %s\n", argv[2], cycles_per_second() / 1e9, huge ? "hugepages" : "4 KB pages (--no-huge)");
 }
 
-static struct z_stack *new_stack(int which, bool gro, uint32_t conns)
+static struct z_stack *new_stack(unsigned number, int which, bool gro, uint32_t conns)
 {
     struct stack_conf conf;
     char name[16];
@@ -144,9 +146,9 @@ static struct z_stack *new_stack(int which, bool gro, uint32_t conns)
     conf.fd_reserve = BENCH_FD_FIRST;
     conf.msl_ns = NS_PER_MS; /* connections come and go */
     conf.seed = 1 + (uint64_t)which;
-    conf.index = (uint16_t)which;
+    conf.index = (uint16_t)(2 * number + (unsigned)which);
     conf.n_stacks = 1;
-    snprintf(name, sizeof(name), "bench%d", which);
+    snprintf(name, sizeof(name), "bench%u.%d", number, which);
     s = stack_create(&conf, name, port_clock_ns(), &err);
     if (s == NULL) {
         errno = -err;
@@ -183,18 +185,18 @@ static uint64_t stamp_cost(void)
     return best;
 }
 
-void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns)
+void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro, uint32_t conns)
 {
     struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = tso};
     struct port *port[2];
 
     p->conns_max = conns;
-    start_eal();
-    api.core[0] = &p->side[0].core;
-    api.n_cores = 1; /* descriptors of the two sides are told apart by who uses them */
+    if (number == 0)
+        api.core[0] = &p->side[0].core;
+    api.n_cores = 1; /* descriptors of all sides are told apart by who uses them */
     __atomic_store_n(&api.state, API_RUNNING, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++) {
-        p->side[i].s = new_stack(i, gro, conns);
+        p->side[i].s = new_stack(number, i, gro, conns);
         if (api_core_init(&p->side[i].core, p->side[i].s) != 0)
             die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
@@ -204,10 +206,17 @@ void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns
         die("port_mem_join");
     for (int i = 0; i < 2; i++) {
         p->side[i].port = port[i];
-        time_port(port[i], &timed[i]);
+        if (number == 0)
+            time_port(port[i], &timed[i]);
         start_side(&p->side[i], i, conns);
     }
     p->stamp_cycles = stamp_cost();
+}
+
+void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns)
+{
+    pair_eal(NULL);
+    pair_make(p, 0, mtu, tso, gro, conns);
 }
 
 void pair_enter(struct side *e)

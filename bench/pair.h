@@ -46,6 +46,10 @@ struct pair {
  */
 void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns);
 
+/* The two parts of it, for several pairs: cores is a list for EAL, or NULL as above; only the first pair can be split. */
+void pair_eal(const char *cores);
+void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro, uint32_t conns);
+
 /* The calls of src/api that follow are made by this side's application. */
 void pair_enter(struct side *e);
 

@@ -1,6 +1,10 @@
 /*
  * HTTP server without a copy: the response is built once, and every request is answered with one more reference to it.
  * Usage: http --conf config.ini [-- BODY_BYTES [PORT]]
+ *
+ * With thread_mode=1 and several bits in lcore_mask the same program serves on several cores: ff_run calls loop() on each, in a thread
+ * that has a stack of its own, and whatever is created there is that stack's. So all that a core needs is made in its first turn, and
+ * nothing is shared.
  */
 #include "example.h"
 #include "http_request.h"
@@ -17,10 +21,13 @@ struct conn {
     bool stalled; /* the send queue was full: waits for a writable event, reads nothing */
 };
 
-static int kq, listener;
-static struct conn *conns;
-static struct z_buf *response;
-static size_t response_len;
+static long body_bytes, port;
+
+/* Of one core. */
+static __thread int kq, listener;
+static __thread struct conn *conns;
+static __thread struct z_buf *response;
+static __thread size_t response_len;
 
 static void conn_close(int fd)
 {
@@ -113,12 +120,38 @@ static void accept_all(void)
     }
 }
 
+static void build_response(size_t body)
+{
+    response_len = http_response_len(body);
+    response = z_alloc(response_len);
+    if (response == NULL) {
+        fprintf(stderr, "a response of %zu bytes does not fit a buffer (at most %d)\n", response_len, Z_BUF_MAX);
+        exit(1);
+    }
+    http_response_fill(z_data(response), body);
+}
+
+static void start_core(void)
+{
+    conns = calloc((size_t)ff_getmaxfd() + 1, sizeof(*conns));
+    kq = ff_kqueue();
+    if (conns == NULL || kq < 0)
+        die("start");
+    build_response((size_t)body_bytes);
+    listener = example_listen((uint16_t)port);
+    if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
+        die("kevent");
+}
+
 static int loop(void *arg)
 {
     struct kevent ev[MAX_EVENTS];
-    int n = ff_kevent(kq, NULL, 0, ev, MAX_EVENTS, NULL);
+    int n;
 
     (void)arg;
+    if (conns == NULL)
+        start_core();
+    n = ff_kevent(kq, NULL, 0, ev, MAX_EVENTS, NULL);
     for (int i = 0; i < n; i++) {
         int fd = (int)ev[i].ident;
 
@@ -133,29 +166,12 @@ static int loop(void *arg)
     return 0;
 }
 
-static void build_response(size_t body)
-{
-    response_len = http_response_len(body);
-    response = z_alloc(response_len);
-    if (response == NULL) {
-        fprintf(stderr, "a response of %zu bytes does not fit a buffer (at most %d)\n", response_len, Z_BUF_MAX);
-        exit(1);
-    }
-    http_response_fill(z_data(response), body);
-}
-
 int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
 
-    conns = calloc((size_t)ff_getmaxfd() + 1, sizeof(*conns));
-    kq = ff_kqueue();
-    if (conns == NULL || kq < 0)
-        die("start");
-    build_response((size_t)example_arg(argc, argv, arg, 64));
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg + 1, 80));
-    if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
-        die("kevent");
+    body_bytes = example_arg(argc, argv, arg, 64);
+    port = example_arg(argc, argv, arg + 1, 80);
     ff_run(loop, NULL);
     z_print_counters(stdout);
     return 0;

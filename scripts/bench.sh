@@ -3,6 +3,7 @@
 # (bench/kernel.py), in less than 20 minutes. Tables, CSV and figures are in bench/results/. A short form for one question, whose results are
 # in bench/results/question/:
 #     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|cold|size|bulk|open|many] [REPS=31] [MTU=9000]
+#     make bench BENCH=cores
 #     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
 #     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
 #     make bench BENCH=demo
@@ -14,8 +15,8 @@ cd "$(dirname "$0")/.."
 
 what=${BENCH:-all}
 case $what in
-all) parts="core link kernel" ;;
-core | link | kernel | idle) parts=$what ;;
+all) parts="core cores link kernel" ;;
+core | cores | link | kernel | idle) parts=$what ;;
 demo) exec scripts/demo.sh ;;
 loss)
     scripts/setup.sh test
@@ -24,7 +25,7 @@ loss)
     exec python3 -B bench/loss.py ${LOSS_ARGS:-}
     ;;
 *)
-    echo "bench.sh: BENCH is all, core, link, kernel, idle, demo or loss, not '$what'" >&2
+    echo "bench.sh: BENCH is all, core, cores, link, kernel, idle, demo or loss, not '$what'" >&2
     exit 1
     ;;
 esac
@@ -47,6 +48,14 @@ run_core() {
     [ -n "$only" ] || [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || only=rr
     [ -z "$only" ] || set -- "$@" --only "$only"
     build/release/bench/core "$@" && python3 -B bench/results.py "$results/core.csv"
+}
+
+run_cores() {
+    if [ "$(nproc)" -lt 2 ]; then
+        echo "cores: two cores are needed; left out"
+    else
+        build/release/bench/cores
+    fi
 }
 
 run_link() {

@@ -138,7 +138,7 @@ MUTATIONS = [
      "script/test_script_states", "ack_at_the_edge_counts"),
     ("outside the window answered again", "src/tcp/slow.c", "        else if (answered_just_now(s, tc, g))", "        else if (answered_just_now(s, tc, g) && s == NULL)",
      "script/test_script_recv", "repeated_segment_outside_the_window"),
-    ("no answer though the window opened", "src/tcp/slow.c", " && tc->answered_adv == tc->rcv_adv)", ")",
+    ("no answer though the window opened", "src/tcp/slow.c", "(g->h.seq - tc->rcv_adv) * 0x9e3779b1u + tc->rcv_adv +", "g->h.seq * 0x9e3779b1u +",
      "script/test_script_recv", "repeated_probe_of_a_window_that_opened"),
     ("no flag answered", "src/tcp/input.c", "    if ((g->h.flags & (TH_ACK | TH_SYN | TH_RST)) == 0) {", "    if (s == NULL) {",
      "script/test_script_states", "no_ack_bit_is_dropped"),

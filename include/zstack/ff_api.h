@@ -10,6 +10,21 @@
  * - MSG_NOSIGNAL is implied: SIGPIPE is never raised.
  *
  * Every call may be made from any thread; see z_api.h about threads, fork and ownership.
+ *
+ * Several cores (thread_mode=1): there is a stack for each, and ff_run calls its function on all of them, each in the thread of its stack.
+ * - Without a descriptor a call is about the calling thread's stack (ff_socket, ff_kqueue, ff_epoll_create, ff_route_ctl, ff_sysctl), for
+ *   threads that have none about the first one; ff_get_traffic and z_print_counters are about all.
+ * - With a descriptor it is about the descriptor's stack, and when that is not the thread's own it is done at that stack's next turn,
+ *   while this one's thread waits (and serves its own stack's mailbox). It never blocks inside a callback: EAGAIN, as there.
+ * - A kqueue or epoll set holds descriptors of its own stack; others give EBADF. ff_dup makes a descriptor of the same stack, and
+ *   ff_dup2 onto a number of another one gives EBADF. ff_poll and ff_select look where the first descriptor is; of others they
+ *   know nothing (POLLNVAL, EBADF).
+ * - Listen on every core with a socket of its own: each gets the connections that its share of the flows brings. Where one does not
+ *   listen, or no longer, those who do get them.
+ * - Packets to an address of this host reach sockets of the same stack only.
+ * - Buffers (z_api.h) may be passed between the threads, and written to descriptors of any stack.
+ * Before ff_run only the first stack lives, on the thread of ff_init (with poll_thread=1 all do); sockets of the others are made in
+ * callbacks.
  */
 #ifndef ZSTACK_FF_API_H
 #define ZSTACK_FF_API_H
@@ -53,6 +68,10 @@ typedef int (*loop_func_t)(void *arg);
  * config.ini), --proc-type or -t, --proc-id or -p, with "=" or as the next argument; others are skipped, "--" ends them, argv
  * stays as it is.
  *
+ * With several bits in lcore_mask and no thread_mode there is a process for each: --proc-type=primary --proc-id=0 starts first and opens
+ * the devices; --proc-type=secondary --proc-id=N is on the N-th core, waits up to 10 s for the primary, and shares its devices. auto, the
+ * default, is secondary for numbers above 0.
+ *
  * @return  0; -1 with errno EALREADY when called again, EINVAL. A bad configuration or a port that cannot be had prints
  *          one line on stderr and ends the process with status 1, as F-Stack does.
  * The calling thread owns the stack from here on (unless poll_thread=1).
@@ -60,13 +79,14 @@ typedef int (*loop_func_t)(void *arg);
 int ff_init(int argc, char *const argv[]);
 
 /**
- * Polls for ever, calling loop(arg) once a turn; when there is nothing to do, turns come at least every millisecond or so (polling and
- * idle_sleep in config.ini; z_busy). Returns only after ff_stop_run: then what is queued has been delivered,
- * or exit_drain_ms have passed and connections were reset; the stack is gone and every further call gives EBADF.
+ * Polls for ever, calling loop(arg) once a turn; with thread_mode on every core, the calling thread being the first one's. When there is
+ * nothing to do, turns come at least every millisecond or so (polling and idle_sleep in config.ini; z_busy). Returns only after ff_stop_run:
+ * then what is queued has been delivered, or exit_drain_ms have passed and connections were reset; the stack is gone and every further call
+ * gives EBADF.
  */
 void ff_run(loop_func_t loop, void *arg);
 
-/** Makes ff_run return, and calls that wait fail with EINTR. Any thread, and signal handlers. */
+/** Makes ff_run return, on all cores, and calls that wait fail with EINTR. Any thread, and signal handlers. */
 void ff_stop_run(void);
 
 /* sockets -------------------------------------------------------------------------------------------------------- */
@@ -212,8 +232,9 @@ int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_so
 
 /**
  * As sysctl(3) of FreeBSD. The number of a name is asked for as sysctlnametomib() does: name {0, 3}, newp the text. Names: the
- * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME". Values
- * are int, or 64 bit when oldlenp says so or they need it. What sizes a table at start cannot be set (EPERM).
+ * keys of [freebsd.sysctl] that have an effect, those of [zstack] as "zstack.KEY", counters as "zstack.counter.NAME" of all
+ * cores together and "zstack.counter.N.NAME" of the N-th of lcore_mask, from 0. Values are int, or 64 bit when oldlenp says so or they need
+ * it. What sizes a table at start cannot be set (EPERM).
  *
  * @return  0, or -1 with errno EFAULT, ENOENT, ENOMEM (*oldlenp too small), EINVAL (newlen, range), EPERM, ENAMETOOLONG.
  */

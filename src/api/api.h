@@ -47,17 +47,19 @@ enum api_state {
 struct api_core {
     struct z_stack *stack;
     const char *owner; /* atomic: &api_self of the thread that owns the stack; NULL: nobody does */
+    uint16_t cpu;      /* on which it runs */
     uint16_t lender;   /* pkt_meta.loan_stack of its loans */
     bool in_turn;      /* the protocol is running: it may not be entered again */
     uint32_t again;    /* calls since the last turn that would have blocked */
     uint64_t progress; /* not 0: calls had results since the loop looked last */
-    uint64_t timers;   /* CTR_TIMERS when it looked */
+    uint64_t timers;   /* CTR_TIMERS, and what was done for other stacks, when it looked */
     struct idle idle;
     struct sleeper sleeper;
     const struct mail_slot *awaits; /* the result of this thread's call to another core */
     bool looping;                   /* atomic: ff_run or a background thread polls */
     bool ended;                     /* atomic: the stack is drained */
     uint64_t hints_at_ns;           /* api_hints is due */
+    uint64_t procs_at_ns;           /* in it: procs_look */
     struct mon_limits limits;       /* what it has said */
     struct rte_ring *returned;      /* zc_return.c: loans that other threads freed */
     struct mailbox box;
@@ -70,12 +72,15 @@ struct api_process {
     struct api_core *core[API_MAX_CORES];
     uint16_t n_ended; /* atomic */
     bool stop;        /* atomic: ff_stop_run was called */
+    loop_func_t loop; /* of ff_run */
+    void *loop_arg;
     bool has_thread;  /* poll_thread=1 and ff_run did not take over */
     bool thread_stop; /* atomic: the background threads shall hand the stacks over */
     pthread_t thread;
     struct conf conf;
     struct idle_conf idle;
-    cpu_set_t cpus; /* of the process before ff_init bound a thread to its polling core */
+    bool before_died; /* the process with our number before us: not told yet */
+    cpu_set_t cpus;   /* of the process before ff_init bound a thread to its polling core */
 };
 
 extern struct api_process api;
@@ -157,12 +162,6 @@ static inline int64_t api_call(struct api_op *op, api_fn fn)
 /* The core of a descriptor number; the first one's for numbers that no stack has. */
 struct api_core *api_core_of_fd(int fd);
 
-/* Does the number belong to another stack than s? */
-static inline bool api_fd_elsewhere(const struct z_stack *s, int fd)
-{
-    return unlikely(api.n_cores > 1) && api_core_of_fd(fd)->stack != s;
-}
-
 /* A result as POSIX calls return it. */
 static inline int64_t api_ret(int64_t r)
 {
@@ -179,6 +178,10 @@ void api_hints(struct api_core *c);
 void api_thread_run(void);                                /* the calling thread polls until ff_stop_run, or until ff_run takes over */
 int api_core_init(struct api_core *c, struct z_stack *s); /* 0 or -errno */
 void api_core_own(struct api_core *c);                    /* the calling thread is its owner from here on */
+
+/* counters.c: all stacks of the process; none in a child of fork */
+void api_stacks(struct mon_stacks *m);
+void api_all_stacks(struct mon_stacks *m); /* with those of other processes that share its devices */
 
 /*
  * idle.c. The end of a turn that moved so much: sleeps when there is nothing to do, until the time that is given at the latest. What else

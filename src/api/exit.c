@@ -1,8 +1,9 @@
 /* The end: what was written before exit is delivered; a child process of fork keeps its hands off. */
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/procs.h"
 #include "buf/wrap.h"
+#include "port/procs.h"
 
 #include "base/poison.h"
 
@@ -73,6 +74,7 @@ void api_drain(struct api_core *c)
     close_all(s);     /* queues let go of wrapped memory */
     flush(c);
     end(c);
+    procs_leave(c);
     stack_drop_unsent(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (s->netif[i]->parent == NULL)
@@ -119,6 +121,7 @@ static void at_exit(void)
 
 static void at_fork_child(void)
 {
+    port_proc_forked();
     __atomic_store_n(&api.state, API_FORKED, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < api.n_cores; i++) {
         __atomic_store_n(&api.core[i]->owner, NULL, __ATOMIC_RELEASE);

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "api/api.h"
+#include "api/procs.h"
 #include "ip/nd_state.h"
 #include "mon/mon.h"
 
@@ -11,10 +11,15 @@
 
 #define BAD_CKSUMS 16u /* a few are noise on the wire; a peer with offload on makes nothing else */
 
+/* arg: the core, named where there are several. */
 static void say(void *arg, const char *line)
 {
-    (void)arg;
-    fprintf(stderr, "zstack: %s\n", line);
+    const struct api_core *c = arg;
+
+    if (api.n_cores > 1 || api.conf.procs)
+        fprintf(stderr, "zstack: core %u: %s\n", c->cpu, line);
+    else
+        fprintf(stderr, "zstack: %s\n", line);
 }
 
 /* Which address it is, as the interfaces remember. */
@@ -72,7 +77,15 @@ static void network(const struct z_stack *s)
 
 void api_hints(struct api_core *c)
 {
-    network(c->stack);
-    mon_limits_check(&c->limits, c->stack, say, NULL);
+    if (c->stack->now_ns >= c->limits.next_ns) {
+        if (stack_speaks(c->stack)) /* all of them hear the same */
+            network(c->stack);
+        mon_limits_check(&c->limits, c->stack, say, c);
+    }
     c->hints_at_ns = c->limits.next_ns;
+    if (!api.conf.procs)
+        return;
+    if (c->stack->now_ns >= c->procs_at_ns)
+        procs_look(c);
+    c->hints_at_ns = MIN(c->hints_at_ns, c->procs_at_ns);
 }

@@ -52,10 +52,16 @@ static void doze(struct api_core *c, const struct idle_step *step, struct port *
     idle_slept(&c->idle, now_ns, end == SLEPT_EVENT);
 }
 
+/* Frames that were no work for the stack itself, but for its port. */
+static uint64_t for_others(const struct z_stack *s)
+{
+    return s->ctr.v[CTR_STEER_OUT] + s->ctr.v[CTR_STEER_RELAYED];
+}
+
 /* Something has happened, or may have as a consequence: another turn must see to it. So with timers: nobody has looked what they did. */
 static bool was_busy(struct api_core *c, unsigned moved)
 {
-    uint64_t timers = c->stack->ctr.v[CTR_TIMERS], progress = c->progress;
+    uint64_t timers = c->stack->ctr.v[CTR_TIMERS] + for_others(c->stack), progress = c->progress;
     bool same = timers == c->timers;
 
     c->progress = 0;
@@ -76,7 +82,7 @@ void api_idle(struct api_core *c, unsigned moved, uint64_t until_ns, bool unseen
         return;
     }
     n = ports_of(s, p, &events);
-    step = idle_look(&c->idle, &api.idle, s->now_ns, s->ctr.v[CTR_RX_PACKETS] + s->ctr.v[CTR_TX_PACKETS], events, unseen);
+    step = idle_look(&c->idle, &api.idle, s->now_ns, s->ctr.v[CTR_RX_PACKETS] + s->ctr.v[CTR_TX_PACKETS] + for_others(s), events, unseen);
     if (step.what == IDLE_NAP || step.what == IDLE_WAIT)
         step = idle_until(step, s->now_ns, MIN(MIN(until_ns, c->box.next_ns), stack_next_deadline(s)));
     if (step.what == IDLE_PAUSE)

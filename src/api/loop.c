@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "port/cores.h"
 
 #include "base/poison.h"
 
@@ -116,15 +117,42 @@ static void run(struct api_core *c, loop_func_t loop, void *arg, const bool *sto
     }
 }
 
-void api_thread_run(void)
+static void end_loop(struct api_core *c)
 {
-    struct api_core *c = api_here;
-
-    run(c, NULL, NULL, &api.thread_stop);
-    if (!__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
-        return; /* ff_run goes on with it */
     api_drain(c);
     __atomic_store_n(&c->looping, false, __ATOMIC_RELEASE);
+}
+
+/* The thread of a core but the first, in the background (poll_thread). */
+static int core_thread_run(void *arg)
+{
+    struct api_core *c = arg;
+
+    run(c, NULL, NULL, &api.thread_stop);
+    if (__atomic_load_n(&api.stop, __ATOMIC_RELAXED))
+        end_loop(c);
+    return 0;
+}
+
+static void others_start(int (*fn)(void *arg))
+{
+    for (unsigned i = 1; i < api.n_cores; i++) {
+        __atomic_store_n(&api.core[i]->looping, true, __ATOMIC_RELAXED);
+        port_core_start(i, fn, api.core[i]);
+    }
+}
+
+static void others_wait(void)
+{
+    for (unsigned i = 1; i < api.n_cores; i++)
+        port_core_wait(i);
+}
+
+void api_thread_run(void)
+{
+    others_start(core_thread_run);
+    core_thread_run(api_here); /* when it was not stopped, ff_run goes on with it */
+    others_wait();
 }
 
 /* Takes the stack from its background thread, or from the thread of ff_init, which must not be inside a call. */
@@ -143,8 +171,19 @@ static bool take_over(struct api_core *c)
     }
     if (__atomic_load_n(&c->looping, __ATOMIC_RELAXED))
         return false;
+    port_core_join();
     api_core_own(c);
     return true;
+}
+
+/* The thread of a core but the first, in ff_run. */
+static int core_run(void *arg)
+{
+    struct api_core *c = arg;
+
+    run(c, api.loop, api.loop_arg, &api.stop);
+    end_loop(c);
+    return 0;
 }
 
 void ff_run(loop_func_t loop, void *arg)
@@ -160,9 +199,11 @@ void ff_run(loop_func_t loop, void *arg)
         return;
     }
     __atomic_store_n(&c->looping, true, __ATOMIC_RELAXED);
-    run(c, loop, arg, &api.stop);
-    api_drain(c);
-    __atomic_store_n(&c->looping, false, __ATOMIC_RELEASE);
+    api.loop = loop;
+    api.loop_arg = arg;
+    others_start(core_run);
+    core_run(c);
+    others_wait();
 }
 
 void ff_stop_run(void)

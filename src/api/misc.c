@@ -59,37 +59,39 @@ int ff_pthread_join(pthread_t thread, void **retval)
     return r;
 }
 
-struct traffic_op {
-    struct api_op op;
-    struct ff_traffic_args t;
-};
-
-static int64_t do_traffic(struct z_stack *s, struct api_op *op)
+static uint64_t missed(const struct z_stack *s)
 {
-    struct traffic_op *a = (struct traffic_op *)op;
+    uint64_t n = 0;
 
-    a->t.rx_packets = s->ctr.v[CTR_RX_PACKETS];
-    a->t.rx_bytes = s->ctr.v[CTR_RX_BYTES];
-    a->t.tx_packets = s->ctr.v[CTR_TX_PACKETS];
-    a->t.tx_bytes = s->ctr.v[CTR_TX_BYTES];
-    a->t.tx_dropped = s->ctr.v[DROP_TXQ_FULL];
     for (unsigned i = 0; i < s->n_netifs; i++) {
         struct port *p = s->netif[i]->port;
 
         if (s->netif[i]->parent == NULL && p->ops->missed != NULL)
-            a->t.rx_dropped += p->ops->missed(p);
+            n += p->ops->missed(p);
     }
-    return 0;
+    return n;
 }
 
+/* Of all stacks of the process. Each has ports of its own, of which one tells what their device has lost. */
 void ff_get_traffic(void *buffer)
 {
-    struct traffic_op a = {0};
+    struct ff_traffic_args t = {0};
+    struct mon_stacks m;
 
     if (buffer == NULL)
         return;
-    api_call(&a.op, do_traffic); /* zeroes without a stack */
-    memcpy(buffer, &a.t, sizeof(a.t));
+    if (api_get_state() == API_RUNNING) {
+        api_stacks(&m);
+        t.rx_packets = mon_sum(&m, CTR_RX_PACKETS);
+        t.rx_bytes = mon_sum(&m, CTR_RX_BYTES);
+        t.tx_packets = mon_sum(&m, CTR_TX_PACKETS);
+        t.tx_bytes = mon_sum(&m, CTR_TX_BYTES);
+        t.tx_dropped = mon_sum(&m, DROP_TXQ_FULL);
+        t.rx_dropped = mon_sum(&m, DROP_STEER_FULL);
+        for (unsigned i = 0; i < api.n_cores; i++)
+            t.rx_dropped += missed(api.core[i]->stack);
+    }
+    memcpy(buffer, &t, sizeof(t));
 }
 
 /* not there yet ------------------------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
  * {SYSCTL_OURS, table, index}, and mean something only in this process.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -14,13 +15,12 @@
 #define SYSCTL_NAME2OID 3
 #define SYSCTL_OURS 1000
 #define SYSCTL_CONF 0 /* settings: the keys of [freebsd.sysctl], and those of [zstack] behind "zstack." */
-#define SYSCTL_CTR 1  /* counters, behind "zstack.counter." */
+#define SYSCTL_CTR 1  /* counters, behind "zstack.counter."; SYSCTL_CTR + 1 + N: of stack N, behind "zstack.counter.N." */
 #define NAME_MAX_BYTES 128u
 
 struct sysctl_op {
     struct api_op op;
     const struct conf_key *key;
-    int ctr;
     bool set;
     uint64_t value;
 };
@@ -82,22 +82,35 @@ static bool is_named(const struct conf_key *k, const char *name)
     return strcmp(k->section, "zstack") == 0 && strncmp(name, "zstack.", 7) == 0 && strcmp(k->name, name + 7) == 0;
 }
 
+/* What is behind "zstack.counter.": [N.]NAME. */
+static int counter_to_oid(const char *name, int oid[3])
+{
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+
+    oid[1] = SYSCTL_CTR;
+    if (*name >= '0' && *name <= '9' && *end == '.' && number < MON_STACKS_MAX) {
+        oid[1] += 1 + (int)number;
+        name = end + 1;
+    }
+    for (oid[2] = 0; oid[2] < CTR_COUNT; oid[2]++)
+        if (strcmp(name, ctr_names[oid[2]]) == 0)
+            return 0;
+    return -ENOENT;
+}
+
 static int name_to_oid(const char *name, int oid[3])
 {
     static const char counter[] = "zstack.counter.";
     const struct conf_key *k;
 
     oid[0] = SYSCTL_OURS;
+    if (strncmp(name, counter, sizeof(counter) - 1) == 0)
+        return counter_to_oid(name + sizeof(counter) - 1, oid);
     for (int i = 0; (k = key_at(i)) != NULL; i++) {
         oid[1] = SYSCTL_CONF;
         oid[2] = i;
         if (has_value(k) && conf_key_is_stack(k) && is_named(k, name))
-            return 0;
-    }
-    for (int i = 0; strncmp(name, counter, sizeof(counter) - 1) == 0 && i < CTR_COUNT; i++) {
-        oid[1] = SYSCTL_CTR;
-        oid[2] = i;
-        if (strcmp(name + sizeof(counter) - 1, ctr_names[i]) == 0)
             return 0;
     }
     return -ENOENT;
@@ -136,10 +149,6 @@ static int64_t do_sysctl(struct z_stack *s, struct api_op *op)
     struct sysctl_op *a = (struct sysctl_op *)op;
     uint64_t old;
 
-    if (a->key == NULL) {
-        a->value = s->ctr.v[a->ctr];
-        return 0;
-    }
     old = conf_key_get(a->key, &s->conf);
     if (a->set && !conf_key_put(a->key, &s->conf, a->value))
         return -EINVAL;
@@ -172,17 +181,37 @@ static int get_value(const void *newp, size_t newlen, uint64_t *v)
     return 0;
 }
 
+/* Of all stacks, or of one. */
+static int counter(int which, int ctr, void *oldp, size_t *oldlenp, const void *newp)
+{
+    struct mon_stacks m;
+    unsigned i = 0;
+
+    if (which < SYSCTL_CTR || ctr < 0 || ctr >= CTR_COUNT)
+        return -ENOENT;
+    if (api_get_state() != API_RUNNING)
+        return -EBADF;
+    api_all_stacks(&m);
+    if (newp != NULL)
+        return -EPERM;
+    if (which == SYSCTL_CTR)
+        return put_value(oldp, oldlenp, mon_sum(&m, ctr));
+    while (i < m.n && m.number[i] != (unsigned)(which - SYSCTL_CTR - 1))
+        i++;
+    return i < m.n ? put_value(oldp, oldlenp, mon_value(&m, i, ctr)) : -ENOENT;
+}
+
 static int64_t sysctl_ours(const int *name, void *oldp, size_t *oldlenp, const void *newp, size_t newlen)
 {
-    struct sysctl_op a = {.set = newp != NULL, .ctr = name[2]};
+    struct sysctl_op a = {.set = newp != NULL};
     int64_t r;
 
-    if (name[1] == SYSCTL_CONF)
-        a.key = key_at(name[2]);
-    if (name[1] == SYSCTL_CONF ? a.key == NULL || !has_value(a.key) || !conf_key_is_stack(a.key)
-                               : name[1] != SYSCTL_CTR || name[2] < 0 || name[2] >= CTR_COUNT)
+    if (name[1] != SYSCTL_CONF)
+        return counter(name[1], name[2], oldp, oldlenp, newp);
+    a.key = key_at(name[2]);
+    if (a.key == NULL || !has_value(a.key) || !conf_key_is_stack(a.key))
         return -ENOENT;
-    if (a.set && (a.key == NULL || !is_writable(a.key)))
+    if (a.set && !is_writable(a.key))
         return -EPERM;
     r = a.set ? get_value(newp, newlen, &a.value) : 0;
     if (r == 0)

@@ -75,7 +75,7 @@ int64_t api_call_failed(struct api_core *c, struct api_op *op, int64_t r)
         r = call_again(c, op);
     if (r == API_WAIT)
         return call_blocked(c, op);
-    if (r == -EBADF && api_fd_elsewhere(c->stack, op->fd))
+    if (r == -EBADF && sock_fd_elsewhere(c->stack, op->fd))
         return api_call_foreign(op);
     return r;
 }
@@ -115,6 +115,8 @@ static int64_t do_poll(struct z_stack *s, struct api_op *op)
 {
     struct poll_op *a = (struct poll_op *)op;
 
+    if (unlikely(sock_fd_elsewhere(s, op->fd)))
+        return -EBADF;
     return events_or_wait(s, op, a->timeout_ns, poll_collect(s, a->fds, a->n));
 }
 
@@ -124,6 +126,9 @@ int ff_poll(struct pollfd fds[], nfds_t nfds, int timeout)
 
     if (fds == NULL && nfds != 0)
         return (int)api_ret(-EFAULT);
+    a.op.fd = -1;
+    for (nfds_t i = 0; i < nfds && a.op.fd < 0; i++)
+        a.op.fd = fds[i].fd; /* all are looked for where the first one is */
     return (int)call_wait(&a.op, do_poll);
 }
 
@@ -141,10 +146,22 @@ static int64_t do_select(struct z_stack *s, struct api_op *op)
 {
     struct select_op *a = (struct select_op *)op;
 
+    if (unlikely(sock_fd_elsewhere(s, op->fd)))
+        return -EBADF;
     for (int i = 0; i < 3; i++)
         if (a->user[i] != NULL)
             *a->user[i] = a->asked[i];
     return events_or_wait(s, op, a->timeout_ns, select_collect(s, a->nfds, a->user[0], a->user[1], a->user[2]));
+}
+
+/* The first descriptor that is asked for: all are looked for where that one is. */
+static int lowest(const struct select_op *a)
+{
+    for (int fd = 0; fd < a->nfds; fd++)
+        for (int i = 0; i < 3; i++)
+            if (a->user[i] != NULL && FD_ISSET(fd, &a->asked[i]))
+                return fd;
+    return -1;
 }
 
 int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout)
@@ -156,6 +173,7 @@ int ff_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, st
     for (int i = 0; i < 3; i++)
         if (a.user[i] != NULL)
             a.asked[i] = *a.user[i];
+    a.op.fd = lowest(&a);
     return (int)call_wait(&a.op, do_select);
 }
 

@@ -8,6 +8,7 @@
 #include <rte_errno.h>
 #include <rte_ring.h>
 
+#include "api/procs.h"
 #include "api/zc.h"
 
 #include "base/poison.h"
@@ -19,8 +20,13 @@ int zc_return_init(struct api_core *c)
 {
     char name[RTE_RING_NAMESIZE];
 
-    snprintf(name, sizeof(name), "zstack%u_returned", c->stack->index);
-    c->returned = rte_ring_create(name, RETURN_SLOTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
+    if (api.conf.procs)
+        snprintf(name, sizeof(name), "%s_returned", procs_name());
+    else
+        snprintf(name, sizeof(name), "zstack%u_returned", c->stack->index);
+    c->returned = api.conf.procs ? rte_ring_lookup(name) : NULL; /* of a process that had our number, and has left it in order */
+    if (c->returned == NULL)
+        c->returned = rte_ring_create(name, RETURN_SLOTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
     return c->returned != NULL ? 0 : -rte_errno;
 }
 

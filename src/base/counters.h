@@ -21,6 +21,14 @@
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
     X(CTR_TX_REFUSED, "port.tx_refused", "frames that the driver declared impossible to send, dropped") \
     X(CTR_TX_LINK_DOWN, "port.tx_link_down", "frames lost because the interface of a tap port was down or gone") \
+    X(CTR_STEER_OUT, "steer.given", "received frames given to the stack of another core that they belong to") \
+    X(CTR_STEER_IN, "steer.got", "received frames that came through the queue of this core")    \
+    X(CTR_STEER_ALL, "steer.for_all", "references to a frame that is for every core: ARP, neighbour discovery, groups") \
+    X(CTR_STEER_HANDED, "steer.handed_over", "packets passed on to another core that has a socket for them, or the whole of their fragments") \
+    X(CTR_STEER_RELAYED, "steer.relayed", "frames sent for processes that the device does not serve") \
+    X(CTR_STEER_DIED, "steer.processes_died", "other processes that ended without taking leave: what they held of receive buffers is lost") \
+    X(CTR_STEER_LOST, "steer.messages_lost", "messages to another core that found its queue full")  \
+    X(DROP_STEER_FULL, "drop.steer_full", "received frames lost because the queue of another core was full (steer_queue)") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")                       \
@@ -238,6 +246,11 @@
     X(CTR_TCP_CHALLENGE, "tcp.challenge_acks", "challenge ACKs sent (RFC 5961)")                 \
     X(CTR_TCP_ACK_AGAIN, "tcp.acks_again", "out-of-window ACKs not sent: the same segment was answered within half a second") \
     X(CTR_TCP_ACK_LIMIT, "tcp.acks_limited", "challenge and out-of-window ACKs not sent: rate limit (challenge_ack_rate)") \
+    X(CTR_TCP_PORTS_PASSED, "tcp.ports_passed", "ports not chosen for a connection because they were in use, or answers to them come to another core") \
+    X(CTR_TCP_FORWARDED, "tcp.forwarded", "(level) connections of other cores whose packets arrive at this one") \
+    X(CTR_TCP_FORWARD_LIMIT, "tcp.forward_limit", "such connections forgotten: limit (forward_limit)") \
+    X(CTR_TCP_CLAIM_REFUSED, "tcp.claims_refused", "connections of other cores with the addresses and ports of one of ours") \
+    X(CTR_TCP_SYN_MOVED, "tcp.syn_moved", "handshakes taken over from the closed listener of another core") \
     X(CTR_TCP_TIMEOUT, "tcp.timeouts", "connections given up: retransmission, keepalive, user timeout") \
     X(CTR_TCP_TIMEWAIT_REUSE, "tcp.timewait_reused", "TIME-WAIT connections replaced by a new one (RFC 6191, timewait_reuse)") \
     X(CTR_TCP_TIMEWAIT, "tcp.timewait", "(level) connections in TIME-WAIT")                      \

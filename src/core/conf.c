@@ -18,10 +18,10 @@ static void set_defaults(struct conf *c, const char *name)
     stack_conf_init(&c->stack);
     c->promiscuous = true;
     c->numa_on = true;
+    c->steer_queue = 2048;
     c->polling = POLLING_BALANCED;
     c->tso = true;
     c->lro = true;
-    snprintf(c->proc_type, sizeof(c->proc_type), "auto");
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }
 
@@ -116,6 +116,10 @@ static int build(struct conf_build *b, const char *prog)
             return -1;
     if (b->c->lcore_mask == 0)
         return conf_missing(&b->out, "dpdk", "lcore_mask", "a hexadecimal core mask like 1");
+    b->c->procs = !b->c->thread_mode && conf_members(b->c) > 1;
+    if (b->c->procs && b->c->no_huge)
+        return conf_bad(&b->out, ini_find(&b->ini, "dpdk", "lcore_mask"),
+                        "one core, or thread_mode=1, or no_huge=0: what processes share is in hugepages");
     if (conf_build_ports(b) != 0 || check_stack(b) != 0)
         return -1;
     check_polling(b);

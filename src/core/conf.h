@@ -3,6 +3,7 @@
 #define CORE_CONF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/idle.h"
@@ -16,6 +17,7 @@
 #define CONF_MAX_TAP_ADDRS 8
 #define CONF_MAX_VDEVS 16
 #define CONF_MAX_EAL_ARGS 64
+#define CONF_EAL_MASK 2 /* which argument of EAL names the cores */
 
 struct conf_route {
     struct inaddr prefix, gateway; /* gateway any: on the link */
@@ -58,24 +60,47 @@ struct conf {
     /* [dpdk] */
     uint64_t lcore_mask;
     bool no_huge, promiscuous, numa_on, vlan_strip, tx_csum_skip, rx_csum_skip, tso, lro;
+    bool thread_mode; /* one process, with a stack and a thread for each core of lcore_mask */
+    bool symmetric_rss;
     uint32_t idle_sleep_us;
     uint16_t n_ports;
     struct conf_port port[CONF_MAX_PORTS];
     uint16_t n_vlans;
     struct conf_port vlan[CONF_MAX_VLANS];
-    int proc_id;
-    char proc_type[16];
+    bool procs;     /* a process for each core of lcore_mask: several bits, and no thread_mode */
+    bool secondary; /* this is not the first of them */
+    int proc_id;    /* which core is this one's, of lcore_mask; also of a process that is alone, for the names of its files */
+    char proc_mask[20];
     /* arguments for rte_eal_init, argv[0] included; strings belong to the conf */
     int eal_argc;
-    char *eal_argv[CONF_MAX_EAL_ARGS + 1]; /* rte_eal_init reorders and replaces these pointers */
+    char *eal_argv[CONF_MAX_EAL_ARGS + 2]; /* rte_eal_init reorders and replaces these pointers */
     char *eal_text;                        /* the strings, one after the other */
     /* [zstack], [freebsd.*] */
     struct stack_conf stack;
     bool poll_thread;
+    uint32_t steer_queue; /* frames that wait for a core at most, of each port */
     enum idle_polling polling;
     uint32_t log_level;
     char log_prefix[256];
 };
+
+/* The stacks that share the devices: of threads or of processes. */
+static inline unsigned conf_members(const struct conf *c)
+{
+    return (unsigned)__builtin_popcountll(c->lcore_mask);
+}
+
+/* The stacks of a process: one, or with thread_mode one for each core. */
+static inline unsigned conf_stacks(const struct conf *c)
+{
+    return c->thread_mode ? conf_members(c) : 1;
+}
+
+/*
+ * What the command line says of processes: --proc-type and --proc-id (negative: not given). 0; -1 with one sentence in err. Changes the
+ * arguments for EAL.
+ */
+int conf_set_process(struct conf *c, const char *type, int id, char *err, size_t err_bytes);
 
 /*
  * Reads a file. 0; -1 after one line on err_out that names file, line, key, what was found and what is expected.

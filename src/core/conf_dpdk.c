@@ -15,8 +15,6 @@ static int set_lcore_mask(struct conf_build *b, const struct ini_entry *e)
 
     if (!conf_get_hex(e->value, &mask) || mask == 0)
         return conf_bad(&b->out, e, "a hexadecimal core mask like 1 (core 0) or 4 (core 2)");
-    if ((mask & (mask - 1)) != 0)
-        return conf_bad(&b->out, e, "exactly one bit: several cores are not supported yet");
     b->c->lcore_mask = mask;
     return 0;
 }
@@ -141,7 +139,6 @@ const struct conf_key conf_keys_dpdk[] = {
     BOOL(D, "tso", tso),
     NUM(D, "idle_sleep", idle_sleep_us, 0, 1000000),
     SPECIAL(D, "pkt_tx_delay", set_pkt_tx_delay),
-    NO_EFFECT(D, "symmetric_rss"),
     NO_EFFECT(D, "tx_csum_ip_skip"),
     NO_EFFECT(D, "tx_csum_l4_skip"),
     NO_EFFECT(D, "mbuf_mode"),
@@ -157,7 +154,8 @@ const struct conf_key conf_keys_dpdk[] = {
     NO_EFFECT(D, "thash_adjust"),
     SPECIAL(D, "vlan_filter", set_vlan_filter),
     NOT_YET(D, "nb_bond"),
-    NOT_YET(D, "thread_mode"),
+    BOOL(D, "thread_mode", thread_mode),
+    BOOL(D, "symmetric_rss", symmetric_rss),
     {0},
 };
 

@@ -205,7 +205,8 @@ static uint32_t need_mb(const struct conf_build *b)
             sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, c->port[i].mtu + 256u);
     for (size_t i = 0; i < b->ini.n; i++)
         sizes.rx_room_bytes = MAX(sizes.rx_room_bytes, slot_bytes(&b->ini.e[i]));
-    return conf_pools_mb(&sizes);
+    /* with several cores also what their ports keep for each other */
+    return conf_stacks(c) * conf_pools_mb(&sizes) + (conf_stacks(c) > 1 ? 2 + conf_stacks(c) : 0);
 }
 
 static bool extra_has(const struct conf_build *b, const char *what)
@@ -242,6 +243,8 @@ static int add_sharing(struct conf_build *b)
 
     if (b->file_prefix != NULL)
         return add_arg(b, "--file-prefix=container-%s", b->file_prefix);
+    if (b->c->procs) /* they meet there */
+        return 0;
     for (unsigned i = 0; i < ARRAY_LEN(own); i++)
         if (extra_has(b, own[i]))
             return 0;

@@ -141,6 +141,8 @@ const struct conf_key conf_keys_zstack[] = {
     NUM(Z, "app_buffers_2k", stack.pools.app[0], 16, 16777216),
     NUM(Z, "app_buffers_9k", stack.pools.app[1], 1, 16777216),
     NUM(Z, "app_buffers_64k", stack.pools.app[2], 1, 16777216),
+    NUM(Z, "steer_queue", steer_queue, 64, 1048576),
+    NUM(Z, "forward_limit", stack.forward_limit, 0, 16777216),
     NUM(Z, "max_sockets", stack.max_sockets, 16, 16777216),
     NUM(Z, "max_connections", stack.max_connections, 16, 16777216),
     NUM(Z, "max_timewait", stack.max_timewait, 0, 16777216),

@@ -46,10 +46,10 @@ int conf_error(const struct conf_out *out, uint32_t line, const char *fmt, ...) 
 void conf_warn(const struct conf_out *out, uint32_t line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Values. false: not of this form. */
-bool conf_get_u64(const char *s, uint64_t *v);  /* decimal digits */
-bool conf_get_hex(const char *s, uint64_t *v);  /* hex digits, 0x optional */
-bool conf_get_size(const char *s, uint64_t *v); /* decimal, then nothing or one of k m g t (powers of 1024) */
-bool conf_get_ipv4(const char *s, uint32_t *v); /* four decimal numbers; host order */
+bool conf_get_u64(const char *s, uint64_t *v);       /* decimal digits */
+bool conf_get_hex(const char *s, uint64_t *v);       /* hex digits, 0x optional */
+bool conf_get_size(const char *s, uint64_t *v);      /* decimal, then nothing or one of k m g t (powers of 1024) */
+bool conf_get_ipv4(const char *s, uint32_t *v);      /* four decimal numbers; host order */
 bool conf_get_ipv6(const char *s, struct inaddr *a); /* not a mapped IPv4 address */
 bool conf_get_numlist(const char *s, uint16_t *list, unsigned max, unsigned *n); /* 0-3,7 */
 void conf_put_size(char *buf, size_t len, uint64_t v);                           /* as short as conf_get_size can read it */

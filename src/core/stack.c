@@ -34,6 +34,14 @@
 #define TURN_TX 64u
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
+/* What the network sees of it must be the same whichever stack answers: sequence numbers, cookies, interface identifiers. */
+static void shared_secrets(struct z_stack *s)
+{
+    memcpy(s->secret_key, steer_secret(s->steer), sizeof(s->secret_key));
+    if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0)
+        memcpy(s->conf.ip6_secret, steer_secret(s->steer) + sizeof(s->secret_key), sizeof(s->conf.ip6_secret));
+}
+
 static void secrets(struct z_stack *s)
 {
     uint64_t seed = s->conf.seed;
@@ -44,14 +52,16 @@ static void secrets(struct z_stack *s)
     if (s->conf.seed == 0) {
         port_entropy(s->hash_key, sizeof(s->hash_key));
         port_entropy(s->secret_key, sizeof(s->secret_key));
-        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret))
+        if (memcmp(s->conf.ip6_secret, (const uint8_t[16]){0}, 16) == 0 && !port_machine_secret(s->conf.ip6_secret) && s->steer == NULL)
             port_entropy(s->conf.ip6_secret, sizeof(s->conf.ip6_secret));
-        return;
+    } else {
+        for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
+            s->hash_key[i] = (uint8_t)rng_next(&s->rng);
+            s->secret_key[i] = (uint8_t)rng_next(&s->rng);
+        }
     }
-    for (unsigned i = 0; i < sizeof(s->hash_key); i++) {
-        s->hash_key[i] = (uint8_t)rng_next(&s->rng);
-        s->secret_key[i] = (uint8_t)rng_next(&s->rng);
-    }
+    if (s->steer != NULL)
+        shared_secrets(s);
 }
 
 static void derive_flow_key(struct z_stack *s)
@@ -65,7 +75,7 @@ static int init_modules(struct z_stack *s, const char *name)
     int ret = arena_init(&s->arena, s->conf.conn_memory_bytes);
 
     if (ret == 0)
-        ret = pkt_pools_create(&s->pools, name, &s->conf.pools, SOCKET_ID_ANY);
+        ret = pkt_pools_create(&s->pools, name, &s->conf.pools, s->conf.rx_pool, SOCKET_ID_ANY);
     if (ret == 0)
         ret = release_queue_init(s);
     if (ret == 0)
@@ -91,6 +101,8 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     }
     s->conf = *conf;
     s->index = conf->index;
+    s->member = conf->member;
+    s->steer = conf->steer;
     s->now_ns = now_ns;
     secrets(s);
     derive_flow_key(s);
@@ -243,6 +255,8 @@ static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint1
     struct rte_mbuf *m[BURST_MAX];
     uint16_t got = port_rx(nif->port, m, burst), n = port_merge(nif->port, m, got);
 
+    if (unlikely(s->steer != NULL))
+        tcp_forward_hear(s); /* who gave these frames may have said something about them before */
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
             rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
@@ -395,7 +409,7 @@ uint64_t stack_next_deadline(const struct z_stack *s)
     for (unsigned i = 0; i < s->n_netifs; i++)
         if (txq_count(&s->netif[i]->txq) > 0)
             next = MIN(next, s->now_ns + DIRTY_RETRY_NS);
-    if (s->ip->lo_head != s->ip->lo_tail)
+    if (s->ip->lo_head != s->ip->lo_tail || (s->steer != NULL && tcp_forward_is_due(s)))
         next = s->now_ns;
     return next;
 }

@@ -14,6 +14,7 @@
 #include "core/stack_conf.h"
 #include "link/netif.h"
 #include "pkt/pkt.h"
+#include "port/steer.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
 
@@ -44,6 +45,8 @@ struct z_stack {
     struct wheel wheel;
     struct rng rng;
     uint16_t index;                       /* of this process's stacks */
+    uint16_t member;                      /* of those that share steer */
+    struct steer *steer;                  /* what the stacks behind the same devices share; NULL: alone */
     uint8_t hash_key[16], secret_key[16]; /* tables; initial sequence numbers and ports */
     struct flow_key flow_key;             /* connection table */
 
@@ -113,6 +116,12 @@ uint64_t stack_next_deadline(const struct z_stack *s);
 static inline uint64_t stack_loan_bytes(const struct z_stack *s)
 {
     return s->tcp.loan_bytes + s->udp.loan_bytes;
+}
+
+/* Of several stacks of a host one speaks for it: answers for its addresses, tests and defends them. */
+static inline bool stack_speaks(const struct z_stack *s)
+{
+    return likely(s->steer == NULL) || steer_speaks(s->steer, s->member);
 }
 
 static inline void stack_count(struct z_stack *s, enum ctr c)

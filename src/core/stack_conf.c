@@ -22,6 +22,7 @@ void stack_conf_shares(struct stack_conf *c)
 static void init_memory(struct stack_conf *c)
 {
     c->n_stacks = 1;
+    c->forward_limit = 65536;
     c->conn_memory_bytes = 2048ull * MIB;
     c->pools.rx = 8192;
     c->pools.rx_room_bytes = 2048;

@@ -8,6 +8,7 @@
 #include "pkt/pkt.h"
 
 struct cc_ops;
+struct steer;
 
 /* Interfaces that speak IPv6: none, all, those that were given an address or a route of IPv6. */
 enum ipv6_use { IPV6_OFF, IPV6_ON, IPV6_ASKED };
@@ -17,10 +18,14 @@ enum arp_probing { ARP_PROBE_OFF, ARP_PROBE_IN_USE, ARP_PROBE_FIRST };
 
 struct stack_conf {
     uint16_t index, n_stacks; /* of this process: this one, and how many */
+    struct steer *steer;      /* src/port/steer.h: what the stacks behind the same devices share; NULL: alone */
+    uint16_t member;          /* which of them this is */
+    uint32_t forward_limit;   /* flows of other stacks that arrive here */
 
     /* memory */
     uint64_t conn_memory_bytes;  /* conn_memory: arena of connections, queues, descriptors */
     struct pkt_pool_sizes pools; /* rx_buffers, tx_headers, … */
+    struct rte_mempool *rx_pool; /* the receive buffers of another stack, used together; NULL: of its own */
     uint32_t max_sockets;        /* max_sockets: descriptors */
     uint32_t max_connections;    /* max_connections: connection blocks */
     uint32_t max_timewait;       /* max_timewait: records of TIME-WAIT */

@@ -6,6 +6,7 @@
 #include "ip/ip.h"
 #include "ip/ip6.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "ip/mcast.h"
 #include "ip/nd.h"
 #include "tcp/tcp.h"
@@ -53,8 +54,8 @@ static struct meaning meaning_of(uint8_t type, uint8_t code)
     }
 }
 
-/* As icmp_notify; nif: where the packet went out and the message came in. */
-static bool notify(struct z_stack *s, const struct netif *nif, struct icmp_err *e, const uint8_t *quote, uint32_t len)
+/* As icmp_quoted; nif: where the packet went out and the message came in. */
+static bool quoted(struct z_stack *s, const struct netif *nif, struct icmp_err *e, const uint8_t *quote, uint32_t len)
 {
     struct icmp6_quote q;
 
@@ -72,26 +73,25 @@ static bool notify(struct z_stack *s, const struct netif *nif, struct icmp_err *
     e->l4_off = e->quote_off + q.l4_off;
     if (inaddr_is_v4(&e->laddr) || inaddr_is_v4(&e->raddr) || !ip_is_local(s, &e->laddr))
         return false;
-    switch (q.proto) {
-    case IPPROTO_TCP_:
+    return q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_ || q.proto == IPPROTO_ICMPV6_;
+}
+
+static void notify(struct z_stack *s, struct icmp_err *e)
+{
+    if (e->proto == IPPROTO_TCP_)
         tcp_icmp_error(s, e);
-        return true;
-    case IPPROTO_UDP_:
+    else if (e->proto == IPPROTO_UDP_)
         udp_icmp_error(s, e);
-        return true;
-    case IPPROTO_ICMPV6_:
+    else
         icmp_sock_error(s, e);
-        return true;
-    default:
-        return false;
-    }
 }
 
 void icmp6_neigh_failed(struct z_stack *s, const struct netif *nif, struct rte_mbuf *m)
 {
     struct icmp_err e = {.kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP6_UNREACH, .code = ICMP6_UNREACH_ADDR, .m = m};
 
-    (void)notify(s, nif, &e, pkt_data(m), m->data_len);
+    if (quoted(s, nif, &e, pkt_data(m), m->data_len))
+        notify(s, &e);
 }
 
 static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, const struct icmp6_hdr *h)
@@ -104,10 +104,13 @@ static void error_input(struct z_stack *s, const struct ip_in *in, struct rte_mb
         return;
     e.m = m;
     e.info = e.kind == ICMP_KIND_TOO_BIG || e.kind == ICMP_KIND_PARAM_PROBLEM ? h->word : 0;
-    if (!notify(s, in->nif, &e, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN)) {
+    if (!quoted(s, in->nif, &e, pkt_data(m) + ICMP6_HLEN, n - ICMP6_HLEN)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
+    if (s->steer && ip_error_elsewhere(s, in, m, &e))
+        return;
+    notify(s, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }

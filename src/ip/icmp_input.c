@@ -5,6 +5,7 @@
 #include "ip/icmp_err.h"
 #include "ip/ip.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "tcp/tcp.h"
 #include "udp/icmp_sock.h"
 #include "udp/udp.h"
@@ -44,8 +45,8 @@ static struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code)
     }
 }
 
-/* The whole of what a message says, for the transport of the packet that it quotes. False when none of ours can have sent that. */
-static bool icmp_notify(struct z_stack *s, struct icmp_err *e, const uint8_t *quote, uint32_t len)
+/* What a message says of the packet that it quotes. False when no transport of ours can have sent that. */
+static bool icmp_quoted(struct z_stack *s, struct icmp_err *e, const uint8_t *quote, uint32_t len)
 {
     struct icmp_quote q;
 
@@ -59,21 +60,17 @@ static bool icmp_notify(struct z_stack *s, struct icmp_err *e, const uint8_t *qu
     e->len = q.total_len;
     e->proto = q.proto;
     e->l4_off = e->quote_off + q.l4_off;
-    if (!ip_is_local(s, &e->laddr))
-        return false;
-    switch (q.proto) {
-    case IPPROTO_TCP_:
+    return ip_is_local(s, &e->laddr) && (q.proto == IPPROTO_TCP_ || q.proto == IPPROTO_UDP_ || q.proto == IPPROTO_ICMP_);
+}
+
+static void icmp_notify(struct z_stack *s, struct icmp_err *e)
+{
+    if (e->proto == IPPROTO_TCP_)
         tcp_icmp_error(s, e);
-        return true;
-    case IPPROTO_UDP_:
+    else if (e->proto == IPPROTO_UDP_)
         udp_icmp_error(s, e);
-        return true;
-    case IPPROTO_ICMP_:
+    else
         icmp_sock_error(s, e);
-        return true;
-    default:
-        return false;
-    }
 }
 
 void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
@@ -81,7 +78,8 @@ void icmp_neigh_failed(struct z_stack *s, struct rte_mbuf *m)
     struct icmp_err e = {
         .kind = ICMP_KIND_NEIGH_FAILED, .err = EHOSTUNREACH, .type = ICMP_UNREACH, .code = ICMP_UNREACH_HOST, .m = m};
 
-    (void)icmp_notify(s, &e, pkt_data(m), m->data_len);
+    if (icmp_quoted(s, &e, pkt_data(m), m->data_len))
+        icmp_notify(s, &e);
 }
 
 static uint32_t icmp_info(enum icmp_kind kind, const struct icmp_hdr *h)
@@ -99,10 +97,13 @@ static void icmp_error_input(struct z_stack *s, const struct ip_in *in, struct r
         return;
     e.m = m;
     e.info = icmp_info(e.kind, h);
-    if (!icmp_notify(s, &e, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN)) {
+    if (!icmp_quoted(s, &e, pkt_data(m) + ICMP_HLEN, n - ICMP_HLEN)) {
         pkt_drop(s, m, DROP_ICMP_QUOTE);
         return;
     }
+    if (s->steer && ip_error_elsewhere(s, in, m, &e))
+        return;
+    icmp_notify(s, &e);
     stack_count(s, CTR_ICMP_ERR_RX);
     pkt_drop(s, m, DROP_ICMP_DONE);
 }

@@ -29,6 +29,7 @@ struct ip_in {
     bool dst_group;     /* to a broadcast or multicast address */
     bool l4_cksum_good; /* verified by the port */
     bool fragmented;    /* was reassembled, or came with a fragment header: neighbour discovery does not believe it (RFC 6980) */
+    bool from_self;     /* it never left this stack: there is no frame around it */
     bool router_alert;  /* IPv6: the hop-by-hop option of that name was there (RFC 2711) */
     uint16_t ip_hlen;   /* bytes of the IP header and its extensions, which stand in the headroom in front of the mbuf's data */
     uint16_t next_off;  /* IPv6: where in these bytes the number proto stands */
@@ -132,6 +133,12 @@ uint16_t ip_pmtu_learn(struct z_stack *s, const struct inaddr *dst, uint32_t mtu
 void ip_pmtu_timer(struct z_stack *s);
 
 void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */);
+
+/*
+ * Another stack behind the same device gets a received packet. m begins pulled bytes behind the start of the transport header. s->steer is
+ * not NULL.
+ */
+void ip_hand_over(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */, uint32_t pulled, unsigned to);
 
 /* Memory that incomplete datagrams hold, of the share of received data (rcv_limit). */
 uint64_t ip_frag_bytes(const struct z_stack *s);

@@ -6,6 +6,7 @@
 #include "ip/ip6.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "ip/mcast.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
@@ -152,7 +153,7 @@ static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf 
     pkt_pull(m, x->off);
     in->l4_len = m->pkt_len;
     m = ip_frag_input(s, in, &f, m);
-    if (m) {
+    if (m && (!s->steer || !ip_whole_elsewhere(s, in, m))) {
         (void)pkt_push(m, in->ip_hlen);
         input_ext(s, in, m);
     }
@@ -161,7 +162,7 @@ static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf 
 void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group, bool from_self)
 {
     bool l4_cksum_good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    struct ip_in in = {.nif = nif, .v6 = true, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good};
+    struct ip_in in = {.nif = nif, .v6 = true, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good, .from_self = from_self};
     struct ipv6_hdr h;
     enum ipv6_err err;
     enum ctr why;

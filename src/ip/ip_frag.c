@@ -60,10 +60,10 @@ uint32_t ip_frag_id(struct z_stack *s, const struct inaddr *src, const struct in
         uint64_t proto;
     } tuple = {*src, *dst, proto};
     uint64_t place = siphash24(s->secret_key, &tuple, sizeof(tuple));
-    uint32_t id;
+    uint32_t id, stacks = s->steer ? steer_count(s->steer) : 1; /* each counts numbers of its own */
 
     do
-        id = (uint32_t)(place >> 32) + s->ip->frag_id[place & (FRAG_ID_SLOTS - 1)]++;
+        id = (uint32_t)(place >> 32) + s->ip->frag_id[place & (FRAG_ID_SLOTS - 1)]++ * stacks + s->member;
     while ((id & 0xffff) == 0); /* 0 looks like "none" to some */
     return id;
 }

@@ -4,6 +4,7 @@
 #include "ip/ip.h"
 #include "ip/ip_frag.h"
 #include "ip/ip_state.h"
+#include "ip/ip_steer.h"
 #include "ip/mcast.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
@@ -117,7 +118,9 @@ static void ip_input_fragment(struct z_stack *s, struct ip_in *in, const struct 
     const struct ip_frag f = {.id = h->id, .off = h->frag_off, .mf = h->mf};
 
     m = ip_frag_input(s, in, &f, m);
-    if (m && (m = ip_pullup_l4(s, m, 0, in->l4_len, in->proto)))
+    if (!m || !(m = ip_pullup_l4(s, m, 0, in->l4_len, in->proto)))
+        return;
+    if (!s->steer || !ip_whole_elsewhere(s, in, m))
         ip_demux(s, in, m);
 }
 
@@ -137,7 +140,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
 {
     bool cksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     bool l4_cksum_good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    struct ip_in in = {.nif = nif, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good};
+    struct ip_in in = {.nif = nif, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good, .from_self = from_self};
     struct ipv4_hdr h;
     enum ipv4_err err;
     bool fragment;

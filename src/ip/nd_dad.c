@@ -1,6 +1,7 @@
 /*
  * Duplicate address detection (RFC 4862 section 5.4), with a nonce in each solicitation (RFC 7527), so that one of ours that
- * comes back from a looped link is not taken for another host.
+ * comes back from a looped link is not taken for another host. Of several stacks of a host one sends; the others go through the same
+ * states, hear the same answers, and wait the longest wait, so that none is done before it.
  *
  *     nd_addr_added -> random wait -> solicitation, wait, ... -> PREFERRED, advertised
  *                                        | somebody else's solicitation or advertisement
@@ -50,8 +51,11 @@ static bool is_ours(const struct z_stack *s, const struct nd_if *n, const struct
 {
     uint8_t own[ND_NONCE_LEN];
 
-    for (uint16_t k = 1; msg->has_nonce && k <= MIN(d->sent, NONCES_KEPT); k++) {
-        nonce(s, n, d, (uint16_t)(d->sent - k), own);
+    uint16_t first = d->sent > NONCES_KEPT ? (uint16_t)(d->sent - NONCES_KEPT) : 0;
+    uint32_t end = d->sent + (stack_speaks(s) ? 0 : NONCES_KEPT); /* whose turn it is to speak may be ahead of us */
+
+    for (uint32_t i = first; msg->has_nonce && i < end; i++) {
+        nonce(s, n, d, (uint16_t)i, own);
         if (memcmp(own, msg->nonce, ND_NONCE_LEN) == 0)
             return true;
     }
@@ -64,7 +68,8 @@ static void solicit(struct z_stack *s, struct netif *nif, struct nd_dad *d)
     struct inaddr any = INADDR_ANY_V6, group = nd_group(nif, &d->addr);
 
     nonce(s, nd_if_of(s, nif), d, d->sent++, msg.nonce);
-    nd_send(s, nif, &any, &group, NULL, &msg);
+    if (stack_speaks(s))
+        nd_send(s, nif, &any, &group, NULL, &msg);
 }
 
 /* The address is ours: it may be used, and the link hears of it (RFC 4861 section 7.2.6, RFC 9131). */
@@ -75,7 +80,8 @@ static void assign(struct z_stack *s, struct netif *nif, struct ifaddr6 *a)
     a->state = s->now_ns < a->preferred_until_ns ? ADDR6_PREFERRED : ADDR6_DEPRECATED;
     route_changed(s->routes);
     inaddr_set_zone(&all_nodes, ip6_zone(nif));
-    nd_send_advert(s, nif, &all_nodes, &a->addr, false);
+    if (stack_speaks(s))
+        nd_send_advert(s, nif, &all_nodes, &a->addr, false);
     if (inaddr_is_v6_linklocal(&a->addr)) {
         mcast_source_changed(s, nif);
         nd_router_start(s, nif);
@@ -104,6 +110,11 @@ void nd_addr_added(struct z_stack *s, struct netif *nif, struct ifaddr6 *a)
     *d = (struct nd_dad){.addr = a->addr, .left = (uint16_t)s->conf.dad_transmits};
     /* hosts that start together do not speak together (section 5.4.2) */
     d->next_ns = s->now_ns + rng_below(&s->rng, (uint32_t)ND_RTR_SOLICITATION_DELAY_NS);
+    if (!stack_speaks(s)) {
+        d->next_ns = s->now_ns + ND_RTR_SOLICITATION_DELAY_NS;
+        d->joined = true; /* to hear what is said to the one that speaks, which may begin at once */
+        join(s, nif, &a->addr);
+    }
     nd_rearm(s, n);
 }
 

@@ -47,6 +47,8 @@ void nd_solicit_input(struct z_stack *s, const struct ip_in *in, const struct nd
     }
     if (msg->has_slla)
         nd_hear(s, in->nif, &in->src, msg->slla);
+    if (!stack_speaks(s))
+        return;
     if (!gcra_allows(&nd_if_of(s, in->nif)->reply_tat_ns, s->conf.nd_reply_rate, s->now_ns)) {
         stack_count(s, CTR_ND_REPLY_LIMIT);
         return;

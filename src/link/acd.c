@@ -31,6 +31,8 @@ static uint64_t some_time(const struct z_stack *s, const struct netif *nif, cons
         uint64_t now;
     } in = {.left = c->left, .addr = c->a.addr, .now = s->now_ns, .mac = {nif->mac[0], nif->mac[1], nif->mac[2], nif->mac[3], nif->mac[4], nif->mac[5]}};
 
+    if (!stack_speaks(s)) /* it goes along with the stack that does, and is not done before it */
+        return max_ns;
     return siphash24(s->secret_key, &in, sizeof(in)) % max_ns;
 }
 
@@ -99,7 +101,8 @@ static void defend(struct z_stack *s, struct netif *nif, struct acd *c)
     c->next_ns = NS_NEVER;
     if (lately)
         return;
-    stack_count(s, CTR_ARP_DEFENCE);
+    if (stack_speaks(s))
+        stack_count(s, CTR_ARP_DEFENCE);
     arp_announce(s, nif, c->a.addr);
 }
 

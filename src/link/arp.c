@@ -48,6 +48,8 @@ static void arp_reply(struct z_stack *s, struct netif *nif, const struct arp_pkt
 {
     struct arp_pkt a = {.op = ARP_REPLY, .spa = request->tpa, .tpa = request->spa};
 
+    if (!stack_speaks(s))
+        return;
     if (!gcra_allows(&nif->arp_reply_tat_ns, s->conf.arp_reply_rate, s->now_ns)) {
         stack_count(s, CTR_ARP_REPLY_LIMIT);
         return;
@@ -61,6 +63,8 @@ void arp_probe(struct z_stack *s, struct netif *nif, uint32_t addr)
 {
     struct arp_pkt a = {.op = ARP_REQUEST, .tpa = addr};
 
+    if (!stack_speaks(s))
+        return;
     memcpy(a.sha, nif->mac, 6);
     arp_send(s, nif, mac_broadcast, &a);
 }
@@ -69,6 +73,8 @@ void arp_announce(struct z_stack *s, struct netif *nif, uint32_t addr)
 {
     struct arp_pkt a = {.op = ARP_REQUEST, .spa = addr, .tpa = addr};
 
+    if (!stack_speaks(s))
+        return;
     memcpy(a.sha, nif->mac, 6);
     arp_send(s, nif, mac_broadcast, &a);
 }

@@ -11,15 +11,26 @@
 
 struct z_stack;
 
+#define MON_STACKS_MAX 64u
+
+/* The counters of stacks that are looked at together, their numbers, and the cores that they run on. */
+struct mon_stacks {
+    unsigned n;
+    const struct counters *ctr[MON_STACKS_MAX];
+    unsigned number[MON_STACKS_MAX], core[MON_STACKS_MAX];
+};
+
 /*
- * One line per counter: name, value, meaning; first of all the totals of copied payload. all: those that are zero, too.
- * Owner's thread, or any thread when a value may be a poll old.
+ * One line per counter: name, value, meaning; first of all the totals of copied payload. Of several stacks the total, then each one's
+ * value. all: those that are zero, too. Any thread: a value may be a poll old.
  */
-void mon_counters_print(const struct z_stack *s, FILE *out, bool all);
+void mon_counters_print(const struct mon_stacks *m, FILE *out, bool all);
+uint64_t mon_sum(const struct mon_stacks *m, int ctr);
+uint64_t mon_value(const struct mon_stacks *m, unsigned i, int ctr); /* of the i-th */
 
 /* The totals that zero copy is measured by: unwanted copies of payload, and deliberate ones. */
-uint64_t mon_copied_bytes(const struct z_stack *s);
-uint64_t mon_copied_deliberate_bytes(const struct z_stack *s);
+uint64_t mon_copied_bytes(const struct counters *c);
+uint64_t mon_copied_deliberate_bytes(const struct counters *c);
 
 #define MON_LIMITS_MAX 64u
 #define MON_LIMITS_LOOK_NS NS_PER_SEC         /* how often the counters of limits are looked at */
@@ -44,12 +55,12 @@ struct mon_limits {
 void mon_limits_check(struct mon_limits *ml, const struct z_stack *s, void (*say)(void *arg, const char *line), void *arg);
 
 /*
- * Shows the stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N the stack's index.
- * After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
+ * Shows a stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N its number, and the sums of all
+ * as /zstack/counters. After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
  */
-int mon_telemetry_add(const struct z_stack *s);
+int mon_telemetry_add(unsigned number, const struct counters *c);
 
-/* Before the stack is destroyed; waits for a reader in the telemetry thread. */
-void mon_telemetry_remove(const struct z_stack *s);
+/* Before the counters go; waits for a reader in the telemetry thread. */
+void mon_telemetry_remove(const struct counters *c);
 
 #endif

@@ -11,12 +11,11 @@
 
 #include "base/poison.h"
 
-#define MAX_STACKS 64
-
 static struct {
-    pthread_mutex_t lock; /* a stack may not go while the telemetry thread reads it */
+    pthread_mutex_t lock; /* counters may not go while the telemetry thread reads it */
     bool registered;
-    const struct z_stack *stack[MAX_STACKS];
+    unsigned number[MON_STACKS_MAX];
+    const struct counters *ctr[MON_STACKS_MAX];
 } shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 _Static_assert(CTR_COUNT + 3 <= RTE_TEL_MAX_DICT_ENTRIES, "a telemetry dictionary takes all counters");
@@ -33,66 +32,79 @@ static void add_value(struct rte_tel_data *d, const char *name, uint64_t v)
     rte_tel_data_add_dict_u64(d, key, v);
 }
 
-static const struct z_stack *find_locked(unsigned index)
+/* Those with the number, or all. */
+static void find_locked(long number, struct mon_stacks *m)
 {
-    for (unsigned i = 0; i < MAX_STACKS; i++)
-        if (shown.stack[i] != NULL && shown.stack[i]->index == index)
-            return shown.stack[i];
-    return NULL;
+    m->n = 0;
+    for (unsigned i = 0; i < MON_STACKS_MAX; i++)
+        if (shown.ctr[i] != NULL && (number < 0 || shown.number[i] == (unsigned long)number))
+            m->ctr[m->n++] = shown.ctr[i];
+}
+
+static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m)
+{
+    uint64_t copied = 0, deliberate = 0;
+
+    for (unsigned i = 0; i < m->n; i++) {
+        copied += mon_copied_bytes(m->ctr[i]);
+        deliberate += mon_copied_deliberate_bytes(m->ctr[i]);
+    }
+    rte_tel_data_start_dict(d);
+    add_value(d, "stacks", m->n);
+    add_value(d, "copied_bytes", copied);
+    add_value(d, "copied_deliberate_bytes", deliberate);
+    for (int i = 0; i < CTR_COUNT; i++)
+        add_value(d, ctr_names[i], mon_sum(m, i));
 }
 
 static int show_counters(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-    const struct z_stack *s;
-    unsigned long index = 0;
+    struct mon_stacks m;
+    long index = -1;
 
     (void)cmd;
     if (params != NULL && params[0] != '\0') {
         char *end;
 
-        index = strtoul(params, &end, 10);
-        if (*end != '\0' || index > UINT16_MAX)
+        index = strtol(params, &end, 10);
+        if (*end != '\0' || index < 0 || index > UINT16_MAX)
             return -EINVAL;
     }
     pthread_mutex_lock(&shown.lock);
-    s = find_locked((unsigned)index);
-    if (s != NULL) {
-        rte_tel_data_start_dict(d);
-        add_value(d, "stack", s->index);
-        add_value(d, "copied_bytes", mon_copied_bytes(s));
-        add_value(d, "copied_deliberate_bytes", mon_copied_deliberate_bytes(s));
-        for (int i = 0; i < CTR_COUNT; i++)
-            add_value(d, ctr_names[i], s->ctr.v[i]);
-    }
+    find_locked(index, &m);
+    if (m.n != 0)
+        add_counters(d, &m);
     pthread_mutex_unlock(&shown.lock);
-    return s != NULL ? 0 : -ENOENT;
+    return m.n != 0 ? 0 : -ENOENT;
 }
 
-int mon_telemetry_add(const struct z_stack *s)
+int mon_telemetry_add(unsigned number, const struct counters *c)
 {
     unsigned i = 0;
     int r = 0;
 
     pthread_mutex_lock(&shown.lock);
-    while (i < MAX_STACKS && shown.stack[i] != NULL)
+    while (i < MON_STACKS_MAX && shown.ctr[i] != NULL)
         i++;
-    if (i == MAX_STACKS)
+    if (i == MON_STACKS_MAX)
         r = -ENOSPC;
     else if (!shown.registered)
-        r = rte_telemetry_register_cmd("/zstack/counters", show_counters, "Counters of a stack. Parameter: its number (0)");
+        r = rte_telemetry_register_cmd("/zstack/counters", show_counters,
+                                       "Counters, of all stacks together. Parameter: the number of one, from 0");
     if (r == 0) {
         shown.registered = true;
-        shown.stack[i] = s;
+        shown.number[i] = number;
+        shown.ctr[i] = c;
     }
     pthread_mutex_unlock(&shown.lock);
     return r;
 }
 
-void mon_telemetry_remove(const struct z_stack *s)
+void mon_telemetry_remove(const struct counters *c)
 {
     pthread_mutex_lock(&shown.lock);
-    for (unsigned i = 0; i < MAX_STACKS; i++)
-        if (shown.stack[i] == s)
-            shown.stack[i] = NULL;
+    for (unsigned i = 0; i < MON_STACKS_MAX; i++)
+        if (shown.ctr[i] == c)
+            shown.ctr[i] = NULL;
     pthread_mutex_unlock(&shown.lock);
 }

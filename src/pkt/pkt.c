@@ -192,3 +192,25 @@ struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, 
     pkt_attach(mi, m, off, len);
     return mi;
 }
+
+struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m)
+{
+    struct rte_mbuf *head = NULL, **link = &head;
+
+    for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
+        struct rte_mbuf *mi = rte_pktmbuf_alloc(pool);
+
+        if (mi == NULL) {
+            rte_pktmbuf_free(head);
+            return NULL;
+        }
+        pkt_mark_pinned(seg);
+        pkt_attach(mi, seg, seg->data_off, seg->data_len);
+        mi->ol_flags |= seg->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL); /* what the device says of the frame */
+        *link = mi;
+        link = &mi->next;
+    }
+    head->nb_segs = m->nb_segs;
+    head->pkt_len = m->pkt_len;
+    return head;
+}

@@ -150,16 +150,18 @@ struct pkt_pool_sizes {
     uint32_t ctl;                  /* header mbufs kept for frames without payload; 0: none are kept */
     uint32_t ind;                  /* indirect mbufs (no data room) */
     uint32_t app[PKT_APP_CLASSES]; /* application buffers per size class */
+    bool procs;                    /* several processes use them */
 };
 
 struct pkt_pools {
     struct rte_mempool *rx, *hdr, *ind;
+    bool rx_is_shared;       /* another stack's, which lives longer */
     struct rte_mempool *ctl; /* NULL: no reserve */
     struct rte_mempool *app[PKT_APP_CLASSES];
 };
 
-/* name: unique prefix. 0, or -ENOMEM with nothing left behind. */
-int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id);
+/* name: unique prefix. rx: the receive pool of another stack, or NULL. 0, or -ENOMEM with nothing left behind. */
+int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, struct rte_mempool *rx, int socket_id);
 void pkt_pools_free(struct pkt_pools *p);
 
 /* Objects not in the pools: for conservation tests (pools must be idle, caches flushed by the call). */
@@ -179,9 +181,15 @@ struct rte_mbuf *pkt_alloc_app(struct z_stack *s, uint32_t len);
 
 /*
  * An indirect mbuf over len bytes at off of m's buffer: a frame's or the application's reference to immutable bytes.
- * The one function that shares an mbuf. NULL when no mbuf is free or the buffer is in PKT_FRAME_REFS_MAX frames.
+ * The one function that shares a part of an mbuf. NULL when no mbuf is free or the buffer is in PKT_FRAME_REFS_MAX frames.
  */
 struct rte_mbuf *pkt_share(struct z_stack *s, struct rte_mbuf *m, uint32_t off, uint32_t len);
+
+/*
+ * A received frame once more, as indirect mbufs of pool (no data room needed) over its bytes, for a second reader. NULL: too few mbufs.
+ * Any thread.
+ */
+struct rte_mbuf *pkt_share_frame(struct rte_mempool *pool, struct rte_mbuf *m);
 
 /*
  * To be called before anybody refers to m's buffer: drivers overwrite ol_flags on receive, and an attach to a pinned buffer without the

@@ -2,9 +2,10 @@
 
 #include "base/poison.h"
 
-const char *pool_ops_name(void)
+/* A ring, whose users wait for one that has stopped in the middle; or a list without locks, where it costs what was in its hands. */
+const char *pool_ops_name(bool procs)
 {
-    return "ring_mp_mc";
+    return procs ? "lf_stack" : "ring_mp_mc";
 }
 
 uint32_t pool_cache_size(uint32_t size)

@@ -28,7 +28,8 @@ static struct rte_mempool *pool_empty(const char *full, uint32_t n, uint32_t roo
                                     sizeof(struct rte_pktmbuf_pool_private), socket_id, flags);
 }
 
-static struct rte_mempool *pool_create(const char *name, const char *kind, uint32_t n, uint32_t room, int socket_id)
+/* procs: it may be there already, from a process that had our number, and has left it in order. */
+static struct rte_mempool *pool_create(const char *name, const char *kind, uint32_t n, uint32_t room, bool procs, int socket_id)
 {
     struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
     char full[RTE_MEMPOOL_NAMESIZE];
@@ -37,10 +38,12 @@ static struct rte_mempool *pool_create(const char *name, const char *kind, uint3
     if (n == 0)
         return NULL;
     snprintf(full, sizeof(full), "%s_%s", name, kind);
+    if (procs && (mp = rte_mempool_lookup(full)) != NULL)
+        return mp->size == n && rte_pktmbuf_data_room_size(mp) == room ? mp : NULL;
     mp = pool_empty(full, n, room, socket_id);
     if (mp == NULL)
         return NULL;
-    if (rte_mempool_set_ops_byname(mp, pool_ops_name(), NULL) != 0) {
+    if (rte_mempool_set_ops_byname(mp, pool_ops_name(procs), NULL) != 0) {
         rte_mempool_free(mp);
         return NULL;
     }
@@ -54,19 +57,20 @@ static struct rte_mempool *pool_create(const char *name, const char *kind, uint3
     return mp;
 }
 
-int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, int socket_id)
+int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_pool_sizes *sizes, struct rte_mempool *rx, int socket_id)
 {
     static const char *const app_kind[PKT_APP_CLASSES] = {"a2k", "a9k", "a64k"};
     bool ok;
 
-    *p = (struct pkt_pools){0};
-    p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, socket_id);
-    p->hdr = pool_create(name, "hdr", sizes->hdr, HDR_BUF_BYTES, socket_id);
-    p->ctl = pool_create(name, "ctl", sizes->ctl, HDR_BUF_BYTES, socket_id);
-    p->ind = pool_create(name, "ind", sizes->ind, 0, socket_id);
+    *p = (struct pkt_pools){.rx = rx, .rx_is_shared = rx != NULL};
+    if (rx == NULL)
+        p->rx = pool_create(name, "rx", sizes->rx, sizes->rx_room_bytes + PKT_HEADROOM, sizes->procs, socket_id);
+    p->hdr = pool_create(name, "hdr", sizes->hdr, HDR_BUF_BYTES, sizes->procs, socket_id);
+    p->ctl = pool_create(name, "ctl", sizes->ctl, HDR_BUF_BYTES, sizes->procs, socket_id);
+    p->ind = pool_create(name, "ind", sizes->ind, 0, sizes->procs, socket_id);
     ok = p->rx != NULL && p->hdr != NULL && p->ind != NULL && (p->ctl != NULL || sizes->ctl == 0);
     for (int i = 0; i < PKT_APP_CLASSES; i++) {
-        p->app[i] = pool_create(name, app_kind[i], sizes->app[i], pkt_app_class_bytes[i] + PKT_HEADROOM, socket_id);
+        p->app[i] = pool_create(name, app_kind[i], sizes->app[i], pkt_app_class_bytes[i] + PKT_HEADROOM, sizes->procs, socket_id);
         ok = ok && p->app[i] != NULL;
     }
     if (!ok) {
@@ -78,7 +82,8 @@ int pkt_pools_create(struct pkt_pools *p, const char *name, const struct pkt_poo
 
 void pkt_pools_free(struct pkt_pools *p)
 {
-    rte_mempool_free(p->rx);
+    if (!p->rx_is_shared)
+        rte_mempool_free(p->rx);
     rte_mempool_free(p->hdr);
     rte_mempool_free(p->ctl);
     rte_mempool_free(p->ind);
@@ -89,8 +94,10 @@ void pkt_pools_free(struct pkt_pools *p)
 
 uint32_t pkt_pools_in_use(const struct pkt_pools *p)
 {
-    uint32_t n = rte_mempool_in_use_count(p->rx) + rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
+    uint32_t n = rte_mempool_in_use_count(p->hdr) + rte_mempool_in_use_count(p->ind);
 
+    if (!p->rx_is_shared)
+        n += rte_mempool_in_use_count(p->rx);
     if (p->ctl != NULL)
         n += rte_mempool_in_use_count(p->ctl);
     for (int i = 0; i < PKT_APP_CLASSES; i++)

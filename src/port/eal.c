@@ -115,7 +115,12 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
 {
     bool huge = !has_flag(argc, argv, "--no-huge");
 
-    if (error == EALREADY)
+    if (has_flag(argc, argv, "--proc-type=secondary"))
+        snprintf(
+            err, n,
+            "DPDK could not join the primary process: start the one with --proc-type=primary first, with the same config.ini and program; "
+            "see its message above");
+    else if (error == EALREADY)
         snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
     else if (error == EINVAL)
         snprintf(err, n, "DPDK refuses its arguments (lcore_mask, memory, vdevs or extra_eal_args in config.ini): see its message above");
@@ -215,9 +220,9 @@ static int check_core(int argc, char **argv, char *err, size_t n)
         if (strcmp(argv[i], "-c") != 0)
             continue;
         mask = strtoull(argv[i + 1], NULL, 16);
-        if (mask != 0 && cores > 0 && __builtin_ctzll(mask) >= cores) {
+        if (mask != 0 && cores > 0 && 63 - __builtin_clzll(mask) >= cores) {
             snprintf(err, n, "[dpdk] lcore_mask asks for core %d, but this machine has %ld (0 to %ld): lcore_mask=1 is core 0",
-                     __builtin_ctzll(mask), cores, cores - 1);
+                     63 - __builtin_clzll(mask), cores, cores - 1);
             return -EINVAL;
         }
     }

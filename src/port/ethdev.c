@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
+#include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
@@ -22,8 +24,15 @@
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
+/* What the ports of one device's queues share. */
+struct ethdev_dev {
+    uint16_t open; /* atomic: ports */
+};
+
 struct ethdev_port {
-    struct port p;           /* first */
+    struct port p; /* first */
+    struct ethdev_dev *dev;
+    uint16_t queue;
     struct counters own_ctr; /* until a stack takes the port */
     bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
     bool foreign_meta;       /* received mbufs carry what their sender left in them */
@@ -71,7 +80,7 @@ static uint16_t ethdev_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
         e->n_stash = (uint16_t)(e->n_stash - got);
         memmove(e->stash, e->stash + got, sizeof(m[0]) * e->n_stash);
     } else {
-        got = rte_eth_rx_burst(p->id, 0, m, n);
+        got = rte_eth_rx_burst(p->id, e->queue, m, n);
     }
     if (p->caps.rx_cksum || e->foreign_meta)
         rx_flags(e, m, got);
@@ -80,20 +89,22 @@ static uint16_t ethdev_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 
 static uint16_t ethdev_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
-    if (ethdev_of(p)->prepare) {
-        n = rte_eth_tx_prepare(p->id, 0, m, n);
+    const struct ethdev_port *e = ethdev_of(p);
+
+    if (e->prepare) {
+        n = rte_eth_tx_prepare(p->id, e->queue, m, n);
         if (unlikely(n == 0)) { /* the first frame is one the driver can never send */
             p->ctr->v[CTR_TX_REFUSED]++;
             rte_pktmbuf_free(m[0]);
             return 1;
         }
     }
-    return rte_eth_tx_burst(p->id, 0, m, n);
+    return rte_eth_tx_burst(p->id, e->queue, m, n);
 }
 
 static void ethdev_reclaim(struct port *p)
 {
-    rte_eth_tx_done_cleanup(p->id, 0, 0); /* -ENOTSUP where the driver frees on transmit only */
+    rte_eth_tx_done_cleanup(p->id, ethdev_of(p)->queue, 0); /* -ENOTSUP where the driver frees on transmit only */
 }
 
 static bool ethdev_link_up(struct port *p)
@@ -115,26 +126,27 @@ static uint64_t ethdev_missed(struct port *p)
 static int ethdev_listen(struct port *p)
 {
     struct ethdev_port *e = ethdev_of(p);
-    int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, 0);
+    int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, e->queue);
 
     if (e->n_stash > 0)
         return PORT_READY;
-    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, 0) != 0)
+    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, e->queue) != 0)
         return PORT_DEAF;
-    e->n_stash = rte_eth_rx_burst(p->id, 0, e->stash, STASH);
+    e->n_stash = rte_eth_rx_burst(p->id, e->queue, e->stash, STASH);
     if (e->n_stash == 0)
         return fd;
-    rte_eth_dev_rx_intr_disable(p->id, 0);
+    rte_eth_dev_rx_intr_disable(p->id, e->queue);
     return PORT_READY;
 }
 
 static void ethdev_unlisten(struct port *p, bool fired)
 {
+    uint16_t queue = ethdev_of(p)->queue;
     uint64_t events;
 
-    if (fired && read(rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, 0), &events, sizeof(events)) < 0)
+    if (fired && read(rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, queue), &events, sizeof(events)) < 0)
         port_nap(STUCK_NAP_NS); /* or an event that cannot be taken would be a busy loop */
-    rte_eth_dev_rx_intr_disable(p->id, 0);
+    rte_eth_dev_rx_intr_disable(p->id, queue);
 }
 
 static void ethdev_close(struct port *p)
@@ -142,8 +154,15 @@ static void ethdev_close(struct port *p)
     struct ethdev_port *e = ethdev_of(p);
 
     rte_pktmbuf_free_bulk(e->stash, e->n_stash);
-    rte_eth_dev_stop(p->id);
-    rte_eth_dev_close(p->id);
+    if (e->dev == NULL) { /* whoever has opened the device closes it */
+        free(e);
+        return;
+    }
+    if (__atomic_sub_fetch(&e->dev->open, 1, __ATOMIC_ACQ_REL) == 0) {
+        rte_eth_dev_stop(p->id);
+        rte_eth_dev_close(p->id);
+        free(e->dev);
+    }
     free(e);
 }
 
@@ -195,6 +214,11 @@ static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_e
     conf->intr_conf.rxq = c->rx_interrupt;
 }
 
+static uint16_t queues(const struct port_ethdev_conf *c)
+{
+    return MAX(c->n_queues, 1);
+}
+
 /* What the device does with frames of many segments; a frame takes no more than a good part of the ring. */
 static void set_large_caps(struct port *p, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf, uint16_t n_tx)
 {
@@ -240,14 +264,14 @@ static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const 
 }
 
 /* Some drivers refuse to merge with these buffers: then they do not. */
-static int configure(uint16_t id, struct rte_eth_conf *conf)
+static int configure(uint16_t id, uint16_t n, struct rte_eth_conf *conf)
 {
-    int ret = rte_eth_dev_configure(id, 1, 1, conf);
+    int ret = rte_eth_dev_configure(id, n, n, conf);
 
     if (ret < 0 && (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
         conf->rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_TCP_LRO;
         conf->rxmode.max_lro_pkt_size = 0;
-        ret = rte_eth_dev_configure(id, 1, 1, conf);
+        ret = rte_eth_dev_configure(id, n, n, conf);
     }
     return ret;
 }
@@ -257,9 +281,10 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
                         uint16_t *n_tx)
 {
     uint16_t n_rx = c->rx_desc != 0 ? c->rx_desc : RING_DESC;
-    int socket = rte_eth_dev_socket_id(c->port_id), ret;
+    unsigned socket = (unsigned)rte_eth_dev_socket_id(c->port_id);
     struct rte_eth_rxconf rxconf = info->default_rxconf;
     struct rte_eth_txconf txconf = info->default_txconf;
+    int ret;
 
     *n_tx = c->tx_desc != 0 ? c->tx_desc : RING_DESC;
     while (n_rx > c->rx_pool->size / 2 && n_rx > 32)
@@ -269,10 +294,12 @@ static int setup_queues(const struct port_ethdev_conf *c, const struct rte_eth_d
         return ret;
     rxconf.offloads = conf->rxmode.offloads;
     txconf.offloads = conf->txmode.offloads;
-    ret = rte_eth_rx_queue_setup(c->port_id, 0, n_rx, (unsigned)socket, &rxconf, c->rx_pool);
-    if (ret != 0)
-        return ret;
-    return rte_eth_tx_queue_setup(c->port_id, 0, *n_tx, (unsigned)socket, &txconf);
+    for (uint16_t i = 0; i < queues(c) && ret == 0; i++) {
+        ret = rte_eth_rx_queue_setup(c->port_id, i, n_rx, socket, &rxconf, c->rx_pools != NULL ? c->rx_pools[i] : c->rx_pool);
+        if (ret == 0)
+            ret = rte_eth_tx_queue_setup(c->port_id, i, *n_tx, socket, &txconf);
+    }
+    return ret;
 }
 
 /* A device whose kernel interface has the MTU was checked against that; the others are told, where they want to be. */
@@ -298,7 +325,7 @@ static int bring_up(const struct ethdev_port *e, const struct port_ethdev_conf *
     int ret;
 
     *step = "configured";
-    ret = configure(c->port_id, conf);
+    ret = configure(c->port_id, queues(c), conf);
     if (ret == 0) {
         *step = "given queues";
         ret = setup_queues(c, info, conf, n_tx);
@@ -329,9 +356,11 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
 {
     struct rte_eth_conf wanted = {0}, conf;
     uint16_t n_tx = 0;
+    bool rss;
     int ret;
 
     choose_offloads(c, info, l, q, &wanted);
+    rss = queues(c) > 1 && ethdev_rss_choose(&wanted, info, c->steer);
     conf = wanted;
     ret = bring_up(e, c, info, l, q, &conf, &n_tx, step);
     if (ret < 0 && wanted.intr_conf.rxq != 0) { /* some devices or drivers have no interrupts, and say so in one way or another */
@@ -341,10 +370,13 @@ static int start(struct ethdev_port *e, const struct port_ethdev_conf *c, const 
     }
     if (ret != 0)
         return ret;
+    if (rss)
+        ethdev_rss_table(c->port_id, info, c->steer, queues(c));
     set_caps(&e->p, info, &conf, q);
     set_large_caps(&e->p, info, &conf, n_tx);
     if (c->force_offload)
         force_caps(&e->p, c, q);
+    e->p.caps.rx_flow_hash = rss && (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH) != 0;
     e->p.caps.max_mtu = l->max_mtu;
     e->prepare = (conf.txmode.offloads & TX_CKSUM) != 0;
     e->foreign_meta = q->owned_only;
@@ -382,8 +414,11 @@ static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t m
     struct ethdev_port *e = calloc(1, sizeof(*e));
     struct rte_ether_addr mac;
 
-    if (e == NULL)
+    if (e == NULL || (e->dev = calloc(1, sizeof(*e->dev))) == NULL) {
+        free(e);
         return NULL;
+    }
+    e->dev->open = 1;
     e->p.ops = &ethdev_ops;
     e->p.id = c->port_id;
     e->p.mtu = mtu;
@@ -427,11 +462,68 @@ struct port *port_ethdev_open(const struct port_ethdev_conf *c, char *err, size_
         else
             snprintf(err, err_bytes, "port %u (%s) could not be %s: %s; see DPDK's message above", c->port_id, info.driver_name, step,
                      strerror(-ret));
+        free(e->dev);
         free(e);
         return NULL;
     }
     wait_for_link(&e->p, c->link_wait_ns != 0 ? c->link_wait_ns : NS_PER_SEC);
     return &e->p;
+}
+
+struct port *port_ethdev_queue(const struct port *first, uint16_t queue)
+{
+    struct ethdev_port *e = malloc(sizeof(*e));
+
+    if (e == NULL)
+        return NULL;
+    *e = *(const struct ethdev_port *)(const void *)first;
+    e->p.ctr = &e->own_ctr;
+    e->queue = queue;
+    __atomic_add_fetch(&e->dev->open, 1, __ATOMIC_RELAXED);
+    return &e->p;
+}
+
+struct port *port_ethdev_attach(const struct port *face, uint16_t queue)
+{
+    struct ethdev_port *e = calloc(1, sizeof(*e));
+
+    if (e == NULL)
+        return NULL;
+    e->p = *face;
+    e->p.ops = &ethdev_ops;
+    e->p.ctr = &e->own_ctr;
+    e->queue = queue;
+    e->foreign_meta = face->caps.tx_owned_only;
+    e->prepare = face->caps.tx_ip_cksum || face->caps.tx_tcp_cksum || face->caps.tx_udp_cksum;
+    return &e->p;
+}
+
+/* What is on a bus is in memory that all processes see; of virtual devices one must know. */
+bool port_ethdev_serves_procs(uint16_t port_id)
+{
+    struct rte_eth_dev_info info;
+    char err[256];
+
+    if (device_info(port_id, &info, err, sizeof(err)) != 0)
+        return false;
+    return quirk_find(info.driver_name)->serves_procs || strncmp(rte_bus_name(rte_dev_bus(info.device)), "vdev", 4) != 0;
+}
+
+void port_ethdev_follow_table(uint16_t port_id, const struct steer *steer)
+{
+    struct rte_eth_dev_info info;
+    char err[256];
+
+    if (device_info(port_id, &info, err, sizeof(err)) == 0 && info.nb_rx_queues > 1)
+        ethdev_rss_table(port_id, &info, steer, info.nb_rx_queues);
+}
+
+uint16_t port_ethdev_max_queues(uint16_t port_id)
+{
+    struct rte_eth_dev_info info;
+    char err[256];
+
+    return device_info(port_id, &info, err, sizeof(err)) == 0 ? MIN(info.max_rx_queues, info.max_tx_queues) : 0;
 }
 
 uint32_t port_ethdev_rx_room(uint16_t port_id, uint16_t mtu)

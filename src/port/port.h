@@ -26,6 +26,7 @@ struct port_caps {
     bool rx_cksum;          /* marks received frames good or bad */
     bool rx_lro;            /* received frames may be merged ones */
     bool rx_event;          /* can end a sleep when frames arrive */
+    bool rx_flow_hash;      /* marks received frames with the hash of steer.h */
     uint16_t tx_max_segs;   /* segments per frame at most */
     uint16_t tso_max_segs;  /* the same of a frame that the port cuts */
     uint32_t tso_max_bytes; /* payload of such a frame at most */
@@ -39,6 +40,8 @@ struct port_ops {
     uint16_t (*rx)(struct port *p, struct rte_mbuf **m, uint16_t n);
     /* Takes a prefix of the frames; returns how many. The rest still belongs to the caller. */
     uint16_t (*tx)(struct port *p, struct rte_mbuf **m, uint16_t n);
+    /* Gives a received frame, from its Ethernet header on, to another stack behind the device. NULL where there is one stack. */
+    void (*hand_over)(struct port *p, unsigned to, struct rte_mbuf *m /* consumed */);
     /* Gives sent buffers back that the driver is done with, as far as it can tell. */
     void (*reclaim)(struct port *p);
     bool (*link_up)(struct port *p);

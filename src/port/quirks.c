@@ -35,7 +35,7 @@ static const struct quirk quirks[] = {
     {.driver = "net_memif", .rx_chains = true, .slot_arg = "bsize", .slot_default = 2048},
     /* tap sums in software, wrongly where a segment of odd length is not the last; its MTU cannot be raised; the interface that the
      * kernel uses has the same address. */
-    {.driver = "net_tap", .max_mtu = 1500, .kernel_mac = true, .no_tx_cksum = true},
+    {.driver = "net_tap", .max_mtu = 1500, .kernel_mac = true, .no_tx_cksum = true, .serves_procs = true},
     {.driver = "net_pcap", .rx_chains = true},
     /* ring passes the mbufs themselves: what the sender still refers to must not arrive at somebody who owns it. */
     {.driver = "net_ring", .owned_only = true, .rx_chains = true},

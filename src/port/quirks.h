@@ -16,6 +16,7 @@ struct quirk {
     bool kernel_mtu;                          /* the MTU is the kernel interface's: checked here, set by the administrator */
     bool kernel_mac;                          /* the kernel's end has the device's address: ours must be another one */
     bool no_tx_cksum;                         /* its checksum offload makes wrong sums */
+    bool serves_procs;                        /* a virtual device that other processes can use, too */
     bool late_event;                          /* interrupts are there only once a peer is */
     bool slot_room;                           /* wants receive buffers as large as a slot */
     const char *slot_arg;                     /* frames live in slots, whose size is this device argument: what the device reports as */

@@ -206,6 +206,11 @@ uint32_t sock_stack_of(const struct z_stack *s, int fd)
     return t->n_stacks > 1 && fd >= 0 && (uint32_t)fd >= t->base ? ((uint32_t)fd - t->base) % t->n_stacks : 0;
 }
 
+bool sock_fd_elsewhere(const struct z_stack *s, int fd)
+{
+    return fd >= 0 && (uint32_t)fd >= s->socks->base && sock_stack_of(s, fd) != s->socks->stack;
+}
+
 bool sock_fd_used(const struct z_stack *s, int fd)
 {
     return sock_get(s, fd) != 0;

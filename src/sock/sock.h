@@ -69,6 +69,7 @@ int sock_dup2(struct z_stack *s, int fd, int newfd);     /* newfd or -EBADF */
 int sock_first_fd(const struct z_stack *s);              /* the lowest and */
 int sock_max_fd(const struct z_stack *s);                /* the highest number that a descriptor can have */
 uint32_t sock_stack_of(const struct z_stack *s, int fd); /* of the process's stacks: whose number it is; 0 for nobody's */
+bool sock_fd_elsewhere(const struct z_stack *s, int fd); /* another stack's? */
 bool sock_fd_used(const struct z_stack *s, int fd);
 
 /* The state of a sock now: SOCK_* bits. */

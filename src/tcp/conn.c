@@ -9,6 +9,7 @@
 #include "base/siphash.h"
 #include "sock/sock.h"
 #include "tcp/fastopen.h"
+#include "tcp/forward.h"
 #include "tcp/syncache.h"
 
 #include "base/poison.h"
@@ -62,6 +63,7 @@ int tcp_state_init(struct z_stack *s)
     tcp_optsets_init(&t->optsets, &s->arena);
     TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
+    TAILQ_INIT(&t->fwd);
     tcp_syn_init(s);
     t->timewait_timer.kind = TIMER_TW;
     for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
@@ -79,6 +81,8 @@ void tcp_state_fini(struct z_stack *s)
             tcp_free(s, t->id_tab[i]);
     if (t->bucket != NULL)
         tcp_timewait_fini(s);
+    if (t->bucket != NULL)
+        tcp_forward_fini(s);
     tcp_fastopen_fini(s);
     bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));

@@ -52,8 +52,11 @@ enum tcp_st {
 
 extern const char *const tcp_state_names[TCPS_COUNT];
 
-/* What a table entry is part of: a connection block, a request of the SYN cache, or what TIME-WAIT must know. */
-enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW };
+/*
+ * What a table entry is part of: a connection block, a request of the SYN cache, what TIME-WAIT must know, or a note that the flow is
+ * another stack's (forward.c).
+ */
+enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW, TCP_ENT_FWD };
 
 /* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
@@ -63,6 +66,7 @@ struct tcp_entry {
     uint32_t hash;
     uint8_t kind;
     bool in_table;
+    bool claimed; /* packets of the flow come to another stack, which forwards them */
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. */
@@ -98,6 +102,7 @@ struct tcp_listener {
     uint32_t n_accept;
     uint32_t n_syn; /* its entries of the SYN cache */
     uint32_t backlog;
+    uint64_t since_ns;
     uint32_t n_fastopen;         /* PendingFastOpenRequests (RFC 7413 4.2.2) */
     uint32_t fastopen_resets[2]; /* of those that a reset ended: in the window that began at */
     uint64_t fastopen_window_ns; /* this time, and in the one before */

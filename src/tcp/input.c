@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "sock/sock.h"
+#include "tcp/forward.h"
 #include "tcp/syncache.h"
 #include "wire/cksum.h"
 
@@ -71,6 +72,8 @@ static bool entry_input(struct z_stack *s, struct tcp_entry *e, const struct ip_
         return tcp_syn_input(s, e, in, g, m);
     case TCP_ENT_TW:
         return tcp_timewait_input(s, tcp_tw_of(e), g, m);
+    case TCP_ENT_FWD:
+        return tcp_forward_input(s, e, in, g, m);
     default:
         return false;
     }
@@ -111,6 +114,8 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
         tcp_listen_input(s, lc, in, &g, m);
         return;
     }
+    if (s->steer != NULL && tcp_hand_over(s, in, &g, m))
+        return;
     tcp_closed_input(s, in, &g);
     pkt_drop(s, m, DROP_TCP_NO_CONN);
 }

@@ -1,4 +1,5 @@
 /* LISTEN (RFC 9293 3.10.7.2): what a listener does with a segment, and its accept queue. */
+#include "tcp/forward.h"
 #include "tcp/syncache.h"
 
 #include <errno.h>
@@ -6,6 +7,12 @@
 #include "sock/sock.h"
 
 #include "base/poison.h"
+
+/*
+ * A handshake that another stack of this host began, because nobody listened here yet, takes at most so long: its last segment is that
+ * one's.
+ */
+#define HANDSHAKE_NS (60 * NS_PER_SEC)
 
 bool tcp_accept_queue_full(const struct tcp_listener *l)
 {
@@ -15,6 +22,9 @@ bool tcp_accept_queue_full(const struct tcp_listener *l)
 void tcp_listen_input(struct z_stack *s, struct tcp_conn *lc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
     if ((g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK && tcp_syn_cookie_input(s, lc, in, g, m))
+        return;
+    if (s->steer != NULL && s->now_ns - lc->lis->since_ns < HANDSHAKE_NS && (g->h.flags & (TH_RST | TH_ACK | TH_SYN)) == TH_ACK &&
+        tcp_hand_over(s, in, g, m))
         return;
     /* first: RST is ignored; second: ACK gets a reset; third: SYN; fourth: anything else is dropped */
     if ((g->h.flags & TH_RST) == 0 && (g->h.flags & TH_ACK) != 0)
@@ -94,6 +104,7 @@ void tcp_listen_close(struct z_stack *s, struct tcp_conn *lc)
             tcp_send_rst(s, tc);
         tcp_drop_conn(s, tc, ECONNABORTED);
     }
+    tcp_share_listener(s, lc->ent.lport, lc);
     tcp_syn_purge(s, lc);
     arena_free(&s->arena, l, sizeof(*l));
     lc->lis = NULL;

@@ -4,6 +4,7 @@
 
 #include "ip/ip6.h"
 #include "tcp/fastopen.h"
+#include "tcp/forward.h"
 #include "tcp/syncookie.h"
 
 #include "base/poison.h"
@@ -120,6 +121,15 @@ void tcp_syn_add(struct z_stack *s, struct tcp_synent *e)
     send_synack(s, e);
 }
 
+void tcp_syn_adopt(struct z_stack *s, struct tcp_synent *e)
+{
+    tcp_table_insert(s, &e->ent, TCP_ENT_SYN);
+    e->lc->lis->n_syn++;
+    s->tcp.syn.n++;
+    s->ctr.v[CTR_TCP_SYN_CACHE] = s->tcp.syn.n;
+    wait_for_ack(s, e);
+}
+
 void tcp_syn_output(struct z_stack *s)
 {
     struct tcp_synent *e;
@@ -200,8 +210,10 @@ void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc)
     for (unsigned i = 0; i <= TCP_SYN_LISTS; i++)
         for (e = TAILQ_FIRST(i < TCP_SYN_LISTS ? &c->rexmt[i] : &c->unsent); e != NULL && lc->lis->n_syn > 0; e = next) {
             next = TAILQ_NEXT(e, link);
-            if (e->lc == lc && !migrate(s, e))
-                tcp_syn_forget(s, e);
+            if (e->lc != lc || migrate(s, e))
+                continue;
+            tcp_move_syn(s, e);
+            tcp_syn_forget(s, e);
         }
 }
 

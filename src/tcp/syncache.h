@@ -36,12 +36,13 @@ static inline struct tcp_synent *tcp_syn_of(struct tcp_entry *e)
 /* syncache.c: entries, their lists and their timer. */
 void tcp_syn_init(struct z_stack *s);
 void tcp_syn_add(struct z_stack *s, struct tcp_synent *e); /* filled in: into table and cache; the SYN,ACK goes */
+void tcp_syn_adopt(struct z_stack *s, struct tcp_synent *e); /* another stack has sent the SYN,ACK */
 void tcp_syn_forget(struct z_stack *s, struct tcp_synent *e);
 int tcp_syn_emit(struct z_stack *s, const struct tcp_synent *e,
                  uint8_t flags);                                     /* one segment; -ENOBUFS: worth trying again; -EHOSTUNREACH */
 uint64_t tcp_syn_wait_ns(const struct z_stack *s, unsigned retries); /* for an answer to the SYN,ACK repeated so often */
 void tcp_syn_icmp(struct z_stack *s, struct tcp_entry *ent, const struct icmp_err *e);
-void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: its entries move or are forgotten */
+void tcp_syn_purge(struct z_stack *s, const struct tcp_conn *lc); /* the listener closes: another, or another stack, takes its entries */
 void tcp_syn_output(struct z_stack *s);                           /* what was not sent for want of a buffer */
 
 /* synrcvd.c: segments. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "tcp/fastopen.h"
+#include "tcp/forward.h"
 #include "tcp/syncache.h"
 #include "tcp/syncookie.h"
 
@@ -71,6 +72,7 @@ struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
         tcp_table_replace(s, &e->ent, &tc->ent, TCP_ENT_CONN);
         tcp_syn_forget(s, e);
     }
+    tcp_claim(s, &tc->ent, tc->path.local); /* the SYN was handed over */
     tcp_mss_update(s, tc);
     tcp_set_state(s, tc, TCPS_SYN_RCVD);
     stack_count(s, CTR_TCP_OPENS_PASSIVE);

@@ -5,6 +5,7 @@
 #include "base/flowhash.h"
 #include "base/siphash.h"
 #include "tcp/conn.h"
+#include "tcp/forward.h"
 
 #include "base/poison.h"
 
@@ -51,7 +52,7 @@ void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entr
     *place(s, old) = e;
     *e = *old;
     e->kind = (uint8_t)kind;
-    old->in_table = false;
+    old->in_table = old->claimed = false;
 }
 
 void tcp_table_remove(struct z_stack *s, struct tcp_entry *e)
@@ -60,6 +61,8 @@ void tcp_table_remove(struct z_stack *s, struct tcp_entry *e)
         return;
     *place(s, e) = e->hash_next;
     e->in_table = false;
+    if (unlikely(e->claimed))
+        tcp_claim_end(s, e);
 }
 
 /*
@@ -172,9 +175,24 @@ bool tcp_tuple_free(const struct z_stack *s, const struct inaddr *laddr, const s
     return e == NULL || (e->kind == TCP_ENT_TW && tcp_timewait_yields(s, tcp_tw_of(e)));
 }
 
+/*
+ * Of several stacks each takes ports of its own: for a connection those that bring the answers to it; for a bind a share, so that two do
+ * not take the same unknown to each other.
+ */
+static bool port_ours(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport, uint16_t port)
+{
+    if (likely(s->steer == NULL) || (!inaddr_is_any(raddr) && ip_is_local(s, raddr)))
+        return true;
+    if (inaddr_is_any(raddr))
+        return port % steer_count(s->steer) == s->member;
+    return tcp_port_comes_home(s, &tc->ent.laddr, raddr, port, rport);
+}
+
 /* Is the port free for a connection to this peer, or (raddr any) for a bind? */
 static bool port_free(const struct z_stack *s, const struct tcp_conn *tc, const struct inaddr *raddr, uint16_t rport, uint16_t port)
 {
+    if (!port_ours(s, tc, raddr, rport, port))
+        return false;
     if (s->tcp.port_use[port] == 0)
         return true;
     if (inaddr_is_any(raddr) || s->tcp.bound_bucket[port] != NULL)
@@ -199,8 +217,11 @@ uint16_t tcp_port_ephemeral(struct z_stack *s, const struct tcp_conn *tc, const 
     for (uint32_t i = 0; i < n; i++) {
         uint16_t port = (uint16_t)(s->conf.port_first + (offset + (*counter)++) % n);
 
-        if (port_free(s, tc, raddr, rport, port))
-            return port;
+        if (!port_free(s, tc, raddr, rport, port))
+            continue;
+        if (s->steer != NULL)
+            s->ctr.v[CTR_TCP_PORTS_PASSED] += i;
+        return port;
     }
     return 0;
 }

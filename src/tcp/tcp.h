@@ -27,6 +27,7 @@ struct tcp_conn;
 struct tcp_tw;
 struct tcp_entry;
 struct tcp_synent;
+struct tcp_fwd;
 struct tfo_dest;
 
 TAILQ_HEAD(tcp_dirty_list, tcp_conn);
@@ -61,8 +62,11 @@ struct tcp_state {
     uint64_t loan_bytes;               /* memory lent to the application */
     struct tcp_optsets optsets;        /* what setsockopt set, once for all who have the same */
     struct tcp_syncache syn;
-    struct tfo_dest *tfo_cache; /* NULL until a cookie was received */
-    uint32_t *port_use;         /* sockets bound to or using a local port, for the choice of ephemeral ports */
+    TAILQ_HEAD(tcp_fwd_list, tcp_fwd) fwd; /* flows of other stacks, the one used last at the end */
+    uint32_t n_fwd;
+    uint32_t claimed, claiming, claim_at; /* forward.c: the table for which all is claimed; that under way, and how far */
+    struct tfo_dest *tfo_cache;           /* NULL until a cookie was received */
+    uint32_t *port_use;                   /* sockets bound to or using a local port, for the choice of ephemeral ports */
 };
 
 int tcp_state_init(struct z_stack *s);
@@ -72,7 +76,12 @@ void tcp_state_fini(struct z_stack *s);
 void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed; starts at the TCP header */);
 void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e);
 
+/* The stack to which segments of this flow are forwarded; -1: they are not. */
+int tcp_forwards(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport, uint16_t rport);
+
 /* From the loop. */
+void tcp_forward_hear(struct z_stack *s);                /* what other stacks say; s->steer is not NULL */
+bool tcp_forward_is_due(const struct z_stack *s);        /* there is something of that to do */
 void tcp_timer(struct z_stack *s, struct wheel_node *n); /* a wheel node of kind TIMER_TCP expired */
 void tcp_syn_timer(struct z_stack *s);                   /* that of the SYN cache */
 void tcp_timewait_timer(struct z_stack *s);              /* TIMER_TW */

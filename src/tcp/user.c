@@ -5,6 +5,7 @@
 #include "base/bindaddr.h"
 #include "sock/sock.h"
 #include "tcp/fastopen.h"
+#include "tcp/forward.h"
 
 #include "base/poison.h"
 
@@ -56,7 +57,9 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
         return -ENOMEM;
     TAILQ_INIT(&tc->lis->accept_q);
     tc->lis->backlog = n;
+    tc->lis->since_ns = s->now_ns;
     tcp_set_state(s, tc, TCPS_LISTEN);
+    tcp_share_listener(s, tc->ent.lport, NULL);
     return 0;
 }
 
@@ -119,6 +122,7 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     tcp_mss_update(s, tc);
     tcp_handshake_init(s, tc);
     tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
+    tcp_claim(s, &tc->ent, tc->path.local); /* the port was bound before */
     tcp_set_state(s, tc, TCPS_SYN_SENT);
     stack_count(s, CTR_TCP_OPENS_ACTIVE);
     tc->tfo = fastopen ? (uint8_t)tcp_fastopen_plan(s, tc) : TFO_OFF;

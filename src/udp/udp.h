@@ -67,6 +67,8 @@ struct udp_dest {
 #define UDP_RECV_HOPLIMIT 0x10u
 #define UDP_RECV_TCLASS 0x20u
 
+bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port); /* any socket of the protocol on it? */
+
 int udp_state_init(struct z_stack *s);
 void udp_state_fini(struct z_stack *s);
 

@@ -164,6 +164,19 @@ static struct rte_mbuf *udp_check(struct z_stack *s, const struct ip_in *in, str
     return NULL;
 }
 
+/* Another stack behind the same device has a socket on the port. */
+static bool udp_hand_over(struct z_stack *s, const struct ip_in *in, const struct udp_hdr *h, struct rte_mbuf *m)
+{
+    int to = in->from_self || h->len != in->l4_len
+                 ? -1
+                 : steer_next(s->steer, s->member, STEER_UDP, &in->dst, &in->src, h->dport, h->sport);
+
+    if (to < 0)
+        return false;
+    ip_hand_over(s, in, m, 0, (unsigned)to);
+    return true;
+}
+
 void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
     struct udp_info info = {.src = in->src, .dst = in->dst, .ttl = in->ttl, .tos = in->tos, .ifindex = (uint8_t)(in->nif->index + 1)};
@@ -182,6 +195,8 @@ void udp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     }
     u = udp_lookup(s, IPPROTO_UDP_, &info, h.dport);
     if (!u) {
+        if (s->steer && udp_hand_over(s, in, &h, m))
+            return;
         icmp_port_unreachable(s, in, m); /* RFC 1122 4.1.3.1, RFC 4443 section 3.1 */
         pkt_drop(s, m, DROP_UDP_NO_PORT);
         return;

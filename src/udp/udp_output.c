@@ -180,7 +180,7 @@ int udp_send_prepare(struct z_stack *s, struct udp_pcb *u, uint32_t len, int fla
     bool v6;
 
     if (!err)
-        err = udp_autobind(s, u);
+        err = udp_autobind(s, u, NULL);
     if (err)
         return err;
     *w = (struct udp_sending){.to = UDP_DEST_INIT, .dst = u->raddr, .dport = u->rport, .len = len};

@@ -91,8 +91,17 @@ static inline struct udp_pcb **udp_bucket(const struct z_stack *s, uint16_t port
     return &s->udp.bucket[port & (s->udp.n_buckets - 1)];
 }
 
-/* Gives an unbound pcb an ephemeral port, or an identifier; a raw one needs none. 0 or -EADDRINUSE. */
-int udp_autobind(struct z_stack *s, struct udp_pcb *u);
+/* Whose answers are expected. */
+struct udp_peer {
+    struct inaddr addr;
+    uint16_t port;
+};
+
+/*
+ * Gives an unbound pcb an ephemeral port, or an identifier; a raw one needs none. peer: NULL, or the pcb's path leads to it. 0 or
+ * -EADDRINUSE.
+ */
+int udp_autobind(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer);
 
 /* The socket that fits a packet best; among equals the last one bound. */
 struct udp_pcb *udp_lookup(struct z_stack *s, uint8_t proto, const struct udp_info *in, uint16_t dport);

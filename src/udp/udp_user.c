@@ -17,6 +17,7 @@
 #include "base/poison.h"
 
 #define UDP_IDS_MIN 64u
+#define UDP_PICKY_TRIES 512u /* ports looked at for a better one */
 #define UDP_SNDBUF_BYTES (212992u) /* Linux' net.core.wmem_default: nothing is queued here, but programs ask */
 
 int udp_state_init(struct z_stack *s)
@@ -96,6 +97,21 @@ void udp_set_inet6(struct udp_pcb *u)
     u->ip.mc_all[0] = false; /* as on Linux, of which no manual says so */
 }
 
+bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port)
+{
+    const struct udp_pcb *o = *udp_bucket(s, port);
+
+    while (o && (o->lport != port || o->proto != proto))
+        o = o->next;
+    return o;
+}
+
+/* Packets to the port may come to another stack behind the same device. */
+static bool udp_is_steered(const struct z_stack *s, const struct udp_pcb *u)
+{
+    return s->steer && u->proto == IPPROTO_UDP;
+}
+
 static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
 {
     struct udp_pcb **b = udp_bucket(s, port);
@@ -103,6 +119,8 @@ static void udp_hash(struct z_stack *s, struct udp_pcb *u, uint16_t port)
     u->lport = port;
     u->next = *b;
     *b = u;
+    if (udp_is_steered(s, u))
+        steer_listen(s->steer, s->member, STEER_UDP, port, true);
 }
 
 static void udp_unhash(struct z_stack *s, struct udp_pcb *u)
@@ -114,6 +132,8 @@ static void udp_unhash(struct z_stack *s, struct udp_pcb *u)
     while (*p != u)
         p = &(*p)->next;
     *p = u->next;
+    if (udp_is_steered(s, u) && !udp_port_is_used(s, u->proto, u->lport))
+        steer_listen(s->steer, s->member, STEER_UDP, u->lport, false);
     u->next = NULL;
     u->lport = 0;
 }
@@ -158,27 +178,32 @@ static bool udp_port_is_free(const struct z_stack *s, const struct udp_pcb *u, c
     return true;
 }
 
-/* Any socket of this protocol on this port? An ephemeral port is shared with nobody. */
-static bool udp_port_is_used(const struct z_stack *s, uint8_t proto, uint16_t port)
+/*
+ * An ephemeral port is shared with nobody. Of several stacks each has a share of the range; of its ports those are better that bring a
+ * peer's answers to it: of the others they are handed over.
+ */
+static bool udp_port_suits(const struct z_stack *s, const struct udp_pcb *u, const struct udp_peer *peer, uint16_t port, bool picky)
 {
-    const struct udp_pcb *o = *udp_bucket(s, port);
-
-    while (o && (o->lport != port || o->proto != proto))
-        o = o->next;
-    return o;
+    if (udp_port_is_used(s, u->proto, port))
+        return false;
+    if (!udp_is_steered(s, u))
+        return true;
+    if (port % steer_count(s->steer) != s->member || steer_is_listened(s->steer, STEER_UDP, port))
+        return false;
+    return !picky || !peer || steer_home(s->steer, &u->path.src, &peer->addr, port, peer->port) == s->member;
 }
 
 /* From an unpredictable place in the range, the next free one (RFC 6056 section 3.3.2, with a keyed hash for random()). */
-static int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u)
+static int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer)
 {
     uint32_t n = (uint32_t)(s->conf.port_last - s->conf.port_first) + 1, start;
     uint64_t in[2] = {0x7564702d706f7274ull, s->udp.port_hint++};
 
     start = (uint32_t)(siphash24(s->secret_key, in, sizeof(in)) % n);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n + UDP_PICKY_TRIES; i++) {
         uint16_t port = (uint16_t)(s->conf.port_first + (start + i) % n);
 
-        if (!udp_port_is_used(s, u->proto, port)) {
+        if (udp_port_suits(s, u, peer, port, i < UDP_PICKY_TRIES)) {
             udp_hash(s, u, port);
             return 0;
         }
@@ -186,9 +211,9 @@ static int udp_bind_ephemeral(struct z_stack *s, struct udp_pcb *u)
     return -EADDRINUSE;
 }
 
-int udp_autobind(struct z_stack *s, struct udp_pcb *u)
+int udp_autobind(struct z_stack *s, struct udp_pcb *u, const struct udp_peer *peer)
 {
-    return u->lport || u->raw ? 0 : udp_bind_ephemeral(s, u);
+    return u->lport || u->raw ? 0 : udp_bind_ephemeral(s, u, peer);
 }
 
 /* May a socket be bound to this address? Those that only send echo requests to none of a group, as on Linux. */
@@ -220,7 +245,7 @@ int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint1
     else if (port)
         udp_hash(s, u, port);
     else
-        err = udp_bind_ephemeral(s, u);
+        err = udp_bind_ephemeral(s, u, NULL);
     if (err) {
         u->laddr = old;
         return err;
@@ -257,7 +282,7 @@ int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, ui
         inaddr_set_zone(&dst, u->ip.mc_ifindex[1]); /* without IPV6_MULTICAST_IF there is no path, as on Linux */
     err = udp_path(s, u, &dst);
     if (!err)
-        err = udp_autobind(s, u);
+        err = udp_autobind(s, u, &(struct udp_peer){.addr = dst, .port = port});
     if (err) {
         u->laddr = old;
         u->path.gen = 0;

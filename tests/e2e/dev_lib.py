@@ -35,14 +35,14 @@ def config(path, devices, ports, core=0, zstack=(), dpdk=(), no_huge=True):
 class Run:
     """A program on the stack, with its output in a file."""
 
-    def __init__(self, lab, tmp, name, argv, conf):
+    def __init__(self, lab, tmp, name, argv, conf, options=()):
         self.lab = lab
         self.name = name
         self.log = os.path.join(tmp, name + ".log")
         self.counters = {}
         self.text = ""
         with open(self.log, "w", encoding="utf-8") as out:
-            self.process = lab.popen("stack", os.path.join(BUILD, argv[0]), "--conf", conf, "--", *argv[1:], stdout=out, stderr=out,
+            self.process = lab.popen("stack", os.path.join(BUILD, argv[0]), "--conf", conf, *options, "--", *argv[1:], stdout=out, stderr=out,
                                      stdin=subprocess.DEVNULL)
 
     def output(self):
@@ -94,7 +94,13 @@ def runs(lab):
         started.append(run)
         return run
 
-    start.tmp = tmp
+    def kill():
+        for run in started:
+            if run.process.poll() is None:
+                run.process.kill()
+            run.process.wait()
+
+    start.tmp, start.add, start.kill = tmp, started.append, kill
     try:
         yield start
     except BaseException:
@@ -107,10 +113,7 @@ def runs(lab):
             print(run.output()[-6000:])
         raise
     finally:
-        for run in started:
-            if run.process.poll() is None:
-                run.process.kill()
-            run.process.wait()
+        kill()
         shutil.rmtree(tmp)
 
 

@@ -131,12 +131,12 @@ def echo(lab, total, port=ECHO, chunk=1 << 18):
 class Program:
     """A program on the stack, with a config.ini of its own; ends in order when its block does."""
 
-    def __init__(self, lab, tmp, argv, zstack=(), port=None, core=None, port0=()):
+    def __init__(self, lab, tmp, argv, zstack=(), port=None, core=None, port0=(), dpdk=()):
         self.lab = lab
         self.log = os.path.join(tmp, "program.log")
         cores = sorted(os.sched_getaffinity(0))
         config = labs.write_config(os.path.join(tmp, "config.ini"), core=cores[0] if core is None else core, zstack=zstack,
-                                   port0=port0)
+                                   port0=port0, dpdk=dpdk)
         program = os.path.join(BUILD, argv[0])
         with open(self.log, "w", encoding="utf-8") as out:
             self.process = lab.popen("stack", program, "--conf", config, "--", *argv[1:], stdout=out, stderr=out)
@@ -175,10 +175,10 @@ class Program:
 
 
 @contextlib.contextmanager
-def program(lab, *argv, zstack=(), port=None, port0=()):
+def program(lab, *argv, zstack=(), port=None, port0=(), core=None, dpdk=()):
     tmp = tempfile.mkdtemp(prefix="zstack-e2e-")
     try:
-        p = Program(lab, tmp, argv, zstack, port, port0=port0)
+        p = Program(lab, tmp, argv, zstack, port, core=core, port0=port0, dpdk=dpdk)
         try:
             yield p
         except BaseException:

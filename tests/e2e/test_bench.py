@@ -1,4 +1,4 @@
-"""The benchmarks run: each for a moment, on one question, with results that are complete and from somewhere. usage: test_bench.py link|kernel"""
+"""The benchmarks run: each for a moment, on one question, with results that are complete and from somewhere. usage: test_bench.py link|kernel|idle"""
 import csv
 import os
 import shutil
@@ -52,13 +52,22 @@ def kernel(results):
     figures(results, "figure5-64B", "figure9-cpu")
 
 
+def idle(results):
+    run(results, "idle.py", "--repetitions", "1", "--seconds", "1", "--ports", "tap", "--policies", "always,balanced")
+    rows = table(results, "idle.csv")
+    expect([r["policy"] for r in rows] == ["always", "balanced"] and all(float(r["highest"]) > 0 for r in rows), f"{rows}")
+    expect(0 < float(rows[1]["quiet_cpu"]) < float(rows[0]["quiet_cpu"]) / 2, f"{rows}")
+    with open(os.path.join(results, "idle.md"), encoding="utf-8") as f:
+        expect("| tap | balanced |" in f.read(), "no table")
+
+
 def main():
     for command in ("ip", "ethtool", "wrk", "curl"):
         if not shutil.which(command):
             peer.skip(f"no {command} here")
     with tempfile.TemporaryDirectory(prefix="zstack-bench-") as results:
         try:
-            {"link": link, "kernel": kernel}[sys.argv[1]](results)
+            {"link": link, "kernel": kernel, "idle": idle}[sys.argv[1]](results)
         except peer.Failure as e:
             print(f"FAILED: {e}")
             return 1

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/units.h"
-#include "tcp/cc.h"
 #include "core/conf_priv.h"
+#include "tcp/cc.h"
 
 #define MAX_LINES 64
 
@@ -110,7 +110,7 @@ static void test_smallest(void **state)
     assert_true(c.promiscuous);
     assert_true(c.numa_on);
     assert_false(c.no_huge);
-    assert_string_equal(c.proc_type, "auto");
+    assert_false(c.procs);
     assert_int_equal(c.stack.fd_reserve, 1024);
     conf_free(&c);
 }
@@ -146,7 +146,8 @@ static void test_tap(void **state)
     static const char name[] = "expected an interface name of at most 15 letters, digits, '-', '_' and '.'";
     static const char addrs[] = "expected addresses like 10.0.0.1/24;2001:db8::1/64";
     static const char *const bad_names[] = {"", "0123456789abcdef", "a b", "a/b", "a%d", "..", "-x", "a:1"};
-    static const char *const bad_addrs[] = {"10.0.0.1", "10.0.0.1/33", "10.0.0.1/0", "10.0.0/24", "2001:db8::1/129", "fe80::1/0", "/24", "x/1"};
+    static const char *const bad_addrs[] = {"10.0.0.1",        "10.0.0.1/33", "10.0.0.1/0", "10.0.0/24",
+                                            "2001:db8::1/129", "fe80::1/0",   "/24",        "x/1"};
     char text[512], line[512];
     struct inaddr v6;
     struct conf c;
@@ -178,11 +179,13 @@ static void test_tap(void **state)
         expect_error(text, line);
     }
     expect_error(BASE "tap_addr=10.0.0.1/24\n", "config.ini: [port0] tap: missing, expected a name for the interface that tap_addr is of");
-    expect_error(BASE "tap=t\ntap_addr=10.0.0.2/24\n",
-                 "config.ini:8: [port0] tap_addr: found \"10.0.0.2/24\", expected addresses of the kernel's end, other than the port's own");
-    expect_error(BASE "tap=t\ntap_addr=10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.9/8;10.0.0.10/8\n",
-                 "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.\""
-                 "..., expected at most 8 addresses");
+    expect_error(
+        BASE "tap=t\ntap_addr=10.0.0.2/24\n",
+        "config.ini:8: [port0] tap_addr: found \"10.0.0.2/24\", expected addresses of the kernel's end, other than the port's own");
+    expect_error(
+        BASE "tap=t\ntap_addr=10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.9/8;10.0.0.10/8\n",
+        "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.\""
+        "..., expected at most 8 addresses");
 }
 
 static void test_point_to_point_mask(void **state)
@@ -238,8 +241,10 @@ static void test_missing(void **state)
 static void test_bad_dpdk(void **state)
 {
     (void)state;
-    expect_error("[dpdk]\nlcore_mask=3\n",
-                 "config.ini:2: [dpdk] lcore_mask: found \"3\", expected exactly one bit: several cores are not supported yet");
+    expect_error(
+        "[dpdk]\nno_huge=1\nlcore_mask=3\n",
+        "config.ini:3: [dpdk] lcore_mask: found \"3\", expected one core, or thread_mode=1, or no_huge=0: what processes share is in "
+        "hugepages");
     expect_error("[dpdk]\nlcore_mask=0\n",
                  "config.ini:2: [dpdk] lcore_mask: found \"0\", expected a hexadecimal core mask like 1 (core 0) or 4 (core 2)");
     expect_error(
@@ -330,14 +335,15 @@ static void test_freebsd(void **state)
     struct conf c;
 
     (void)state;
-    assert_int_equal(parse(&c, BASE "[freebsd.boot]\nfd_reserve=0\nmemsz_MB=256\nkern.ipc.maxsockets=1000\n[freebsd.sysctl]\n"
-                                    "kern.ipc.somaxconn=32768\nnet.inet.tcp.sendspace=16384\nnet.inet.tcp.recvspace=8192\n"
-                                    "net.inet.tcp.sendbuf_max=16777216\nnet.inet.tcp.recvbuf_max=1m\nnet.inet.tcp.sendbuf_auto=0\n"
-                                    "net.inet.tcp.recvbuf_auto=0\nnet.inet.tcp.msl=2000\nnet.inet.tcp.delayed_ack=0\n"
-                                    "net.inet.tcp.sack.enable=0\nnet.inet.tcp.rfc1323=2\nnet.inet.tcp.keepidle=600000\n"
-                                    "net.inet.tcp.keepintvl=1000\nnet.inet.tcp.keepcnt=3\nnet.inet.ip.ttl=32\n"
-                                    "net.inet.ip.portrange.first=20000\nnet.inet.ip.portrange.last=30000\n"
-                                    "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.ecn.enable=1\nnet.inet.tcp.functions_default=freebsd\n"),
+    assert_int_equal(parse(&c,
+                           BASE "[freebsd.boot]\nfd_reserve=0\nmemsz_MB=256\nkern.ipc.maxsockets=1000\n[freebsd.sysctl]\n"
+                                "kern.ipc.somaxconn=32768\nnet.inet.tcp.sendspace=16384\nnet.inet.tcp.recvspace=8192\n"
+                                "net.inet.tcp.sendbuf_max=16777216\nnet.inet.tcp.recvbuf_max=1m\nnet.inet.tcp.sendbuf_auto=0\n"
+                                "net.inet.tcp.recvbuf_auto=0\nnet.inet.tcp.msl=2000\nnet.inet.tcp.delayed_ack=0\n"
+                                "net.inet.tcp.sack.enable=0\nnet.inet.tcp.rfc1323=2\nnet.inet.tcp.keepidle=600000\n"
+                                "net.inet.tcp.keepintvl=1000\nnet.inet.tcp.keepcnt=3\nnet.inet.ip.ttl=32\n"
+                                "net.inet.ip.portrange.first=20000\nnet.inet.ip.portrange.last=30000\n"
+                                "net.inet.tcp.cc.algorithm=newreno\nnet.inet.tcp.ecn.enable=1\nnet.inet.tcp.functions_default=freebsd\n"),
                      0);
     assert_int_equal(said.n, 0);
     assert_int_equal(c.stack.fd_reserve, 0);
@@ -363,9 +369,8 @@ static void test_freebsd(void **state)
     assert_string_equal(c.stack.cc->name, "reno");
     assert_int_equal(c.stack.ecn, 2);
     conf_free(&c);
-    expect_error(
-        BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubik\n",
-        "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected cubic, reno (newreno), bbr or dctcp");
+    expect_error(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=cubik\n",
+                 "config.ini:8: [freebsd.sysctl] net.inet.tcp.cc.algorithm: found \"cubik\", expected cubic, reno (newreno), bbr or dctcp");
     expect_error(
         BASE "[freebsd.sysctl]\nnet.inet.tcp.rfc1323=10\n",
         "config.ini:8: [freebsd.sysctl] net.inet.tcp.rfc1323: found \"10\", expected 0 (off), 1 (window scaling and timestamps), 2 "
@@ -479,6 +484,80 @@ static void test_eal_memory(void **state)
     assert_int_equal(parse(&c, BASE "mtu=9000\n[dpdk]\nno_huge=1\n[zstack]\nrx_buffers=10000\n"), 0);
     assert_true(atoi(c.eal_argv[5]) > 10000 * 9000 / 1000000 + 20);
     conf_free(&c);
+}
+
+static int process(struct conf *c, const char *dpdk, const char *type, int id, char err[256])
+{
+    char text[512];
+    int r;
+
+    snprintf(text, sizeof(text), "[dpdk]\nport_list=0\n%s" PORT, dpdk);
+    assert_int_equal(parse(c, text), 0);
+    r = conf_set_process(c, type, id, err, 256);
+    if (r != 0)
+        conf_free(c);
+    return r;
+}
+
+static void expect_no_process(const char *dpdk, const char *type, int id, const char *what)
+{
+    struct conf c;
+    char err[256] = "";
+
+    assert_int_equal(process(&c, dpdk, type, id, err), -1);
+    assert_string_equal(err, what);
+}
+
+/* A process for each core: its number names the core, and EAL hears whether it is the first. */
+static void test_processes(void **state)
+{
+    struct conf c;
+    char err[256];
+
+    (void)state;
+    assert_int_equal(process(&c, "lcore_mask=52\nfile_prefix=x\n", "secondary", 2, err), 0);
+    assert_true(c.procs && c.secondary);
+    assert_int_equal(conf_members(&c), 3);
+    assert_int_equal(conf_stacks(&c), 1);
+    assert_string_equal(c.eal_argv[1], "-c");
+    assert_string_equal(c.eal_argv[2], "40");
+    assert_string_equal(c.eal_argv[c.eal_argc - 1], "--proc-type=secondary");
+    assert_null(c.eal_argv[c.eal_argc]);
+    for (int i = 0; i < c.eal_argc; i++)
+        assert_string_not_equal(c.eal_argv[i], "--in-memory");
+    conf_free(&c);
+    assert_int_equal(process(&c, "lcore_mask=6\n", "auto", -1, err), 0);
+    assert_true(c.procs && !c.secondary);
+    assert_string_equal(c.eal_argv[2], "2");
+    assert_string_equal(c.eal_argv[c.eal_argc - 1], "--proc-type=primary");
+    conf_free(&c);
+    assert_int_equal(process(&c, "lcore_mask=6\n", "auto", 1, err), 0);
+    assert_true(c.secondary);
+    assert_string_equal(c.eal_argv[2], "4");
+    conf_free(&c);
+    /* one core, or threads: a process is alone, whatever its number */
+    assert_int_equal(process(&c, "lcore_mask=4\n", "primary", 3, err), 0);
+    assert_true(!c.procs && c.proc_id == 3);
+    assert_string_equal(c.eal_argv[2], "4");
+    conf_free(&c);
+    assert_int_equal(process(&c, "lcore_mask=6\nthread_mode=1\n", "auto", -1, err), 0);
+    assert_false(c.procs);
+    assert_string_equal(c.eal_argv[2], "6");
+    conf_free(&c);
+
+    assert_int_equal(conf_load(&c, SOURCE_ROOT "/examples/procs.ini", "prog", hear, &said), 0);
+    assert_true(c.procs);
+    assert_int_equal(said.n, 0);
+    conf_free(&c);
+
+    expect_no_process("lcore_mask=6\n", "third", 0, "--proc-type: found \"third\", expected primary, secondary or auto");
+    expect_no_process("lcore_mask=6\n", "secondary", -1, "--proc-type=secondary: expected --proc-id=1 to 1 beside it");
+    expect_no_process("lcore_mask=6\n", "secondary", 2, "--proc-id: found 2, but lcore_mask has 2 cores: 0 to 1");
+    expect_no_process("lcore_mask=6\n", "primary", 1, "--proc-id: found 1, expected 0 with --proc-type=primary");
+    expect_no_process("lcore_mask=2\n", "secondary", 1,
+                      "--proc-type=secondary: config.ini makes one process: give lcore_mask a bit for each");
+    expect_no_process("lcore_mask=3\nthread_mode=1\n", "secondary", 1,
+                      "--proc-type=secondary: config.ini makes one process: give lcore_mask a bit for each, and leave thread_mode out");
 }
 
 static void test_too_many_eal_args(void **state)
@@ -731,6 +810,7 @@ int main(void)
         cmocka_unit_test(test_zstack_bad),
         cmocka_unit_test(test_eal),
         cmocka_unit_test(test_eal_memory),
+        cmocka_unit_test(test_processes),
         cmocka_unit_test(test_too_many_eal_args),
         cmocka_unit_test(test_ipv6_and_routes),
         cmocka_unit_test(test_bad_ipv6_and_routes),

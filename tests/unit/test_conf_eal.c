@@ -35,7 +35,7 @@ static void test_start(void **state)
     assert_int_equal(conf_parse(&c, text, strlen(text), "config.ini", "prog", hear, NULL), 0);
     assert_true(rte_eal_init(c.eal_argc, c.eal_argv) >= 0);
     assert_int_equal(pkt_init(), 0);
-    assert_int_equal(pkt_pools_create(&pools, "t", &c.stack.pools, 0), 0);
+    assert_int_equal(pkt_pools_create(&pools, "t", &c.stack.pools, NULL, 0), 0);
     pkt_pools_free(&pools);
     assert_int_equal(rte_eal_cleanup(), 0);
     rmdir(rte_eal_get_runtime_dir()); /* named after this process: it would stay for ever */

@@ -128,20 +128,43 @@ static void test_counters_print(void **state)
     s->ctr.v[CTR_COPY_API] = 100;
     s->ctr.v[CTR_COPY_LOAN] = 23;
     s->ctr.v[CTR_COPY_DELIBERATE] = 5;
-    assert_int_equal(mon_copied_bytes(s), 123);
-    assert_int_equal(mon_copied_deliberate_bytes(s), 5);
-    mon_counters_print(s, mem, false);
-    assert_string_equal(
-        buf, "copied payload                    123  bytes copied, total of the copy.* counters but deliberate (5 deliberate)\n"
-             "port.rx_packets                     7  frames received\n"
-             "copy.deliberate_bytes               5  bytes copied on purpose: small writes and collapse under pressure\n"
-             "copy.api_bytes                    100  payload bytes copied by the copying calls (ff_read, ff_write and kin)\n"
-             "copy.loan_bytes                    23  payload bytes copied out because the loan quota was reached\n");
+    assert_int_equal(mon_copied_bytes(&s->ctr), 123);
+    assert_int_equal(mon_copied_deliberate_bytes(&s->ctr), 5);
+    mon_counters_print(&(struct mon_stacks){.n = 1, .ctr = {&s->ctr}}, mem, false);
+    assert_string_equal(buf,
+                        "copied payload                    123  bytes copied, total of the copy.* counters but deliberate (5 deliberate)\n"
+                        "port.rx_packets                     7  frames received\n"
+                        "copy.deliberate_bytes               5  bytes copied on purpose: small writes and collapse under pressure\n"
+                        "copy.api_bytes                    100  payload bytes copied by the copying calls (ff_read, ff_write and kin)\n"
+                        "copy.loan_bytes                    23  payload bytes copied out because the loan quota was reached\n");
     rewind(mem);
-    mon_counters_print(s, mem, true);
+    mon_counters_print(&(struct mon_stacks){.n = 1, .ctr = {&s->ctr}}, mem, true);
     for (int i = 0; i < CTR_COUNT; i++)
         assert_non_null(strstr(buf, ctr_names[i]));
     free(s);
+}
+
+/* Several stacks: the total first, then each core's. */
+static void test_counters_of_cores(void **state)
+{
+    struct z_stack *s[2] = {calloc(1, sizeof(*s[0])), calloc(1, sizeof(*s[0]))};
+    const struct mon_stacks m = {.n = 2, .ctr = {&s[0]->ctr, &s[1]->ctr}, .core = {3, 12}};
+
+    (void)state;
+    s[0]->ctr.v[CTR_RX_PACKETS] = 7;
+    s[1]->ctr.v[CTR_RX_PACKETS] = 30;
+    s[1]->ctr.v[CTR_COPY_API] = 5;
+    rewind(mem);
+    mon_counters_print(&m, mem, false);
+    assert_string_equal(
+        buf,
+        "                          total         core 3        core 12\n"
+        "copied payload                5  bytes copied, total of the copy.* counters but deliberate (0 deliberate)\n"
+        "port.rx_packets              37              7             30  frames received\n"
+        "copy.api_bytes                5              0              5  payload bytes copied by the copying calls (ff_read, ff_write and "
+        "kin)\n");
+    free(s[0]);
+    free(s[1]);
 }
 
 int main(void)
@@ -152,6 +175,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
         cmocka_unit_test(test_errno_numbers),
         cmocka_unit_test_setup_teardown(test_counters_print, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counters_of_cores, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

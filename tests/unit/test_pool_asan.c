@@ -93,7 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_reported), cmocka_unit_test(test_reused)};
     int failed;
 
-    if (rte_eal_init(8, argv) < 0 || pkt_init() != 0 || pkt_pools_create(&pools, "asan", &sizes, SOCKET_ID_ANY) != 0)
+    if (rte_eal_init(8, argv) < 0 || pkt_init() != 0 || pkt_pools_create(&pools, "asan", &sizes, NULL, SOCKET_ID_ANY) != 0)
         return 1;
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     pkt_pools_free(&pools);

@@ -61,13 +61,12 @@ static void test_counters(void **state)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct timeval limit = {.tv_sec = 10};
-    struct z_stack *s = calloc(1, sizeof(*s));
+    struct z_stack *s = calloc(1, sizeof(*s)), *other = calloc(1, sizeof(*other));
 
     (void)state;
-    s->index = 2;
     s->ctr.v[CTR_RX_PACKETS] = 1234567890123ull;
     s->ctr.v[CTR_COPY_API] = 77;
-    assert_int_equal(mon_telemetry_add(s), 0);
+    assert_int_equal(mon_telemetry_add(2, &s->ctr), 0);
     snprintf(a.sun_path, sizeof(a.sun_path), "%s/dpdk_telemetry.v2", rte_eal_get_runtime_dir());
     sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -76,12 +75,18 @@ static void test_counters(void **state)
     ask("/zstack/counters,2");
     assert_non_null(strstr(ask("/zstack/counters,2"), "\"port_rx_packets\":1234567890123"));
     assert_non_null(strstr(ask("/zstack/counters,2"), "\"copied_bytes\":77"));
-    for (int i = 0; i < 2; i++) {
-        assert_string_equal(ask(i == 0 ? "/zstack/counters" : "/zstack/counters,x"), "{\"/zstack/counters\":null}");
-    }
-    mon_telemetry_remove(s);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(ask(i == 0 ? "/zstack/counters,3" : "/zstack/counters,x"), "{\"/zstack/counters\":null}");
+    other->ctr.v[CTR_COPY_API] = 3;
+    assert_int_equal(mon_telemetry_add(3, &other->ctr), 0);
+    assert_non_null(strstr(ask("/zstack/counters,3"), "\"copied_bytes\":3"));
+    assert_non_null(strstr(ask("/zstack/counters"), "\"stacks\":2,\"copied_bytes\":80"));
+    mon_telemetry_remove(&s->ctr);
     assert_string_equal(ask("/zstack/counters,2"), "{\"/zstack/counters\":null}");
+    mon_telemetry_remove(&other->ctr);
+    assert_string_equal(ask("/zstack/counters"), "{\"/zstack/counters\":null}");
     free(s);
+    free(other);
 }
 
 int main(void)
