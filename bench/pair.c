@@ -115,8 +115,7 @@ void pair_eal(const char *cores)
     snprintf(core, sizeof(core), "%d", choose_cpu());
     if (cores != NULL)
         argv[2] = (char *)(uintptr_t)cores;
-    if (!huge)
-        argv[argc++] = "--no-huge";
+    argv[argc++] = huge ? "--huge-unlink" : "--no-huge"; /* the pages are free again at the end */
     if (port_eal_init(argc, argv, err, sizeof(err)) != 0) {
         fprintf(stderr, "bench: %s\n", err);
         exit(1);
