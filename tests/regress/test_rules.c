@@ -113,6 +113,7 @@ static void test_shared_buffer(void **state)
     m->data_len = 1448;
     m->pkt_len = 1448;
     pkt_ref(m);
+    T->max_frame_bytes = 0; /* each in a frame of its own */
     assert_int_equal(tcp_send_ref(W->s, T, m), 0);
     assert_int_equal(tcp_send_ref(W->s, T, m), 0);
     world_turn(W, 0);
