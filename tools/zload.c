@@ -206,7 +206,8 @@ static void wait_for_server(struct load *l)
 {
     struct conn *c = &l->conn[0];
 
-    if (c->state == CONN_CLOSED && !c->queued)
+    l->local_usable = l->local_usable || conn_local_usable(l);
+    if (l->local_usable && c->state == CONN_CLOSED && !c->queued)
         conn_open(l, c);
     if (c->state == CONN_READY)
         begin_opening(l);

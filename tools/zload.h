@@ -126,6 +126,7 @@ struct load {
     uint64_t scan_tsc, scan_step_tsc; /* and when */
     uint64_t timeout_tsc, pause_tsc;
 
+    bool local_usable;       /* the local addresses are: those of IPv6 are tested before (RFC 4862) */
     bool probing;            /* is the server there? Failures are no errors yet */
     int connect_error;       /* why not */
     uint64_t errors[ERRORS]; /* of the whole run */
@@ -145,6 +146,7 @@ __attribute__((format(printf, 2, 3), noreturn)) void die(int status, const char 
 
 /* zload_conn.c */
 void conn_init(struct load *l);
+bool conn_local_usable(struct load *l); /* all of them; connect_error says why not */
 void conn_open(struct load *l, struct conn *c);
 void conn_open_first(struct load *l); /* as many of those that were never open as may be opened now */
 void conn_open_again(struct load *l);

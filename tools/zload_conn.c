@@ -133,6 +133,21 @@ static bool prepare(struct load *l, struct conn *c)
     return ff_kevent(l->kq, ev, 2, NULL, 0, NULL) >= 0;
 }
 
+bool conn_local_usable(struct load *l)
+{
+    for (unsigned i = 0; i < l->args.n_local; i++) {
+        const struct address *local = &l->args.local[i];
+        int fd = ff_socket(local->sa.ss_family, SOCK_STREAM, 0), r = fd < 0 ? -1 : ff_bind(fd, (const void *)&local->sa, local->len);
+
+        l->connect_error = r < 0 ? errno : 0;
+        if (fd >= 0)
+            ff_close(fd);
+        if (r < 0)
+            return false;
+    }
+    return true;
+}
+
 void conn_open(struct load *l, struct conn *c)
 {
     c->fd = ff_socket(l->args.server.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
