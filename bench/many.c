@@ -12,6 +12,7 @@
 #define MANY 1000000u
 #define HOT 1000u
 #define BYTES 64u
+#define NEEDED 3000u /* bytes of memory for both ends of one */
 
 static uint64_t resident_bytes(void)
 {
@@ -22,6 +23,14 @@ static uint64_t resident_bytes(void)
         die("/proc/self/statm");
     fclose(f);
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* As many as half of the free memory has room for. */
+static uint32_t affordable(void)
+{
+    uint64_t bytes = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+    return (uint32_t)MIN(bytes / 2 / NEEDED, (uint64_t)MANY);
 }
 
 static void print(const char *what, const struct samples *s, uint32_t open, struct report *rep)
@@ -50,7 +59,7 @@ static void print_memory(struct pair *p, uint64_t resident, const size_t used[2]
 
 void bench_many(struct pair *p, const struct bench_conf *c, struct report *rep)
 {
-    uint32_t n = c->conns != 0 ? c->conns : MANY, hot = MIN(HOT, n);
+    uint32_t n = c->conns != 0 ? c->conns : MAX(affordable(), HOT), hot = MIN(HOT, n);
     int *fds = calloc(n, sizeof(*fds)), busy[HOT];
     struct samples few = {0}, many = {0}, ratio = {0};
     size_t used[2];
