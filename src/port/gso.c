@@ -121,7 +121,7 @@ void gso_begin(struct gso *g, struct rte_mbuf *frame)
 {
     g->frame = frame;
     g->off = 0;
-    g->n = g->sent = 0;
+    g->n = g->sent = g->tries = 0;
 }
 
 bool gso_cut(struct gso *g, struct rte_mempool *hdr_pool, struct rte_mempool *ind_pool)
@@ -139,6 +139,7 @@ bool gso_cut(struct gso *g, struct rte_mempool *hdr_pool, struct rte_mempool *in
         g->seg[g->n++] = m;
         g->off += len;
     }
+    g->tries = (uint16_t)(g->n > 0 ? 0 : g->tries + 1);
     return g->n > 0;
 }
 

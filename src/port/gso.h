@@ -10,12 +10,14 @@
 
 #include <rte_mbuf.h>
 
-#define GSO_SEGS_MAX 64u /* of a frame */
+#define GSO_SEGS_MAX 64u    /* of a frame */
+#define GSO_TRIES_MAX 2000u /* calls that find no buffers, before a frame is given up */
 
 struct gso {
     struct rte_mbuf *frame; /* that is being cut; NULL: none */
     uint32_t off;           /* payload bytes of it that are in segments */
     uint16_t n, sent;       /* seg[sent … n-1] wait */
+    uint16_t tries;         /* in vain, for want of buffers */
     struct rte_mbuf *seg[GSO_SEGS_MAX];
 };
 

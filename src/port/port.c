@@ -254,6 +254,19 @@ static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, stru
     return sent;
 }
 
+/*
+ * Buffers come back from the driver. But those that frames behind this one hold do not while it waits: when there have been none for long,
+ * the frame is dropped.
+ */
+static bool buffers_come(struct port *p, const struct gso *g)
+{
+    p->ctr->v[CTR_NO_MBUF]++;
+    if (g->tries < GSO_TRIES_MAX)
+        return true;
+    p->ctr->v[DROP_NO_MBUF]++;
+    return false;
+}
+
 /* The segments of a frame, from where the last call stopped. False: some of them wait for the ring, or for buffers. */
 static bool send_cut(struct port *p, struct rte_mbuf *frame)
 {
@@ -265,8 +278,9 @@ static bool send_cut(struct port *p, struct rte_mbuf *frame)
         gso_begin(g, frame);
     do {
         if (g->sent == g->n && !gso_cut(g, p->hdr_pool, p->ind_pool)) {
-            p->ctr->v[CTR_NO_MBUF]++;
-            return false;
+            if (buffers_come(p, g))
+                return false;
+            break;
         }
         uint16_t sent = port_tx(p, g->seg + g->sent, (uint16_t)(g->n - g->sent));
 

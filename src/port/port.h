@@ -88,7 +88,8 @@ struct port {
  * length is that of the whole frame, FIN and PSH are meant for the last segment. With caps.tx_tso the port cuts it, within tso_max_segs
  * and tso_max_bytes; the pseudo-header sum that port_ops.tx finds in it is without a length, as ethdev has it, and without
  * caps.tx_ip_cksum the sum of the IP header is made as if it were one packet. Other ports get the segments, cut by reference (gso.h);
- * where the ring takes a part of them, the frame stays the caller's, and the rest goes when it is offered again.
+ * where the ring takes a part of them, the frame stays the caller's, and the rest goes when it is offered again; or is dropped when there
+ * have been no buffers to cut it with for long (DROP_NO_MBUF), as those may be in the frames behind it.
  *
  * Merging. A received frame with RTE_MBUF_F_RX_LRO stands for several segments of one connection in sequence, whose first header it has,
  * with the last acknowledgement, window and timestamps, and an IP length of the whole. tso_segsz: payload bytes of each, the last may have

@@ -220,7 +220,7 @@ static uint32_t leave_unvalidated(struct tcp_conn *tc, uint32_t in_flight_bytes)
         return 0;
     used = MAX(cwv_used(&tc->cwv, tc->snd_una, in_flight_bytes), 1u);
     tc->cwv.unvalidated = false;
-    tc->cc.cwnd = MIN(tc->cc.cwnd, used);
+    tc->cc.cwnd = MIN(tc->cc.cwnd, MAX(used, tc->cc.smss)); /* one segment always fits */
     return used;
 }
 

@@ -523,7 +523,7 @@ static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
  * When it is due; NS_NEVER: it is off. Deadlines are kept in ticks of the timing wheel, modulo 2^32 (78 hours): one that is further ahead
  * than TCP_TICKS_MAX has passed.
  */
-#define TCP_TICKS_MAX (UINT32_C(1) << 30) /* 19.5 hours; the longest keepalive time is 9.1 */
+#define TCP_TICKS_MAX (UINT32_C(3) << 29) /* 29.3 hours; the longest time that is not looked at again is orphan_ms, of a day */
 static inline uint64_t tcp_deadline_ns(const struct z_stack *s, const struct tcp_conn *tc, enum tcp_timer_id t)
 {
     uint64_t now = s->now_ns >> WHEEL_TICK_SHIFT;

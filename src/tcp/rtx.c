@@ -70,14 +70,16 @@ int tcp_cut(struct z_stack *s, struct tcp_conn *tc, uint32_t seq)
     return sent_split(&tc->sent, &s->arena, seq, s->conf.sent_records + CUT_RECORDS);
 }
 
-/* The first segment is lost; where there is no room for its record, all of the frame that it was in. Returns newly lost bytes. */
+/*
+ * The first segment is lost, as it was sent: with its FIN, and whole if it was a larger one, as a probe is. Where there is no room for its
+ * record, all of the frame that it was in. Returns newly lost bytes.
+ */
 uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
 {
     const struct sent_rec *r = sent_first(&tc->sent);
-    uint32_t mss = tcp_eff_mss(tc);
 
-    if (r != NULL && r->end - r->start > mss)
-        (void)tcp_cut(s, tc, r->start + mss);
+    if (r != NULL && seq_min(r->end, tc->sndq.end_seq) - r->start > sent_seg_bytes(r))
+        (void)tcp_cut(s, tc, r->start + sent_seg_bytes(r));
     return sent_mark_first_lost(&tc->sent);
 }
 
@@ -200,10 +202,13 @@ static void note_reordering(struct z_stack *s, struct tcp_conn *tc, uint32_t byt
     tc->rack.reordering_seen = true;
 }
 
-/* RFC 6582 3.2 step 2: duplicates caused by our own earlier retransmissions start nothing; SACK tells them apart. */
+/*
+ * RFC 6582 3.2 step 2: duplicates caused by our own earlier retransmissions start nothing; SACK tells them apart. After 2 GB without a
+ * loss recover would seem to lie ahead; but what was sent once is not beyond snd_nxt.
+ */
 static bool third_duplicate(const struct tcp_conn *tc)
 {
-    return !tc->sack_on && tc->dupacks >= DUP_THRESH && (seq_gt(tc->snd_una, tc->recover) || tc->recover == tc->iss);
+    return !tc->sack_on && tc->dupacks >= DUP_THRESH && (seq_gt(tc->snd_una, tc->recover) || seq_gt(tc->recover, tc->snd_nxt));
 }
 
 /* Partial ACK without SACK: the next segment is lost as well (RFC 6582 3.2 step 3). */

@@ -221,6 +221,25 @@ TEST(cubic_reduces_to_85_percent)
     in("A", 1, 10001);
 }
 
+/* RFC 3168 6.1.2: one segment is the least, also where less than that of the window was in use (RFC 7661). */
+TEST(mark_on_little_data_leaves_a_segment)
+{
+    int c;
+
+    conf()->cc = &cc_reno;
+    c = ecn_passive();
+    for (uint32_t i = 0; i < 2; i++) {
+        snd(c, 100);
+        out("PA", 1 + i * 100, 1, 100, .tos = ECT0);
+        in(i == 1 ? "AE" : "A", 1, 101 + i * 100);
+    }
+    check_eq(COUNT(CTR_TCP_ECN_REDUCED), 1);
+    check_eq(tconn(c)->cc.cwnd, 1000);
+    snd(c, 1000);
+    out("PAC", 201, 1, 1000, .tos = ECT0);
+    in("A", 1, 1201);
+}
+
 /* 6.1.5, 6.1.4: retransmissions and pure ACKs are not ECT. */
 TEST(retransmission_is_not_ect)
 {
@@ -434,6 +453,7 @@ TEST(paced_segments)
 RUN(T(accepted_when_the_peer_asks), T(not_used_when_the_peer_does_not_ask), T(half_an_offer_is_none), T(off_by_key), T(asked_for_by_key),
     T(refused_by_the_peer), T(reflected_flags_are_no_agreement), T(syn_that_is_not_answered_goes_without), T(syn_ack_again_with_the_flag),
     T(mark_is_echoed_until_cwr), T(marks_without_acceptable_text_are_ignored), T(echo_reduces_once_per_window),
-    T(cubic_reduces_to_85_percent), T(retransmission_is_not_ect), T(probe_of_a_closed_window_is_not_ect), T(type_of_service_and_ecn),
-    T(tcp_info_tells), T(dctcp_echo_is_exact), T(dctcp_first_mark_halves), T(tcp_congestion_option), T(algorithm_by_key),
-    T(no_memory_for_bbr_means_cubic), T(max_pacing_rate_option), T(paced_segments))
+    T(cubic_reduces_to_85_percent), T(mark_on_little_data_leaves_a_segment), T(retransmission_is_not_ect),
+    T(probe_of_a_closed_window_is_not_ect), T(type_of_service_and_ecn), T(tcp_info_tells), T(dctcp_echo_is_exact),
+    T(dctcp_first_mark_halves), T(tcp_congestion_option), T(algorithm_by_key), T(no_memory_for_bbr_means_cubic), T(max_pacing_rate_option),
+    T(paced_segments))

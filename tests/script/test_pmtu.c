@@ -364,6 +364,35 @@ TEST(lost_probe_is_no_congestion)
     check_eq(tconn(c)->cc.ssthresh, UINT32_MAX);
 }
 
+/* Without SACK it is the whole probe that duplicate acknowledgements tell of. */
+TEST(lost_probe_without_sack)
+{
+    uint32_t mss = v6() ? 1220 : 1024, end;
+    int c;
+
+    conf()->mtu_probing = TCP_MTU_PROBING_ALWAYS;
+    conf()->cc = &cc_reno;
+    c = passive(.rtt_ms = 40);
+    snd(c, 60000);
+    out("A", 1, 1, 1460);
+    skip_all();
+    quiet_ms(40);
+    in("A", 1, 1);
+    in("A", 1, 1);
+    skip_all();
+    in("A", 1, 1);
+    out("A", 1, 1, mss);
+    out("A", 1 + mss, 1, 1460 - mss);
+    skip_all();
+    end = tconn(c)->snd_nxt - tconn(c)->iss;
+    quiet_ms(40);
+    in("A", 1, end);
+    skip_all();
+    check_eq(stack()->ctr.v[CTR_TCP_MTU_PROBE_LOST], 1);
+    check_eq(stack()->ctr.v[CTR_TCP_RTO], 0);
+    check_eq(tconn(c)->cc.ssthresh, UINT32_MAX);
+}
+
 /* But the loss of what was sent in its place is. */
 TEST(lost_repair_of_a_probe_is_congestion)
 {
@@ -386,4 +415,4 @@ RUN(T(report_holds_for_the_destination), T(report_with_a_full_map), T(report_rea
     T(old_router_means_the_next_plateau), T(incredible_reports), T(tiny_report_clears_df), T(discovery_off),
     T(mss_clamp_announces_the_path), T(black_hole), T(black_hole_over_ipv6), T(tiny_report_over_ipv6), T(black_hole_detection_off),
     T(no_black_hole_for_small_segments), T(probes_raise_the_segment_size), T(search_after_a_black_hole), T(lost_probe_is_no_congestion),
-    T(lost_repair_of_a_probe_is_congestion))
+    T(lost_probe_without_sack), T(lost_repair_of_a_probe_is_congestion))

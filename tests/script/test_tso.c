@@ -2,6 +2,8 @@
  * Frames of several segments, which the port cuts: what is on the wire is what it would be without, and the rules that speak of
  * segments hold for each of them. Segments of 1000 bytes.
  */
+#include <stdlib.h>
+
 #include "script.h"
 
 #define COUNT(c) stack()->ctr.v[c]
@@ -39,6 +41,30 @@ TEST(one_write_is_one_frame)
     check_eq(tconn(c)->sent.n, 1);
     in("A", 1, 10001);
     check_eq(tconn(c)->sent.n, 0);
+}
+
+/* Frames that wait behind the one that is cut hold the buffers that it is cut with: it does not wait for ever. */
+TEST(no_buffers_to_cut_with)
+{
+    int c, d;
+
+    if (getenv("SCRIPT_VARIANT") != NULL) /* the port cuts, or holds buffers for some time */
+        return;
+    conf()->pools.ind = 8;
+    c = passive(.mss = 1000);
+    d = passive(.mss = 1000, .port = 5001);
+    begin();
+    for (int i = 0; i < 8; i++)
+        snd(c, 1000);
+    for (int i = 0; i < 7; i++)
+        snd(d, 1000);
+    end();
+    skip_ms(1000);
+    check_eq(txq_count(&stack()->netif[0]->txq), 0);
+    in("A", 1, 1 + 8000);
+    in("A", 1, 1 + 7000, .port = 5001);
+    skip_all();
+    check(COUNT(CTR_TX_GSO_SEGS) > 0);
 }
 
 /* The rest of the queue goes with it where it might go alone (RFC 9293 3.7.4). */
@@ -284,6 +310,41 @@ TEST(duplicate_acks_repeat_one_segment)
     check_eq(COUNT(CTR_TCP_RETRANS), 2);
 }
 
+/* A FIN is part of the segment that it was sent in. */
+TEST(partial_ack_repeats_the_fin)
+{
+    int c = window_of(10, false);
+
+    begin();
+    snd(c, 5000);
+    shut(c, SHUT_WR);
+    end();
+    skip_all();
+    check_eq(tconn(c)->snd_nxt - tconn(c)->iss, 5002);
+    for (int i = 0; i < 3; i++)
+        in("A", 1, 1);
+    out("A", 1, 1, 1000);
+    in("A", 1, 4001);
+    out("FPA", 4001, 1, 1000);
+    in("A", 1, 5002);
+    state_is(TCPS_FIN_WAIT_2);
+}
+
+/* RFC 6582 3.2: recover says nothing any more when as much was sent since that numbers begin anew. */
+TEST(recover_of_long_ago)
+{
+    int c = window_of(10, false);
+
+    snd(c, 10000);
+    full(1, 10, true);
+    tconn(c)->recover = tconn(c)->snd_una - 0xa0000000u;
+    for (int i = 0; i < 3; i++)
+        in("A", 1, 1);
+    out("A", 1, 1, 1000);
+    in("A", 1, 10001);
+    check_eq(COUNT(CTR_TCP_RTO), 0);
+}
+
 /* RFC 6298 5.4: the earliest segment; then as slow start allows. */
 TEST(a_timeout_repeats_one_segment)
 {
@@ -478,10 +539,11 @@ TEST(merged_with_a_duplicate)
     rcv(c, 3000);
 }
 
-RUN(T(one_write_is_one_frame), T(a_partial_segment_goes_at_the_end), T(whole_segments_within_the_congestion_window),
-    T(whole_segments_within_the_peers_window), T(tiny_segments), T(fin_is_in_the_last_segment), T(fin_goes_with_the_rest),
-    T(urgent_data_goes_by_the_segment), T(cwr_is_in_one_segment), T(no_frames_where_packets_may_be_fragmented), T(sack_inside_a_frame),
-    T(sack_that_ends_inside_a_segment), T(sack_that_begins_inside_a_segment), T(duplicate_acks_repeat_one_segment),
+RUN(T(one_write_is_one_frame), T(no_buffers_to_cut_with), T(a_partial_segment_goes_at_the_end),
+    T(whole_segments_within_the_congestion_window), T(whole_segments_within_the_peers_window), T(tiny_segments),
+    T(fin_is_in_the_last_segment), T(fin_goes_with_the_rest), T(urgent_data_goes_by_the_segment), T(cwr_is_in_one_segment),
+    T(no_frames_where_packets_may_be_fragmented), T(sack_inside_a_frame), T(sack_that_ends_inside_a_segment),
+    T(sack_that_begins_inside_a_segment), T(duplicate_acks_repeat_one_segment), T(partial_ack_repeats_the_fin), T(recover_of_long_ago),
     T(a_timeout_repeats_one_segment), T(tail_loss_probe_is_the_last_segment), T(spurious_timeout_of_a_frame), T(smaller_path),
     T(merged_segments_are_one_answer), T(delayed_acks_after_merged_segments), T(merged_behind_a_hole), T(merged_behind_a_hole_with_sack),
     T(merged_into_a_small_buffer), T(merged_with_a_duplicate))

@@ -308,6 +308,46 @@ TEST(zero_window_and_close)
     state_is(TCPS_FIN_WAIT_2);
 }
 
+/* The FIN goes with the last full segment when the window opens, as it would without a probe. */
+TEST(zero_window_and_close_behind_a_full_segment)
+{
+    int c = passive(.mss = 1000, .win = WIN0);
+
+    snd(c, 1000);
+    cls(c);
+    nothing();
+    after_ms(200);
+    out("PA", 1, 1, 1);
+    in("A", 1, 1, .win = 5000);
+    out("FPA", 1, 1, 1000);
+    in("A", 1, 1002);
+    state_is(TCPS_FIN_WAIT_2);
+}
+
+/* A day, the longest that orphan_ms may be, is not cut short by what a timer's ticks can count. */
+TEST(orphan_for_a_day)
+{
+    int c;
+
+    conf()->orphan_ns = 86400 * NS_PER_SEC;
+    c = passive(.mss = 1000, .win = 40);
+    snd(c, 60000);
+    cls(c);
+    for (uint32_t min = 1; min < 1400; min++) {
+        skip_ms(60000);
+        in("A", 1, 1 + 40 * min, .win = 40);
+        skip_all();
+    }
+    state_is(TCPS_FIN_WAIT_1);
+    for (uint32_t min = 1400; min < 1442; min++) {
+        skip_ms(60000);
+        if (min < 1438)
+            in("A", 1, 1 + 40 * min, .win = 40);
+        skip_all();
+    }
+    state_is(TCPS_CLOSED);
+}
+
 /* MUST-34: SND.UNA + SND.WND may move left. SHLD-15: nothing new then; SHLD-16: what fits is repeated. */
 TEST(window_shrink)
 {
@@ -402,5 +442,6 @@ RUN(T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_
     T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments), T(handshake_window_size),
     T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent), T(zero_window_probe),
     T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
-    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close), T(window_shrink),
-    T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))
+    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
+    T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day), T(window_shrink), T(window_shrink_to_zero_does_not_time_out),
+    T(old_segment_does_not_change_the_window))
