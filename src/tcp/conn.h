@@ -145,11 +145,11 @@ struct tcp_conn {
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
     uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
-    uint32_t rcv_up;            /* first octet after urgent data; valid when rcv_urgent */
-    uint32_t fin_seq;           /* of a FIN that stands behind a hole */
-    uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
-    uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
-    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+    uint32_t rcv_up;                /* first octet after urgent data; valid when rcv_urgent */
+    uint32_t fin_seq;               /* of a FIN that stands behind a hole */
+    uint32_t rcv_unacked_bytes;     /* in-order payload since the last ACK sent */
+    uint16_t rcv_mss;               /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    uint16_t rcv_ratio;             /* payload per memory of received segments, in 1/256 */
     uint8_t oob_byte;
     bool rcv_urgent : 1; /* urgent data announced and not passed by the reader */
     bool oob_have : 1;   /* oob_byte arrived and was not read with MSG_OOB */

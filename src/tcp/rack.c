@@ -21,7 +21,7 @@ void rack_arrived(struct rack *r, uint64_t xmit_ns, uint32_t end_seq, uint64_t n
 
 void rack_on_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt)
 {
-    if (r->in_dsack_round && seq_lt(snd_una, r->dsack_round))
+    if (r->in_dsack_round && seq_lt(snd_una, r->dsack_round) && seq_leq(r->dsack_round, snd_nxt)) /* beyond snd_nxt: it was 2 GB ago */
         return;
     r->in_dsack_round = true;
     r->dsack_round = snd_nxt;

@@ -65,6 +65,8 @@ static void window_follows_dsack(void **state)
     assert_int_equal(rack_reo_wnd_ns(&r, 40 * MS, 1000 * MS, 0, false), 3 * quarter);
     rack_recovered(&r);
     assert_int_equal(rack_reo_wnd_ns(&r, 40 * MS, 1000 * MS, 0, false), quarter);
+    rack_on_dsack(&r, 300 + (UINT32_C(1) << 31) + 10, 300 + (UINT32_C(1) << 31) + 110); /* the last one was more than 2 GB ago */
+    assert_int_equal(rack_reo_wnd_ns(&r, 40 * MS, 1000 * MS, 0, false), 2 * quarter);
     for (uint32_t i = 0; i < 1000; i++)
         rack_on_dsack(&r, 1000 + i, 1000 + i);
     assert_int_equal(rack_reo_wnd_ns(&r, 40 * MS, 100000 * MS, 0, false), 256 * quarter);
