@@ -211,7 +211,12 @@ static void wait_for_server(struct load *l)
         conn_open(l, c);
     if (c->state == CONN_READY)
         begin_opening(l);
-    else if (l->now_tsc >= phase_end_tsc)
+    else if (l->now_tsc < phase_end_tsc)
+        return;
+    else if (!l->local_usable)
+        die(2, "--local: an address cannot be used after %.3g s (%s): give those of the port in the configuration",
+            (double)l->args.wait_ns / 1e9, strerror(l->connect_error));
+    else
         die(2, "%s does not answer within %.3g s%s%s", l->args.target, (double)l->args.wait_ns / 1e9, l->connect_error != 0 ? ": " : "",
             l->connect_error != 0 ? strerror(l->connect_error) : "");
 }

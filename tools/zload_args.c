@@ -20,7 +20,7 @@ const char args_usage[] =
     "  --reset               end connections with a reset: nothing stays in TIME-WAIT\n"
     "  --local A[,A...]      local addresses, used in turn (default: the port's)\n"
     "  --ramp T              open the connections over this time (default: as fast as it goes)\n"
-    "  --wait T              for the server, before the start (default 5s)\n"
+    "  --wait T              for the server and the local addresses, before the start (default 5s)\n"
     "  --warmup T            not measured (default 1s)\n"
     "  --duration T          measured (default 10s)\n"
     "  --requests N          end after N measured responses\n"

@@ -281,6 +281,7 @@ def test_refusals(lab):
         for target, argv, status, says in (
                 (f"echo://{labs.CLIENT_IP}", ("--wait", 1), 2, "does not answer within 1 s: Connection refused"),
                 ("echo://10.77.0.99", ("--wait", "500ms"), 2, "does not answer within 0.5 s"),
+                (f"echo://{labs.CLIENT_IP}", ("--wait", "200ms", "--local", "10.77.0.77"), 2, "--local: an address cannot be used after 0.2 s"),
                 (f"echo://{labs.CLIENT_IP}", ("--size", 0), 1, '--size: found "0", expected bytes from 1 to 65280'),
                 (f"http://{labs.CLIENT_IP}", ("--connections", "x"), 1, '--connections: found "x"'),
                 (f"http://{labs.CLIENT_IP}", ("--body", 60000, "--header", "A: " + "b" * 900, *(("--header", "A: " + "b" * 900) * 6)), 1,
