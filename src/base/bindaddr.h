@@ -5,12 +5,6 @@
 #include "base/inaddr.h"
 #include "base/units.h"
 
-/* ::, and not 0.0.0.0 */
-static inline bool inaddr_is_any_v6(const struct inaddr *a)
-{
-    return (a->q[0] | a->q[1]) == 0;
-}
-
 /* Does a socket bound to this address get what comes to dst? :: takes IPv4 as well, unless IPV6_V6ONLY says no. */
 static inline bool bind_accepts(const struct inaddr *bound, bool v6only, const struct inaddr *dst)
 {

@@ -140,7 +140,4 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /*
  */
 void ip_hand_over(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m /* consumed */, uint32_t pulled, unsigned to);
 
-/* Memory that incomplete datagrams hold, of the share of received data (rcv_limit). */
-uint64_t ip_frag_bytes(const struct z_stack *s);
-
 #endif
