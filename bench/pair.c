@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 #include <rte_errno.h>
 
+#include "base/bigtab.h"
 #include "bench.h"
 #include "port/eal.h"
 #include "port/mem.h"
@@ -162,7 +163,7 @@ static void start_side(struct side *e, int which, uint32_t conns)
 
     if (nif == NULL || stack_add_addr(e->s, nif, ADDR_CLIENT + (uint32_t)which, 0xffffff00u, 0) != 0)
         die("interface");
-    e->conn = calloc(conns + 64, sizeof(*e->conn));
+    e->conn = bigtab_alloc(conns + 64, sizeof(*e->conn));
     pair_enter(e);
     e->kq = ff_kqueue();
     if (e->kq < 0 || e->conn == NULL)

@@ -229,6 +229,7 @@ const struct conf_key conf_keys_zstack[] = {
     BOOL(Z, "timestamps", stack.timestamps),
     BOOL(Z, "window_scaling", stack.window_scaling),
     BOOL(Z, "fast_path", stack.fast_path),
+    NUM(Z, "look_ahead", stack.look_ahead, 0, UINT32_MAX),
     NUM(Z, "port_first", stack.port_first, 1, 65535),
     NUM(Z, "port_last", stack.port_last, 1, 65535),
     SIZE(Z, "udp_rcvbuf", stack.udp_rcvbuf_bytes, 4 * KIB, GIB),

@@ -21,6 +21,7 @@
 #include "link/resolve.h"
 #include "sock/event.h"
 #include "sock/sock.h"
+#include "tcp/ahead.h"
 #include "wire/eth.h"
 
 #include "base/poison.h"
@@ -250,6 +251,34 @@ static void fresh_meta(struct rte_mbuf *m)
         pkt_meta(m)->flags = 0;
 }
 
+static inline void input(struct z_stack *s, struct netif *nif, struct rte_mbuf *m)
+{
+    fresh_meta(m);
+    eth_input(s, nif, m);
+}
+
+/* The same as one input() after the other, with what they need in memory asked for ahead (tcp/ahead.h). */
+static void input_ahead(struct z_stack *s, struct netif *nif, struct rte_mbuf *m[], unsigned n)
+{
+    enum { STEP = TCP_AHEAD_STEP };
+    uint32_t hash[BURST_MAX];
+
+    for (unsigned i = 0; i < n + 4 * STEP; i++) {
+        if (i + STEP < n)
+            rte_prefetch0(rte_pktmbuf_mtod(m[i + STEP], void *));
+        if (i < n)
+            hash[i] = tcp_ahead_frame(s, m[i]);
+        if (i >= STEP && i - STEP < n)
+            tcp_ahead_entry(s, hash[i - STEP]);
+        if (i >= 2 * STEP && i - 2 * STEP < n)
+            tcp_ahead_sock(s, hash[i - 2 * STEP]);
+        if (i >= 3 * STEP && i - 3 * STEP < n)
+            tcp_ahead_watch(s, hash[i - 3 * STEP]);
+        if (i >= 4 * STEP)
+            input(s, nif, m[i - 4 * STEP]);
+    }
+}
+
 static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
@@ -257,11 +286,14 @@ static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint1
 
     if (unlikely(s->steer != NULL))
         tcp_forward_hear(s); /* who gave these frames may have said something about them before */
+    if (n > 1 && tcp_ahead_pays(s)) {
+        input_ahead(s, nif, m, n);
+        return got;
+    }
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
             rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
-        fresh_meta(m[i]);
-        eth_input(s, nif, m[i]);
+        input(s, nif, m[i]);
     }
     return got;
 }

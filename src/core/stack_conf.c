@@ -124,6 +124,7 @@ static void init_tcp(struct stack_conf *c)
     c->timestamps = true;
     c->window_scaling = true;
     c->fast_path = true;
+    c->look_ahead = 512; /* with descriptors and queues as much as a second-level cache holds */
     c->port_first = 10000;
     c->port_last = 65535;
 }

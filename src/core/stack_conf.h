@@ -94,6 +94,7 @@ struct stack_conf {
     bool mss_clamp;                                     /* announce no more than the path to the peer is known to take */
     bool sack, timestamps, window_scaling;
     bool fast_path;                 /* off: every segment takes the slow path (differential tests) */
+    uint32_t look_ahead;            /* connections from which a burst's are asked for ahead in memory (tcp/ahead.h) */
     uint16_t port_first, port_last; /* ephemeral ports */
 
     /* UDP */

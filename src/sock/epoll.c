@@ -155,6 +155,7 @@ int epoll_set_collect(struct z_stack *s, struct epoll_set *ep, struct epoll_even
         }
         events[stored].events = revents;
         events[stored].data = it->data;
+        sock_ahead(s, it->w.fd);
         stored++;
         if (it->events & EPOLLONESHOT) {
             it->w.interest = 0; /* no notice reaches it until EPOLL_CTL_MOD */

@@ -4,6 +4,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include <rte_prefetch.h>
+
+#include "base/bigtab.h"
 #include "base/check.h"
 #include "core/stack.h"
 #include "sock/event.h"
@@ -34,6 +37,12 @@ static uint32_t index_of_fd(const struct sock_table *t, int fd)
     return n < t->max ? n : t->max;
 }
 
+static void table_free(struct sock_table *t)
+{
+    bigtab_free(t->sock, t->max ? t->max : 1, sizeof(*t->sock));
+    free(t);
+}
+
 int sock_table_init(struct z_stack *s)
 {
     struct sock_table *t = calloc(1, sizeof(*t));
@@ -49,10 +58,9 @@ int sock_table_init(struct z_stack *s)
         free(t);
         return -EINVAL;
     }
-    t->sock = calloc(t->max ? t->max : 1, sizeof(*t->sock));
+    t->sock = bigtab_alloc(t->max ? t->max : 1, sizeof(*t->sock));
     if (!t->sock || idset_init(&t->free, t->max) != 0) {
-        free(t->sock);
-        free(t);
+        table_free(t);
         return -ENOMEM;
     }
     s->socks = t;
@@ -63,8 +71,7 @@ void sock_table_fini(struct z_stack *s)
 {
     if (s->socks) {
         idset_fini(&s->socks->free);
-        free(s->socks->sock);
-        free(s->socks);
+        table_free(s->socks);
         s->socks = 0;
     }
 }
@@ -110,6 +117,11 @@ struct sock *sock_get(const struct z_stack *s, int fd)
     uint32_t index = index_of_fd(s->socks, fd);
 
     return index < s->socks->max ? s->socks->sock[index] : 0;
+}
+
+void sock_ahead(const struct z_stack *s, int fd)
+{
+    rte_prefetch0(&s->socks->sock[index_of_fd(s->socks, fd)]);
 }
 
 /* What is behind a sock may be missing: its creation failed, and the caller takes the descriptor back. */

@@ -257,6 +257,7 @@ static int kqueue_scan(struct z_stack *s, struct kqueue *kq, struct kevent *even
         if (!knote_evaluate(k, &events[stored])) {
             continue;
         }
+        sock_ahead(s, k->w.fd);
         stored++;
         if (k->flags & EV_ONESHOT) {
             knote_free(s, kq, k);

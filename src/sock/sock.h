@@ -62,6 +62,9 @@ int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out);
 /* NULL: no such descriptor. */
 struct sock *sock_get(const struct z_stack *s, int fd);
 
+/* sock_get() of this descriptor will follow soon: its place in the table is asked for from memory. */
+void sock_ahead(const struct z_stack *s, int fd);
+
 /* Drops a descriptor; the last one closes what is behind it (tcp_close, udp_close, …). 0 or -EBADF. */
 int sock_close(struct z_stack *s, int fd);
 int sock_dup(struct z_stack *s, int fd);                 /* new descriptor or -EBADF, -EMFILE */

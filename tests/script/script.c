@@ -541,6 +541,7 @@ int script_setup(void **state)
     S.conf.seed = 1;
     S.conf.ipv6 = v6();
     S.conf.fast_path = !variant("slow");
+    S.conf.look_ahead = 0; /* of the frames of one burst, whatever they are */
     S.conf.max_sockets = 1024;
     S.conf.max_connections = 1024;
     S.conf.conn_memory_bytes = 64ull * MIB;

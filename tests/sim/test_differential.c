@@ -19,6 +19,7 @@
 enum variation {
     VARY_NOTHING,
     VARY_FAST_PATH,
+    VARY_AHEAD,
     VARY_OFFLOAD,
     VARY_TSO,
     VARY_GSO,
@@ -34,6 +35,7 @@ enum variation {
 static const char *const variation_names[VARY_COUNT] = {
     [VARY_NOTHING] = "nothing",
     [VARY_FAST_PATH] = "fast path",
+    [VARY_AHEAD] = "looking ahead",
     [VARY_OFFLOAD] = "offload",
     [VARY_TSO] = "frames cut by the port",
     [VARY_GSO] = "no frames to be cut",
@@ -46,7 +48,7 @@ static const char *const variation_names[VARY_COUNT] = {
 };
 
 struct setting {
-    bool slow_path, offload, scatter, no_chains, no_indirect, tso, lro, no_gso, no_gro, clean;
+    bool slow_path, look_ahead, offload, scatter, no_chains, no_indirect, tso, lro, no_gso, no_gro, clean;
     uint64_t seed;
 };
 
@@ -172,6 +174,7 @@ static void tune(struct stack_conf *c, void *arg)
     rng_seed(&r, t->seed);
     c->fast_path = !t->slow_path;
     c->gro = !t->no_gro;
+    c->look_ahead = t->look_ahead ? 0 : UINT32_MAX;
     c->sack = rng_below(&r, 4) != 0;
     c->timestamps = rng_below(&r, 4) != 0;
     c->rcvbuf_bytes = 16384u << rng_below(&r, 4);
@@ -288,6 +291,7 @@ static bool compare(uint64_t seed, enum variation what, struct sums *sums)
     bool ok;
 
     t[1].slow_path = what == VARY_FAST_PATH;
+    t[1].look_ahead = what == VARY_AHEAD;
     t[1].offload = what == VARY_OFFLOAD;
     t[1].scatter = what == VARY_SCATTER;
     t[1].tso = what == VARY_TSO || what == VARY_BOTH;

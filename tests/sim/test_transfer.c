@@ -28,10 +28,10 @@ struct plan {
     struct sim_pair_conf pair;
     struct flow_conf flow;
     uint32_t sndbuf, rcvbuf; /* 0: the default */
-    bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota;
+    bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota, look_ahead;
     bool ecn, pacing, switch_cc; /* switch_cc: TCP_CONGESTION again and again, in whatever state a connection is */
     uint8_t mtu_probing;
-    uint16_t mss; /* 0: from the MTU */
+    uint16_t mss;            /* 0: from the MTU */
     const struct cc_ops *cc; /* NULL: the default */
 };
 
@@ -45,6 +45,7 @@ static void tune(struct stack_conf *c, void *arg)
     c->timestamps = !p->no_timestamps;
     c->window_scaling = !p->no_scaling;
     c->fast_path = !p->no_fast_path;
+    c->look_ahead = p->look_ahead ? 0 : c->look_ahead;
     if (p->rcvbuf != 0)
         c->rcvbuf_bytes = p->rcvbuf;
     if (p->sndbuf != 0)
@@ -210,6 +211,7 @@ static void plan_of_seed(struct plan *p, uint64_t seed)
     p->no_scaling = rng_below(&r, 4) == 0;
     p->no_fast_path = rng_below(&r, 4) == 0;
     p->small_quota = rng_below(&r, 3) == 0;
+    p->look_ahead = seed % 2 == 0;
     p->rcvbuf = rng_below(&r, 3) == 0 ? 4096u << rng_below(&r, 5) : 0;
     p->sndbuf = rng_below(&r, 3) == 0 ? 4096u << rng_below(&r, 5) : 0;
     io = io_grid[rng_below(&r, 6)];

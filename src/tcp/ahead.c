@@ -1,0 +1,103 @@
+#include "tcp/ahead.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <rte_prefetch.h>
+
+#include "base/flowhash.h"
+#include "sock/sock.h"
+#include "sock/watch.h"
+#include "tcp/conn.h"
+#include "wire/bytes.h"
+#include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+
+#include "base/poison.h"
+
+#define LINE 64u
+#define TYPE_BYTES 2
+#define PORTS_BYTES 4
+#define V4_PROTO_OFF 9u
+#define V4_ADDRS_OFF 12u
+#define V4_ADDR_BYTES 4u
+#define V4_IHL_5 0x45u
+#define V6_ADDRS_OFF 8u
+
+bool tcp_ahead_pays(const struct z_stack *s)
+{
+    return s->tcp.n_conns >= s->conf.look_ahead;
+}
+
+static void fetch(const void *p, size_t bytes)
+{
+    for (size_t off = 0; off < bytes; off += LINE)
+        rte_prefetch0((const char *)p + off);
+}
+
+static uint32_t place(const struct z_stack *s, const struct inaddr *dst, const struct inaddr *src, const uint8_t *ports)
+{
+    uint32_t hash = flow_hash(&s->flow_key, dst, src, get16(ports + 2), get16(ports));
+
+    rte_prefetch0(&s->tcp.bucket[hash & s->tcp.bucket_mask]);
+    return hash;
+}
+
+/* The headers that nearly every segment has: without options and extensions. */
+uint32_t tcp_ahead_frame(const struct z_stack *s, const struct rte_mbuf *m)
+{
+    const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + ETH_HLEN, *end = p + m->data_len;
+    struct inaddr src, dst;
+
+    if (m->data_len < ETH_HLEN_MAX + IPV4_HLEN + PORTS_BYTES)
+        return 0;
+    if (unlikely(get16(ip - TYPE_BYTES) == ETH_TYPE_VLAN))
+        ip += VLAN_HLEN;
+    if (get16(ip - TYPE_BYTES) == ETH_TYPE_IPV4 && ip[0] == V4_IHL_5 && ip[V4_PROTO_OFF] == IPPROTO_TCP_) {
+        src = inaddr_v4(get32(ip + V4_ADDRS_OFF));
+        dst = inaddr_v4(get32(ip + V4_ADDRS_OFF + V4_ADDR_BYTES));
+        return place(s, &dst, &src, ip + IPV4_HLEN);
+    }
+    if (get16(ip - TYPE_BYTES) == ETH_TYPE_IPV6 && ip[IPV6_NEXT_OFF] == IPPROTO_TCP_ && end - ip >= (ptrdiff_t)IPV6_HLEN + PORTS_BYTES) {
+        memcpy(src.b, ip + V6_ADDRS_OFF, sizeof(src.b));
+        memcpy(dst.b, ip + V6_ADDRS_OFF + sizeof(src.b), sizeof(dst.b));
+        return place(s, &dst, &src, ip + IPV6_HLEN);
+    }
+    return 0;
+}
+
+void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
+{
+    const struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
+
+    if (e != NULL)
+        fetch(e, sizeof(struct tcp_conn));
+}
+
+static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)
+{
+    struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
+
+    while (e != NULL && e->hash != hash)
+        e = e->hash_next;
+    return e != NULL && e->kind == TCP_ENT_CONN ? tcp_conn_of(e) : NULL;
+}
+
+void tcp_ahead_sock(const struct z_stack *s, uint32_t hash)
+{
+    const struct tcp_conn *tc = find(s, hash);
+
+    if (tc == NULL || tc->sk == NULL)
+        return;
+    rte_prefetch0(tc->sk);
+    rte_prefetch0(&s->tcp.id_tab[tc->id & s->tcp.id_mask]);
+}
+
+void tcp_ahead_watch(const struct z_stack *s, uint32_t hash)
+{
+    const struct tcp_conn *tc = find(s, hash);
+
+    if (tc != NULL && tc->sk != NULL && !LIST_EMPTY(&tc->sk->watches))
+        fetch(LIST_FIRST(&tc->sk->watches), 2 * LINE);
+}
