@@ -18,7 +18,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-_Static_assert((size_t)ARENA_MIN_BLOCK << ARENA_CLASSES / 4 << 1 == ARENA_MAX_BLOCK, "classes end at the largest block");
+_Static_assert((size_t)ARENA_MIN_BLOCK << 4 << (ARENA_CLASSES - 17) / 8 == ARENA_MAX_BLOCK, "classes end at the largest block");
 
 size_t arena_class_bytes(size_t size)
 {
@@ -74,7 +74,7 @@ static void *split_larger(struct arena *a, unsigned class)
     size_t left;
     char *p, *rest;
 
-    while (c < ARENA_CLASSES && a->free[c] == NULL)
+    while (c < ARENA_CLASSES && (c == ARENA_CLASS_96 || a->free[c] == NULL))
         c++;
     if (c >= ARENA_CLASSES)
         return NULL;
@@ -91,11 +91,32 @@ static void *split_larger(struct arena *a, unsigned class)
     return p;
 }
 
+/* A block from what no class has yet, or from a larger one. */
+static void *cut(struct arena *a, unsigned class, bool *fresh)
+{
+    size_t bytes = arena_bytes_of(class);
+    void *p;
+
+    if (class == ARENA_CLASS_96) { /* the other half of a pair is the next one; everything else stays aligned to 64 */
+        p = pop(a, arena_class(2 * bytes));
+        if (p == NULL)
+            p = cut(a, arena_class(2 * bytes), fresh);
+        if (p != NULL)
+            push(a, class, (char *)p + bytes);
+        return p;
+    }
+    if (a->limit_bytes - a->top_bytes < bytes)
+        return split_larger(a, class);
+    p = a->base + a->top_bytes;
+    a->top_bytes += bytes;
+    *fresh = true;
+    return p;
+}
+
 /* A block; *fresh: it was never used, and is zero. */
 static void *take(struct arena *a, size_t size, bool *fresh)
 {
     unsigned class;
-    size_t bytes;
     void *p;
 
     *fresh = false;
@@ -104,19 +125,15 @@ static void *take(struct arena *a, size_t size, bool *fresh)
     if (unlikely(size > ARENA_MAX_BLOCK))
         return NULL;
     class = arena_class(size);
-    bytes = arena_bytes_of(class);
     p = pop(a, class);
     if (unlikely(p == NULL)) {
-        if (a->limit_bytes - a->top_bytes >= bytes) {
-            p = a->base + a->top_bytes;
-            a->top_bytes += bytes;
-            *fresh = true;
-        } else if ((p = split_larger(a, class)) == NULL) {
+        p = cut(a, class, fresh);
+        if (p == NULL) {
             a->failures++;
             return NULL;
         }
     }
-    a->used_bytes += bytes;
+    a->used_bytes += arena_bytes_of(class);
     return p;
 }
 
@@ -145,7 +162,7 @@ void arena_free(struct arena *a, void *p, size_t size)
     Z_CHECK(size <= ARENA_MAX_BLOCK);
     class = arena_class(size);
     at = (size_t)((char *)p - a->base);
-    Z_CHECK(at < a->top_bytes && at % ARENA_MIN_BLOCK == 0 && a->used_bytes >= arena_bytes_of(class));
+    Z_CHECK(at < a->top_bytes && at % (ARENA_MIN_BLOCK / 2) == 0 && a->used_bytes >= arena_bytes_of(class));
     a->used_bytes -= arena_bytes_of(class);
     push(a, class, p);
 }

@@ -1,8 +1,8 @@
 /*
  * Fixed-limit memory for connection state: one reserved address range (mmap, MAP_NORESERVE), touched on demand, cut
- * into size classes from 64 bytes to ARENA_MAX_BLOCK (64, 128, 192, 256, 320, 384, 448, 512, 640, …: four to an octave) with one free list per
- * class. Never returns memory to the system; never calls malloc; not thread-safe (one arena per stack). When the range is used
- * up, a free block of a larger class is split; blocks are never joined again.
+ * into size classes from 64 bytes to ARENA_MAX_BLOCK (64, 96, 128, then in steps of 64 to 1024: eight to an octave from 512 on) with one
+ * free list per class. Never returns memory to the system; never calls malloc; not thread-safe (one arena per stack). When the range is
+ * used up, a free block of a larger class is split; blocks are never joined again.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -12,7 +12,8 @@
 
 #define ARENA_MIN_BLOCK 64u
 #define ARENA_MAX_BLOCK (1024u * 1024u)
-#define ARENA_CLASSES 52
+#define ARENA_CLASSES 97
+#define ARENA_CLASS_96 1u /* the only one that is no multiple of 64: cut in pairs */
 
 struct arena_free {
     struct arena_free *next;
@@ -38,18 +39,23 @@ static inline unsigned arena_class(size_t size)
     size_t units = (size + ARENA_MIN_BLOCK - 1) / ARENA_MIN_BLOCK;
     unsigned octave;
 
-    if (units <= 4)
-        return units == 0 ? 0 : (unsigned)units - 1;
+    if (units <= 2)
+        return units < 2 ? 0 : size <= 96 ? ARENA_CLASS_96 : 2;
+    if (units <= 8)
+        return (unsigned)units;
     octave = 63u - (unsigned)__builtin_clzll(units - 1); /* 2^octave < units <= 2^(octave + 1) */
-    return 4 * (octave - 2) + (unsigned)((units - 1) >> (octave - 2));
+    return 8 * (octave - 3) + (unsigned)((units - 1) >> (octave - 3)) + 1;
 }
 
 static inline size_t arena_bytes_of(unsigned class)
 {
-    return class < 4 ? ARENA_MIN_BLOCK * (class + 1u) : (size_t)(ARENA_MIN_BLOCK * (class % 4 + 5u)) << (class / 4 - 1);
+    if (class <= 8)
+        return class == ARENA_CLASS_96 ? 96 : ARENA_MIN_BLOCK * (size_t)(class == 0 ? 1 : class);
+    return (size_t)(ARENA_MIN_BLOCK * ((class - 1) % 8 + 9u)) << ((class - 1) / 8 - 1);
 }
 
-/* Zeroed memory of at least size bytes, aligned to 64; NULL when the limit is reached or size > ARENA_MAX_BLOCK. */
+/* Zeroed memory of at least size bytes, aligned to 64 (of 65 to 96 bytes: to 32); NULL when the limit is reached or size > ARENA_MAX_BLOCK.
+ */
 void *arena_alloc(struct arena *a, size_t size);
 
 /* The same, not zeroed. */

@@ -10,19 +10,19 @@
 #include "base/poison.h"
 
 #define CAP_MIN 2u
-#define CAP_MAX (ARENA_MAX_BLOCK / (uint32_t)sizeof(struct reass_block))
+#define CAP_MAX ((ARENA_MAX_BLOCK - (uint32_t)sizeof(struct reass_tab)) / (uint32_t)sizeof(struct reass_block))
 
 _Static_assert(CAP_MAX <= UINT16_MAX, "n and cap have 16 bits");
 
 /* Index of the first block that ends after seq; n when there is none. */
 static unsigned find_block(const struct reass *r, uint32_t seq)
 {
-    unsigned low = 0, high = r->n;
+    unsigned low = 0, high = reass_blocks(r);
 
     while (low < high) {
         unsigned mid = (low + high) / 2;
 
-        if (seq_leq(r->blk[mid].end, seq))
+        if (seq_leq(r->tab->blk[mid].end, seq))
             low = mid + 1;
         else
             high = mid;
@@ -30,52 +30,56 @@ static unsigned find_block(const struct reass *r, uint32_t seq)
     return low;
 }
 
-static void array_free(struct reass *r, struct arena *a)
+static size_t tab_bytes(uint32_t cap)
 {
-    arena_free(a, r->blk, r->cap * sizeof(*r->blk));
-    r->blk = NULL;
-    r->cap = 0;
-    r->stamp = 0;
+    return sizeof(struct reass_tab) + cap * sizeof(struct reass_block);
+}
+
+static void tab_free(struct reass *r, struct arena *a)
+{
+    if (r->tab != NULL)
+        arena_free(a, r->tab, tab_bytes(r->tab->cap));
+    r->tab = NULL;
 }
 
 /* Room for one more block? */
-static bool array_grow(struct reass *r, struct arena *a)
+static bool tab_grow(struct reass *r, struct arena *a)
 {
-    uint32_t cap = r->cap != 0 ? r->cap * 2u : CAP_MIN;
-    struct reass_block *blk;
+    uint32_t cap = r->tab != NULL ? r->tab->cap * 2u : CAP_MIN;
+    struct reass_tab *t;
 
-    if (r->n < r->cap)
+    if (r->tab != NULL && r->tab->n < r->tab->cap)
         return true;
     if (cap > CAP_MAX)
         return false;
-    blk = arena_alloc(a, cap * sizeof(*blk));
-    if (blk == NULL)
+    t = arena_alloc(a, tab_bytes(cap));
+    if (t == NULL)
         return false;
-    if (r->n > 0)
-        memcpy(blk, r->blk, r->n * sizeof(*blk));
-    arena_free(a, r->blk, r->cap * sizeof(*blk));
-    r->blk = blk;
-    r->cap = (uint16_t)cap;
+    if (r->tab != NULL)
+        memcpy(t, r->tab, tab_bytes(r->tab->n));
+    t->cap = (uint16_t)cap;
+    tab_free(r, a);
+    r->tab = t;
     return true;
 }
 
-/* Takes the entries [from, to) out of the array; their segments are the caller's. */
-static void array_cut(struct reass *r, unsigned from, unsigned to)
+/* Takes the entries [from, to) out of the table; their segments are the caller's. */
+static void tab_cut(struct reass_tab *t, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
-        r->bytes -= r->blk[i].end - r->blk[i].start;
-        r->charged_bytes -= r->blk[i].charged_bytes;
+        t->bytes -= t->blk[i].end - t->blk[i].start;
+        t->charged_bytes -= t->blk[i].charged_bytes;
     }
-    memmove(&r->blk[from], &r->blk[to], (r->n - to) * sizeof(*r->blk));
-    r->n = (uint16_t)(r->n - (to - from));
+    memmove(&t->blk[from], &t->blk[to], (t->n - to) * sizeof(t->blk[0]));
+    t->n = (uint16_t)(t->n - (to - from));
 }
 
 static void drop_blocks(struct reass *r, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        seg_free_chain(r->blk[i].head);
+        seg_free_chain(r->tab->blk[i].head);
     if (from < to)
-        array_cut(r, from, to);
+        tab_cut(r->tab, from, to);
 }
 
 /* RFC 2883 section 4: only the first contiguous duplicate part of what arrived is reported. */
@@ -103,11 +107,11 @@ static bool same_bytes(struct rte_mbuf *seg, uint32_t seq, const struct reass_bl
 }
 
 /* Links [seq, end) in, which overlaps nothing: to the neighbours that it touches, or as block i. Room was seen to. */
-static void link_seg(struct reass *r, unsigned i, uint32_t seq, uint32_t end, struct rte_mbuf *seg)
+static void link_seg(struct reass_tab *t, unsigned i, uint32_t seq, uint32_t end, struct rte_mbuf *seg)
 {
-    struct reass_block *b = &r->blk[i];
+    struct reass_block *b = &t->blk[i];
     bool joins_prev = i > 0 && b[-1].end == seq;
-    bool joins_next = i < r->n && b->start == end;
+    bool joins_next = i < t->n && b->start == end;
     uint32_t charge = pkt_truesize(seg);
 
     if (joins_prev) {
@@ -120,14 +124,14 @@ static void link_seg(struct reass *r, unsigned i, uint32_t seq, uint32_t end, st
         b->head = seg;
         b->start = seq;
     } else {
-        memmove(b + 1, b, (r->n - i) * sizeof(*b));
+        memmove(b + 1, b, (t->n - i) * sizeof(*b));
         *b = (struct reass_block){.start = seq, .end = end, .head = seg, .tail = seg};
-        r->n++;
+        t->n++;
     }
     b->charged_bytes += charge;
-    b->stamp = ++r->stamp;
-    r->bytes += end - seq;
-    r->charged_bytes += charge;
+    b->stamp = ++t->stamp;
+    t->bytes += end - seq;
+    t->charged_bytes += charge;
     if (joins_prev && joins_next) {
         const struct reass_block next = b[1];
 
@@ -135,9 +139,9 @@ static void link_seg(struct reass *r, unsigned i, uint32_t seq, uint32_t end, st
         b->tail = next.tail;
         b->end = next.end;
         b->charged_bytes += next.charged_bytes;
-        array_cut(r, i, i + 1);
-        r->bytes += next.end - next.start;
-        r->charged_bytes += next.charged_bytes;
+        tab_cut(t, i, i + 1);
+        t->bytes += next.end - next.start;
+        t->charged_bytes += next.charged_bytes;
     }
 }
 
@@ -150,13 +154,14 @@ static enum reass_result insert_seg(struct reass *r, struct arena *a, uint32_t s
                                     uint32_t *dup_start, uint32_t *dup_end)
 {
     uint32_t end = seq + seg->data_len;
-    unsigned i = find_block(r, seq), inside;
+    unsigned i = find_block(r, seq), inside, n = reass_blocks(r);
+    struct reass_block *blk = n > 0 ? r->tab->blk : NULL;
     bool touches;
 
-    if (i < r->n && seq_leq(r->blk[i].start, seq)) {
-        uint32_t have = seq_min(r->blk[i].end, end);
+    if (i < n && seq_leq(blk[i].start, seq)) {
+        uint32_t have = seq_min(blk[i].end, end);
 
-        r->blk[i].stamp = ++r->stamp;
+        blk[i].stamp = ++r->tab->stamp;
         note_dup(seq, have, dup_start, dup_end);
         if (have == end) {
             pkt_unref(seg);
@@ -166,8 +171,8 @@ static enum reass_result insert_seg(struct reass *r, struct arena *a, uint32_t s
         seq = have;
         i++;
     }
-    for (inside = i; inside < r->n && seq_lt(r->blk[inside].start, end); inside++) {
-        const struct reass_block *b = &r->blk[inside];
+    for (inside = i; inside < n && seq_lt(blk[inside].start, end); inside++) {
+        const struct reass_block *b = &blk[inside];
 
         note_dup(b->start, seq_min(b->end, end), dup_start, dup_end);
         if (seq_leq(end, b->end) || !same_bytes(seg, seq, b)) {
@@ -177,13 +182,13 @@ static enum reass_result insert_seg(struct reass *r, struct arena *a, uint32_t s
     }
     seg->data_len = (uint16_t)(end - seq);
     seg->pkt_len = seg->data_len;
-    touches = (i > 0 && r->blk[i - 1].end == seq) || (inside < r->n && r->blk[inside].start == end);
-    if (!touches && inside == i && (r->n >= limit || !array_grow(r, a))) {
+    touches = (i > 0 && blk[i - 1].end == seq) || (inside < n && blk[inside].start == end);
+    if (!touches && inside == i && (n >= limit || !tab_grow(r, a))) {
         pkt_unref(seg);
         return REASS_FULL;
     }
     drop_blocks(r, i, inside);
-    link_seg(r, i, seq, end, seg);
+    link_seg(r->tab, i, seq, end, seg);
     return REASS_QUEUED;
 }
 
@@ -221,12 +226,12 @@ struct rte_mbuf *reass_take(struct reass *r, struct arena *a, uint32_t seq, uint
 
     *end = seq;
     drop_blocks(r, 0, find_block(r, seq));
-    if (r->n > 0 && seq_leq(r->blk[0].start, seq)) {
-        uint32_t before = seq - r->blk[0].start;
+    if (reass_blocks(r) > 0 && seq_leq(r->tab->blk[0].start, seq)) {
+        uint32_t before = seq - r->tab->blk[0].start;
 
-        m = r->blk[0].head;
-        *end = r->blk[0].end;
-        array_cut(r, 0, 1);
+        m = r->tab->blk[0].head;
+        *end = r->tab->blk[0].end;
+        tab_cut(r->tab, 0, 1);
         while (before >= m->data_len) {
             struct rte_mbuf *next = m->next;
 
@@ -236,8 +241,8 @@ struct rte_mbuf *reass_take(struct reass *r, struct arena *a, uint32_t seq, uint
         }
         seg_cut_front(m, before);
     }
-    if (r->n == 0)
-        array_free(r, a);
+    if (reass_blocks(r) == 0)
+        tab_free(r, a);
     return m;
 }
 
@@ -246,11 +251,11 @@ unsigned reass_sack(const struct reass *r, struct tcp_sack_block *out, unsigned 
     uint32_t below = UINT32_MAX; /* stamp of the block reported last */
     unsigned n;
 
-    for (n = 0; n < max && n < r->n; n++) {
+    for (n = 0; n < max && n < reass_blocks(r); n++) {
         const struct reass_block *newest = NULL;
 
-        for (unsigned i = 0; i < r->n; i++) {
-            const struct reass_block *b = &r->blk[i];
+        for (unsigned i = 0; i < r->tab->n; i++) {
+            const struct reass_block *b = &r->tab->blk[i];
 
             if (b->stamp < below && (newest == NULL || b->stamp > newest->stamp))
                 newest = b;
@@ -266,18 +271,19 @@ unsigned reass_sack(const struct reass *r, struct tcp_sack_block *out, unsigned 
 
 uint32_t reass_prune(struct reass *r, struct arena *a)
 {
-    uint32_t before = r->charged_bytes;
+    uint32_t before = reass_charged_bytes(r);
 
-    if (r->n == 0)
+    if (before == 0)
         return 0;
-    drop_blocks(r, r->n - 1u, r->n);
-    if (r->n == 0)
-        array_free(r, a);
-    return before - r->charged_bytes;
+    drop_blocks(r, r->tab->n - 1u, r->tab->n);
+    before -= r->tab->charged_bytes;
+    if (r->tab->n == 0)
+        tab_free(r, a);
+    return before;
 }
 
 void reass_clear(struct reass *r, struct arena *a)
 {
-    drop_blocks(r, 0, r->n);
-    array_free(r, a);
+    drop_blocks(r, 0, reass_blocks(r));
+    tab_free(r, a);
 }

@@ -22,12 +22,32 @@ struct reass_block {
     struct rte_mbuf *head, *tail;
 };
 
-struct reass {
-    struct reass_block *blk; /* sorted by start; NULL while empty */
+struct reass_tab {
     uint16_t n, cap;
     uint32_t stamp;
     uint32_t bytes, charged_bytes;
+    struct reass_block blk[]; /* sorted by start */
 };
+
+struct reass {
+    struct reass_tab *tab; /* NULL while there is no block */
+};
+
+static inline unsigned reass_blocks(const struct reass *r)
+{
+    return r->tab != NULL ? r->tab->n : 0;
+}
+
+static inline uint32_t reass_bytes(const struct reass *r)
+{
+    return r->tab != NULL ? r->tab->bytes : 0;
+}
+
+/* Memory of what is in it. */
+static inline uint32_t reass_charged_bytes(const struct reass *r)
+{
+    return r->tab != NULL ? r->tab->charged_bytes : 0;
+}
 
 enum reass_result {
     REASS_QUEUED,    /* some of it was new */

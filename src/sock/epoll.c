@@ -15,14 +15,14 @@ struct epoll_item {
     epoll_data_t data;
 };
 
-_Static_assert(sizeof(struct epoll_item) <= 128, "a registration fits the 128-byte class");
+_Static_assert(sizeof(struct epoll_item) <= 96, "a class of the arena, as of a knote");
 
 struct epoll_set *epoll_set_create(struct z_stack *s, struct sock *sk)
 {
     struct epoll_set *ep = arena_alloc(&s->arena, sizeof(*ep));
 
     if (ep) {
-        watch_set_init(&ep->set, s, sk, sizeof(struct epoll_item));
+        watch_set_init(&ep->set, s, sk);
         sk->ep = ep;
     }
     return ep;

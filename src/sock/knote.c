@@ -108,6 +108,7 @@ static bool writable(const struct knote *k, struct kevent *ev)
 bool knote_evaluate(const struct knote *k, struct kevent *ev)
 {
     const struct knote_ident *ki = (const struct knote_ident *)k;
+    const uint64_t *ext = knote_ext(k);
     bool due;
 
     ev->ident = (uintptr_t)k->w.fd;
@@ -141,7 +142,11 @@ bool knote_evaluate(const struct knote *k, struct kevent *ev)
         return false;
     }
     ev->udata = k->udata;
-    memcpy(ev->ext, k->ext, sizeof(ev->ext));
+    if (unlikely(ext != NULL)) {
+        memcpy(ev->ext, ext, sizeof(ev->ext));
+    } else {
+        memset(ev->ext, 0, sizeof(ev->ext));
+    }
     return true;
 }
 
@@ -187,7 +192,7 @@ static int timer_ns(const struct kevent *c, int64_t *ns)
 int knote_timer_start(struct z_stack *s, struct knote_ident *k, const struct kevent *change)
 {
     struct kevent c = *change;
-    bool once = (k->k.flags & EV_ONESHOT) != 0;
+    bool once = (k->k.k.flags & EV_ONESHOT) != 0;
     int64_t ns;
 
     if (c.data == 0 && !once) {
@@ -202,11 +207,11 @@ int knote_timer_start(struct z_stack *s, struct knote_ident *k, const struct kev
     } else {
         k->next_ns = MIN(s->now_ns + (uint64_t)ns, (uint64_t)INT64_MAX);
         k->period_ns = once ? 0 : (uint64_t)ns;
-        k->k.flags |= EV_CLEAR; /* set by the filter itself, kqueue(2) */
+        k->k.k.flags |= EV_CLEAR; /* set by the filter itself, kqueue(2) */
     }
     /* Expirations under the old parameters are forgotten. */
     k->expirations = 0;
-    watch_dequeue(&k->k.w);
+    watch_dequeue(&k->k.k.w);
     k->timer.kind = TIMER_KEVENT;
     wheel_arm(&s->wheel, &k->timer, k->next_ns);
     return 0;
@@ -225,8 +230,8 @@ void event_timer(struct z_stack *s, struct wheel_node *n)
         k->next_ns += passed * k->period_ns;
         wheel_arm(&s->wheel, n, k->next_ns);
     }
-    if (!k->k.disabled && k->expirations) {
-        watch_post(&k->k.w);
+    if (!k->k.k.disabled && k->expirations) {
+        watch_post(&k->k.k.w);
     }
 }
 
@@ -240,18 +245,18 @@ void knote_user_change(struct knote_ident *k, const struct kevent *change)
 
     switch (change->fflags & NOTE_FFCTRLMASK) {
     case NOTE_FFAND:
-        k->k.fflags &= flags;
+        k->k.k.fflags &= flags;
         break;
     case NOTE_FFOR:
-        k->k.fflags |= flags;
+        k->k.k.fflags |= flags;
         break;
     case NOTE_FFCOPY:
-        k->k.fflags = flags;
+        k->k.k.fflags = flags;
         break;
     default: /* NOTE_FFNOP */
         break;
     }
-    k->k.data = change->data;
+    k->k.k.data = change->data;
     if (change->flags & EV_CLEAR) {
         k->triggered = false;
     }

@@ -12,20 +12,24 @@
 struct knote {
     struct watch w;
     uint16_t flags; /* EV_ONESHOT, EV_CLEAR, EV_DISPATCH, EV_RECEIPT: as added, for the life of the knote */
-    bool disabled;
-    bool forced;     /* EV_FORCEONESHOT */
+    bool disabled : 1;
+    bool forced : 1; /* EV_FORCEONESHOT */
     uint32_t fflags; /* NOTE_LOWAT; of USER: the stored flags */
     int64_t data;    /* low-water mark; of USER: what was stored last */
     void *udata;
+};
+
+_Static_assert(sizeof(struct knote) <= 96, "a class of the arena: a million connections have one or two each");
+
+/* One that was added with something in kevent.ext. */
+struct knote_wide {
+    struct knote k;
     uint64_t ext[4];
 };
 
-/* 100 000 connections have one or two each. */
-_Static_assert(sizeof(struct knote) <= 128, "a knote on a sock fits the 128-byte class");
-
 /* A knote that is about no descriptor. */
 struct knote_ident {
-    struct knote k;
+    struct knote_wide k;
     uintptr_t ident;
     struct wheel_node timer; /* TIMER_KEVENT */
     uint64_t next_ns;        /* TIMER: the next expiration */
@@ -37,6 +41,12 @@ struct knote_ident {
 static inline bool knote_has_ident(int filter)
 {
     return filter == EVFILT_TIMER || filter == EVFILT_USER;
+}
+
+/* Its ext; NULL: there is nothing in it. */
+static inline const uint64_t *knote_ext(const struct knote *k)
+{
+    return watch_bytes(&k->w) > sizeof(*k) ? ((const struct knote_wide *)k)->ext : 0;
 }
 
 static inline struct knote_ident *knote_ident(struct knote *k)

@@ -20,7 +20,7 @@ struct kqueue *kqueue_create(struct z_stack *s, struct sock *sk)
     struct kqueue *kq = arena_alloc(&s->arena, sizeof(*kq));
 
     if (kq) {
-        watch_set_init(&kq->set, s, sk, sizeof(struct knote));
+        watch_set_init(&kq->set, s, sk);
         sk->kq = kq;
     }
     return kq;
@@ -59,8 +59,9 @@ static int ident_grow(struct z_stack *s, struct kqueue *kq)
     if (n > BUCKETS_MAX) {
         return 0;
     }
-    struct watch_list *bucket = watch_alloc(s, n * sizeof(*bucket));
+    struct watch_list *bucket = arena_alloc(&s->arena, n * sizeof(*bucket));
     if (!bucket) {
+        stack_count(s, CTR_WATCH_LIMIT);
         return old ? 0 : -ENOMEM;
     }
     kq->bucket = bucket;
@@ -81,14 +82,11 @@ static int ident_grow(struct z_stack *s, struct kqueue *kq)
 
 static void knote_free(struct z_stack *s, struct kqueue *kq, struct knote *k)
 {
-    if (!knote_has_ident(k->w.filter)) {
-        watch_free(s, &k->w);
-        return;
+    if (knote_has_ident(k->w.filter)) {
+        wheel_cancel(&s->wheel, &knote_ident(k)->timer);
+        kq->n_idents--;
     }
-    wheel_cancel(&s->wheel, &knote_ident(k)->timer);
-    watch_detach(&k->w);
-    kq->n_idents--;
-    arena_free(&s->arena, k, sizeof(struct knote_ident));
+    watch_free(s, &k->w);
 }
 
 void kqueue_destroy(struct z_stack *s, struct kqueue *kq)
@@ -118,7 +116,9 @@ static void knote_init(struct knote *k, const struct kevent *c)
     k->w.filter = (int8_t)c->filter;
     k->flags = c->flags & (uint16_t) ~(EV_SYSFLAGS | EV_ACTIONS);
     k->udata = c->udata;
-    memcpy(k->ext, c->ext, sizeof(k->ext));
+    if (knote_ext(k)) {
+        memcpy(((struct knote_wide *)k)->ext, c->ext, sizeof(c->ext));
+    }
     knote_set_disabled(k, c->flags & EV_DISABLE);
 }
 
@@ -133,21 +133,26 @@ static int knote_add_ident(struct z_stack *s, struct kqueue *kq, const struct ke
     if (!k) {
         return -ENOMEM;
     }
-    knote_init(&k->k, c);
+    knote_init(&k->k.k, c);
     k->ident = c->ident;
     if (c->filter == EVFILT_USER) {
-        k->k.fflags = c->fflags & NOTE_FFLAGSMASK;
-        k->k.data = c->data;
+        k->k.k.fflags = c->fflags & NOTE_FFLAGSMASK;
+        k->k.k.data = c->data;
         k->triggered = c->fflags & NOTE_TRIGGER;
     } else if (knote_timer_start(s, k, c) < 0) {
         arena_free(&s->arena, k, sizeof(*k));
         return -EINVAL;
     }
-    watch_attach(&kq->set, &k->k.w, 0, -1);
-    LIST_INSERT_HEAD(bucket_of(kq, k->ident), &k->k.w, on_sock);
+    watch_attach(&kq->set, &k->k.k.w, 0, -1);
+    LIST_INSERT_HEAD(bucket_of(kq, k->ident), &k->k.k.w, on_sock);
     kq->n_idents++;
-    *out = &k->k;
+    *out = &k->k.k;
     return 0;
+}
+
+static bool has_ext(const struct kevent *c)
+{
+    return (c->ext[0] | c->ext[1] | c->ext[2] | c->ext[3]) != 0;
 }
 
 static int knote_add_sock(struct z_stack *s, struct kqueue *kq, struct sock *sk, const struct kevent *c, struct knote **out)
@@ -160,7 +165,7 @@ static int knote_add_sock(struct z_stack *s, struct kqueue *kq, struct sock *sk,
     if (watch_nest_check(&kq->set, sk) < 0) {
         return -ELOOP;
     }
-    k = watch_alloc(s, sizeof(*k));
+    k = watch_alloc(s, has_ext(c) ? sizeof(struct knote_wide) : sizeof(*k));
     if (!k) {
         return -ENOMEM;
     }

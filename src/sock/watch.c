@@ -10,23 +10,25 @@
 
 #define NEST_MAX 5u
 
-void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk, size_t watch_bytes)
+void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk)
 {
     TAILQ_INIT(&set->ready);
     LIST_INIT(&set->all);
     set->s = s;
     set->sk = sk;
-    set->watch_bytes = watch_bytes;
 }
 
 void *watch_alloc(struct z_stack *s, size_t bytes)
 {
-    void *p = arena_alloc(&s->arena, bytes);
+    struct watch *w = arena_alloc(&s->arena, bytes);
 
-    if (!p) {
+    Z_DCHECK(bytes % sizeof(uint64_t) == 0 && bytes / sizeof(uint64_t) < 1u << 7);
+    if (!w) {
         stack_count(s, CTR_WATCH_LIMIT);
+        return 0;
     }
-    return p;
+    w->words = (bytes / sizeof(uint64_t)) & 0x7f;
+    return w;
 }
 
 struct watch_set *watch_set_of(const struct sock *sk)
@@ -65,11 +67,8 @@ void watch_detach(struct watch *w)
 
 void watch_free(struct z_stack *s, struct watch *w)
 {
-    size_t bytes = w->set->watch_bytes;
-
-    Z_DCHECK(w->sk);
     watch_detach(w);
-    arena_free(&s->arena, w, bytes);
+    arena_free(&s->arena, w, watch_bytes(w));
 }
 
 struct watch *watch_find(const struct watch_set *set, const struct sock *sk, int fd, int filter)

@@ -24,8 +24,15 @@ struct watch {
     int fd;            /* the descriptor it was registered by */
     uint16_t interest; /* SOCK_ bits of the notices that make it ready; 0 while disabled */
     int8_t filter;     /* EVFILT_ of a knote, 0 in an epoll set */
-    bool queued;       /* on the ready list */
+    bool queued : 1;   /* on the ready list */
+    uint8_t words : 7; /* see watch_bytes() */
 };
+
+/* Size of its block. */
+static inline size_t watch_bytes(const struct watch *w)
+{
+    return w->words * sizeof(uint64_t);
+}
 
 TAILQ_HEAD(watch_queue, watch);
 
@@ -33,10 +40,9 @@ struct watch_set {
     struct watch_queue ready;
     struct watch_list all;
     struct z_stack *s;
-    struct sock *sk;    /* the set's own */
-    uint32_t n_ready;   /* length of the ready list */
-    uint32_t n_nested;  /* watches on other sets */
-    size_t watch_bytes; /* size of a watch on a sock with what surrounds it */
+    struct sock *sk;   /* the set's own */
+    uint32_t n_ready;  /* length of the ready list */
+    uint32_t n_nested; /* watches on other sets */
 };
 
 /* TIMER and USER knotes by ident: src/sock/kqueue.c. */
@@ -50,15 +56,15 @@ struct epoll_set {
     struct watch_set set;
 };
 
-void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk, size_t watch_bytes);
+void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk);
 
-/* A zeroed block of a set with this watch as its first member; NULL, and counted, when memory is at its limit. */
+/* A zeroed block with a watch as its first member; NULL, and counted, when memory is at its limit. */
 void *watch_alloc(struct z_stack *s, size_t bytes);
 
 void watch_attach(struct watch_set *set, struct watch *w, struct sock *sk /* or NULL */, int fd);
 void watch_detach(struct watch *w);
 
-/* Detaches a watch on a sock and frees it. */
+/* Detaches a watch and frees its block. */
 void watch_free(struct z_stack *s, struct watch *w);
 
 /* The registration of (fd, filter) in the set: walks the registrations on the sock, of which there are few. */

@@ -55,7 +55,8 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     tc->rexmt_count = 0;
     rtt_reset_backoff(&tc->rtt);
     tc->snd_wl2 = g->h.ack;
-    tc->drs_start_ns = s->now_ns;
+    if (!tc->waits) /* else from the time that it is accepted */
+        tc->drs_start_ns = s->now_ns;
     tcp_mtup_established(s, tc);
     tcp_keepalive_restart(s, tc);
     if (tc->fin_queued) /* closed while the handshake was under way */

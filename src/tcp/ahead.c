@@ -91,7 +91,7 @@ void tcp_ahead_sock(const struct z_stack *s, uint32_t hash)
     if (tc == NULL || tc->sk == NULL)
         return;
     rte_prefetch0(tc->sk);
-    rte_prefetch0(&s->tcp.id_tab[tc->id & s->tcp.id_mask]);
+    rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
 }
 
 void tcp_ahead_watch(const struct z_stack *s, uint32_t hash)

@@ -23,14 +23,18 @@ const struct cc_ops *cc_find(const char *name, unsigned len)
 
 void cc_init(struct cc *c, const struct cc_ops *ops, uint32_t smss, uint32_t init_cwnd_bytes, uint64_t now_ns)
 {
+    void *ext = c->ext;
+
     /* RFC 5681 section 3.1: ssthresh starts arbitrarily high. */
-    *c = (struct cc){.ops = ops, .cwnd = init_cwnd_bytes, .ssthresh = UINT32_MAX, .smss = smss, .ext = c->ext};
+    *c = (struct cc){.ops = ops, .cwnd = init_cwnd_bytes, .ssthresh = UINT32_MAX, .smss = smss};
+    c->ext = ext;
     ops->init(c, now_ns);
 }
 
 void cc_switch(struct cc *c, const struct cc_ops *ops, void *ext, uint64_t now_ns)
 {
-    *c = (struct cc){.ops = ops, .cwnd = c->cwnd, .ssthresh = c->ssthresh, .smss = c->smss, .ext = ext};
+    *c = (struct cc){.ops = ops, .cwnd = c->cwnd, .ssthresh = c->ssthresh, .smss = c->smss};
+    c->ext = ext;
     ops->init(c, now_ns);
 }
 

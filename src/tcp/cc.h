@@ -1,8 +1,8 @@
 /*
  * Congestion control: a const struct of functions over a fixed-size state in the connection. Byte units. Pure: no clock, no connection.
  *
- * Who changes cwnd: outside recovery the algorithm (on_ack, on_ecn), and what validates it (congestion.c, RFC 7661). During recovery proportional rate reduction does,
- * from the ssthresh that on_loss has set, unless the algorithm says own_recovery.
+ * Who changes cwnd: outside recovery the algorithm (on_ack, on_ecn), and what validates it (congestion.c, RFC 7661). During recovery
+ * proportional rate reduction does, from the ssthresh that on_loss has set, unless the algorithm says own_recovery.
  */
 #ifndef TCP_CC_H
 #define TCP_CC_H
@@ -21,8 +21,10 @@ struct cc {
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t smss;
     uint32_t undo_cwnd, undo_ssthresh; /* before the last on_loss or on_rto; undo_cwnd 0: nothing to undo */
-    uint64_t state[8];                 /* the algorithm's own */
-    void *ext;                         /* of an algorithm with ext_bytes */
+    union {
+        uint64_t state[8]; /* the algorithm's own */
+        void *ext;         /* of an algorithm with ext_bytes: its state is there */
+    };
 };
 
 struct cc_ack {
@@ -53,7 +55,7 @@ struct cc_ops {
     void (*on_undo)(struct cc *c, uint64_t now_ns);                                      /* the last on_loss or on_rto was spurious */
     void (*on_ecn)(struct cc *c, uint32_t in_flight_bytes, uint64_t now_ns);             /* ECN-Echo, at most once per window of data */
     void (*on_idle)(struct cc *c, uint64_t idle_ns, uint64_t now_ns); /* nothing was in flight for so long; or cwnd was made smaller */
-    uint64_t (*pacing_rate)(const struct cc *c); /* bytes per second; NULL: does not ask for pacing */
+    uint64_t (*pacing_rate)(const struct cc *c);                      /* bytes per second; NULL: does not ask for pacing */
 };
 
 extern const struct cc_ops cc_bbr;   /* draft-ietf-ccwg-bbr */

@@ -43,7 +43,7 @@ static const uint16_t legal[TCPS_COUNT] = {
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to)
 {
     Z_CHECK((legal[tc->state] & (1u << to)) != 0);
-    trace_add(&s->trace, s->now_ns, tcp_state_names[to], tc->id, tc->snd_nxt - tc->iss, tc->rcv_nxt - tc->irs);
+    trace_add(&s->trace, s->now_ns, tcp_state_names[to], tc->ent.id, tc->snd_nxt - tc->iss, tc->rcv_nxt - tc->irs);
     tc->state = (uint8_t)to;
     if (to == TCPS_ESTABLISHED)
         stack_count(s, CTR_TCP_ESTABLISHED);
@@ -135,8 +135,8 @@ static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *paren
     do /* the table has twice as many places as there may be connections */
         t->next_id++;
     while (t->next_id == 0 || t->id_tab[t->next_id & t->id_mask] != NULL);
-    tc->id = t->next_id;
-    t->id_tab[tc->id & t->id_mask] = tc;
+    tc->ent.id = t->next_id;
+    t->id_tab[tc->ent.id & t->id_mask] = tc;
     t->n_conns++;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tc->timer.kind = TIMER_TCP;
@@ -177,12 +177,12 @@ struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id)
 {
     struct tcp_conn *tc = s->tcp.id_tab[id & s->tcp.id_mask];
 
-    return tc != NULL && tc->id == id ? tc : NULL;
+    return tc != NULL && tc->ent.id == id ? tc : NULL;
 }
 
 void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t now = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
+    uint32_t now = tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass);
 
     s->tcp.rcv_charged_bytes += now;
     s->tcp.rcv_charged_bytes -= tc->rcv_charged_bytes;
@@ -213,14 +213,14 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
 {
     struct tcp_state *t = &s->tcp;
 
-    if (tc->lis != NULL)
+    if (tcp_lis(tc) != NULL)
         tcp_listen_close(s, tc);
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
     tcp_mtup_free(s, tc);
     if (tc->in_dirty)
         TAILQ_REMOVE(&t->dirty, tc, dirty_link);
-    t->id_tab[tc->id & t->id_mask] = NULL;
+    t->id_tab[tc->ent.id & t->id_mask] = NULL;
     t->n_conns--;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tcp_optset_put(&t->optsets, tc->opt);
@@ -230,7 +230,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
 /* Callers up the stack may still look at the block: it goes at the end of the turn, through the dirty list. */
 static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
 {
-    if (tc->sk != NULL || tc->dead || (tc->listener != NULL && !tc->closed_by_user))
+    if (tc->sk != NULL || tc->dead || (tc->waits && !tc->closed_by_user))
         return;
     tcp_listen_unlink(tc);
     tc->dead = true;
@@ -239,14 +239,14 @@ static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
 {
-    bool waits_for_accept = tc->listener != NULL;
+    bool waits_for_accept = tc->waits;
 
     if (tc->state != TCPS_CLOSED)
         tcp_set_state(s, tc, TCPS_CLOSED);
     /* what arrived before stays readable, as everywhere sockets are: RFC 9293 3.10.7.4 would flush it with a reset */
     tear_down(s, tc, tc->sk != NULL || waits_for_accept);
     if (err != 0)
-        tc->so_error = err;
+        tc->so_error = (int16_t)err;
     if (!waits_for_accept)
         tcp_listen_unlink(tc);
     sock_on_closed(s, tc->sk);

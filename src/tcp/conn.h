@@ -64,6 +64,7 @@ struct tcp_entry {
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
+    uint32_t id; /* of a connection: what loans and listeners call it */
     uint8_t kind;
     bool in_table;
     bool claimed; /* packets of the flow come to another stack, which forwards them */
@@ -167,6 +168,7 @@ struct tcp_conn {
     bool bound : 1;          /* in the bucket of bound sockets */
     bool port_held : 1;      /* counted in port_use */
     bool passive : 1;        /* came from a listener */
+    bool waits : 1;          /* in an accept queue */
     bool connect_done : 1;   /* connect() has reported success */
     bool soft_told : 1;      /* soft_error is of a kind that the next send() reports */
 
@@ -181,10 +183,9 @@ struct tcp_conn {
     uint32_t ts_recent_at; /* when that came, in units of 2^30 ns */
     uint32_t ts_offset;    /* of our clock, per connection */
 
-    uint32_t id;
     uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
-    int so_error;         /* pending errno (positive) */
-    int soft_error;       /* last ICMP error that did not end the connection: reported to who asks, and when the connection times out */
+    int16_t so_error;     /* pending errno (positive) */
+    int16_t soft_error;   /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
     uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
     uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
 
@@ -235,10 +236,17 @@ struct tcp_conn {
     uint32_t loan_bytes;                 /* lent to the application */
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* SO_SNDBUF, SO_RCVBUF, or what auto-tuning made of them */
 
-    /* receive-buffer auto-tuning */
-    uint64_t drs_start_ns;
-    uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
-
+    union {
+        TAILQ_ENTRY(tcp_conn) accept_link; /* while it waits in an accept queue */
+        struct {                           /* receive-buffer auto-tuning, when an application reads */
+            uint64_t drs_start_ns;
+            uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
+        };
+    };
+    union {
+        struct tcp_conn *listener; /* of one that waits: whose accept queue it is in */
+        struct tcp_listener *lis;  /* of a listener; NULL of any other */
+    };
     struct ip_path path;
     struct tcp_mtup *mtup;     /* NULL: no search */
     struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
@@ -249,15 +257,24 @@ struct tcp_conn {
 
     /* lists */
     TAILQ_ENTRY(tcp_conn) dirty_link;
-    TAILQ_ENTRY(tcp_conn) accept_link; /* accept queue of the listener */
-    struct tcp_conn *listener;         /* in whose accept queue the connection waits; NULL otherwise */
-    struct tcp_conn *bound_next;       /* bucket of bound sockets */
-    struct tcp_listener *lis;          /* of a listener */
+    struct tcp_conn *bound_next; /* bucket of bound sockets */
 };
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
 {
     return container_of_ptr(e, struct tcp_conn, ent);
+}
+
+/* In whose accept queue it waits; NULL: in none. */
+static inline struct tcp_conn *tcp_waits_at(const struct tcp_conn *tc)
+{
+    return tc->waits ? tc->listener : NULL;
+}
+
+/* Of a listener; NULL: it is none. */
+static inline struct tcp_listener *tcp_lis(const struct tcp_conn *tc)
+{
+    return tc->waits ? NULL : tc->lis;
 }
 
 /* What TIME-WAIT must know (timewait.c). */
@@ -279,7 +296,7 @@ static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
     return container_of_ptr(e, struct tcp_tw, ent);
 }
 
-_Static_assert(sizeof(struct tcp_conn) <= 896, "a class of the arena: a million connections are as many blocks of it");
+_Static_assert(sizeof(struct tcp_conn) <= 832, "a class of the arena: a million connections are as many blocks of it");
 
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {

@@ -52,13 +52,13 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
     tcp_rcv_measure(tc, len, merged_of != 0 ? MIN(merged_of, len) : len, chain_truesize(m));
     rcvq_append(&tc->rcvq, m);
     tc->rcv_nxt += len;
-    if (tc->reass.n > 0) {
+    if (reass_blocks(&tc->reass) > 0) {
         uint32_t end;
 
         struct rte_mbuf *more;
 
         if (tc->dsack_start == tc->dsack_end) /* else an earlier part of the segment was a duplicate, too */
-            tcp_report_dup(tc, tc->reass.blk[0].start, seq_min(tc->reass.blk[0].end, tc->rcv_nxt));
+            tcp_report_dup(tc, tc->reass.tab->blk[0].start, seq_min(tc->reass.tab->blk[0].end, tc->rcv_nxt));
         more = reass_take(&tc->reass, &s->arena, tc->rcv_nxt, &end);
 
         if (more != NULL) {
@@ -82,7 +82,7 @@ static bool relieve_stack(struct z_stack *s, struct tcp_conn *tc)
         tcp_rcv_collapse(s, tc);
     if (s->tcp.rcv_charged_bytes <= limit + limit / 8)
         return true;
-    while (tc->reass.n > 0)
+    while (reass_blocks(&tc->reass) > 0)
         reass_prune(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
     return tc->rcvq.bytes == 0;
@@ -95,14 +95,14 @@ static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 
     if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
         return false;
-    if (likely(tc->rcvq.charged_bytes + tc->reass.charged_bytes <= limit))
+    if (likely(tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) <= limit))
         return true;
     if (tc->rcvq.charged_bytes > 3 * (uint64_t)tc->rcvq.bytes) /* else there is too little air in it to be worth the walk */
         tcp_rcv_collapse(s, tc);
-    while (tc->rcvq.charged_bytes + tc->reass.charged_bytes > limit && tc->reass.n > 0)
+    while (tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) > limit && reass_blocks(&tc->reass) > 0)
         reass_prune(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
-    return tc->rcvq.charged_bytes + tc->reass.charged_bytes <= 2 * limit;
+    return tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) <= 2 * limit;
 }
 
 /*
@@ -178,7 +178,7 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
  */
 static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t merged_of)
 {
-    uint32_t used = tc->rcvq.bytes + tc->reass.bytes, room = tc->rcvbuf_bytes - MIN(used, tc->rcvbuf_bytes);
+    uint32_t used = tc->rcvq.bytes + reass_bytes(&tc->reass), room = tc->rcvbuf_bytes - MIN(used, tc->rcvbuf_bytes);
 
     if (likely(m->pkt_len <= room))
         return m;

@@ -18,7 +18,7 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
         return false;
     if (len > tc->rcv_adv - tc->rcv_nxt)
         return false;
-    if (tc->reass.n > 0 || tc->fin_pending || tc->rcv_urgent || tc->closed_by_user)
+    if (reass_blocks(&tc->reass) > 0 || tc->fin_pending || tc->rcv_urgent || tc->closed_by_user)
         return false;
     if (seq_lt(h->ack, tc->snd_una) || seq_gt(h->ack, tc->snd_nxt))
         return false;

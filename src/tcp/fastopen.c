@@ -78,7 +78,7 @@ void tcp_fastopen_end(struct z_stack *s, struct tcp_conn *tc, bool reset)
     struct tcp_conn *lc = tcp_conn_by_id(s, tc->fastopen_id);
 
     tc->fastopen_id = 0;
-    if (lc == NULL || lc->lis == NULL || lc->lis->n_fastopen == 0) /* 0: it has begun to listen anew */
+    if (lc == NULL || tcp_lis(lc) == NULL || lc->lis->n_fastopen == 0) /* 0: it has begun to listen anew */
         return;
     lc->lis->n_fastopen--;
     lc->lis->fastopen_resets[0] += reset;
@@ -120,12 +120,11 @@ bool tcp_fastopen_accept(struct z_stack *s, struct tcp_conn *lc, const struct ip
     if (tc == NULL)
         return false;
     stack_count(s, CTR_TCP_TFO_RX);
-    tc->fastopen_id = lc->id;
+    tc->fastopen_id = lc->ent.id;
     tc->fastopen_renew = old;
     lc->lis->n_fastopen++;
     mss = tcp_eff_mss(tc);
     tcp_cc_start(s, tc, MIN(s->conf.init_cwnd_segs * mss, MAX(2 * mss, 14600u)));
-    tc->drs_start_ns = s->now_ns;
     text.h.seq++;
     text.h.flags = TH_ACK | TH_PSH;
     tcp_data_input(s, tc, &text, m);

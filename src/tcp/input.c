@@ -151,12 +151,12 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
         return;
     }
     if (tc->opt->recverr[!inaddr_is_v4(&e->raddr)] && tcp_synchronized(tc)) {
-        tc->so_error = e->err;
+        tc->so_error = (int16_t)e->err;
         sock_on_readable(s, tc->sk);
         sock_on_writable(s, tc->sk);
         return;
     }
-    tc->soft_error = e->err;
+    tc->soft_error = (int16_t)e->err;
     tc->soft_told = icmp_kind_is_unreach(e->kind) && e->kind != ICMP_KIND_NEIGH_FAILED;
     /* time exceeded, parameter problem (MUST-56) end nothing */
     if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {

@@ -44,6 +44,7 @@ void tcp_listen_queue(struct z_stack *s, struct tcp_conn *lc, struct tcp_conn *t
 {
     struct tcp_listener *l = lc->lis;
 
+    tc->waits = true;
     tc->listener = lc;
     TAILQ_INSERT_TAIL(&l->accept_q, tc, accept_link);
     l->n_accept++;
@@ -54,12 +55,14 @@ void tcp_listen_unlink(struct tcp_conn *tc)
 {
     struct tcp_listener *l;
 
-    if (tc->listener == NULL)
+    if (!tc->waits)
         return;
     l = tc->listener->lis;
     TAILQ_REMOVE(&l->accept_q, tc, accept_link);
     l->n_accept--;
+    tc->waits = false;
     tc->listener = NULL;
+    tc->drs_bytes = tc->drs_copied = 0;
 }
 
 /*
@@ -81,7 +84,7 @@ static bool taken_over(struct z_stack *s, const struct tcp_conn *lc, struct tcp_
     if (heir == NULL || tcp_accept_queue_full(heir->lis))
         return false;
     if (tc->fastopen_id != 0) {
-        tc->fastopen_id = heir->id;
+        tc->fastopen_id = heir->ent.id;
         heir->lis->n_fastopen++;
     }
     stack_count(s, CTR_TCP_MIGRATED);
@@ -114,8 +117,7 @@ struct tcp_conn *tcp_accept(struct z_stack *s, struct tcp_conn *lc, int *err)
 {
     struct tcp_conn *tc;
 
-    (void)s;
-    if (lc->lis == NULL) {
+    if (tcp_lis(lc) == NULL) {
         *err = -EINVAL;
         return NULL;
     }
@@ -125,6 +127,7 @@ struct tcp_conn *tcp_accept(struct z_stack *s, struct tcp_conn *lc, int *err)
         return NULL;
     }
     tcp_listen_unlink(tc);
+    tc->drs_start_ns = s->now_ns;
     *err = 0;
     return tc;
 }

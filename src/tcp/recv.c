@@ -134,7 +134,7 @@ static void lend(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
     meta->flags = PKT_F_LOAN;
     meta->loan_stack = (uint16_t)(s->index + 1);
     meta->loan_bytes = loan_charge(m);
-    meta->loan_conn = tc->id;
+    meta->loan_conn = tc->ent.id;
     tc->loan_bytes += meta->loan_bytes;
     s->tcp.loan_bytes += meta->loan_bytes;
     s->ctr.v[CTR_LOANS]++;
@@ -223,7 +223,7 @@ ssize_t tcp_recv_ref(struct z_stack *s, struct tcp_conn *tc, size_t max, struct 
 
 size_t tcp_rcv_avail(const struct tcp_conn *tc)
 {
-    if (tc->lis != NULL)
+    if (tcp_lis(tc) != NULL)
         return tc->lis->n_accept;
     return tc->rcvq.bytes - (tcp_at_mark(tc) && !tc->opt->oobinline ? 1 : 0);
 }

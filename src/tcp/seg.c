@@ -197,7 +197,7 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
 {
     uint8_t *p;
 
-    if (unlikely(tc->sack_on && (tc->reass.n > 0 || tc->dsack_start != tc->dsack_end))) {
+    if (unlikely(tc->sack_on && (reass_blocks(&tc->reass) > 0 || tc->dsack_start != tc->dsack_end))) {
         struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
 
         add_sack(s, tc, &o, len);
@@ -310,7 +310,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         h.flags |= TH_ACK;
         h.ack = tc->rcv_nxt;
         o.ts_ecr = tc->ts_recent;
-        if (tc->fastopen_renew && tc->listener != NULL)
+        if (tc->fastopen_renew && tc->waits)
             tcp_fastopen_cookie(s, tc->listener, &tc->ent, &o);
         ack_sent(tc);
     }

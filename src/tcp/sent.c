@@ -115,7 +115,7 @@ static int grow(struct sent_map *sm, struct arena *a)
     sm->lost = (struct sent_list){moved_link(sm, sm->lost.head), moved_link(sm, sm->lost.tail)};
     arena_free(a, sm->ring, sm->cap * sizeof(*sm->ring));
     sm->ring = ring;
-    sm->cap = cap;
+    sm->cap = (uint16_t)cap;
     sm->head = 0;
     return 0;
 }

@@ -43,8 +43,8 @@ struct sent_list {
 };
 
 struct sent_map {
-    struct sent_rec *ring; /* NULL while cap is 0 */
-    uint32_t cap, head, n;
+    struct sent_rec *ring;           /* NULL while cap is 0 */
+    uint16_t cap, head, n;           /* a record's place is a number of 16 bits (prev, next) */
     uint32_t sacked_bytes, n_sacked; /* in records that are SENT_SACKED */
     uint32_t lost_bytes;             /* in records that are SENT_LOST */
     uint32_t rtx_bytes;              /* in records that are SENT_RTX_OUT */

@@ -53,7 +53,8 @@ void sent_check(const struct sent_map *sm)
     struct sums t = {0};
 
     if (sm->n == 0) {
-        Z_CHECK((sm->ring == NULL) == (sm->cap == 0) && sm->n_sacked == 0 && sm->sacked_bytes == 0 && sm->lost_bytes == 0 && sm->rtx_bytes == 0);
+        Z_CHECK((sm->ring == NULL) == (sm->cap == 0) && sm->n_sacked == 0 && sm->sacked_bytes == 0 && sm->lost_bytes == 0 &&
+                sm->rtx_bytes == 0);
         Z_CHECK(sm->flight.head == 0 && sm->lost.head == 0);
         return;
     }

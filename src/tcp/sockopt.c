@@ -207,7 +207,7 @@ static int64_t get_socket(const struct tcp_conn *tc, int name)
     case SO_SNDLOWAT:
         return 1;
     case SO_ACCEPTCONN:
-        return tc->lis != NULL;
+        return tcp_lis(tc) != NULL;
     case SO_BROADCAST:
     case SO_DONTROUTE:
     case SO_DEBUG:

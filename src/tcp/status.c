@@ -62,7 +62,7 @@ unsigned tcp_poll(const struct tcp_conn *tc)
 
 bool tcp_is_listener(const struct tcp_conn *tc)
 {
-    return tc->lis != NULL;
+    return tcp_lis(tc) != NULL;
 }
 
 int tcp_peek_error(const struct tcp_conn *tc)
@@ -73,7 +73,8 @@ int tcp_peek_error(const struct tcp_conn *tc)
 /* As Linux: who asks learns of an ICMP error, too, that did not end the connection (SHLD-25). */
 int tcp_take_error(struct tcp_conn *tc)
 {
-    int *from = tc->so_error != 0 ? &tc->so_error : &tc->soft_error, e = *from;
+    int16_t *from = tc->so_error != 0 ? &tc->so_error : &tc->soft_error;
+    int e = *from;
 
     *from = 0;
     return e;

@@ -35,7 +35,7 @@ static inline struct tcp_synent *tcp_syn_of(struct tcp_entry *e)
 
 /* syncache.c: entries, their lists and their timer. */
 void tcp_syn_init(struct z_stack *s);
-void tcp_syn_add(struct z_stack *s, struct tcp_synent *e); /* filled in: into table and cache; the SYN,ACK goes */
+void tcp_syn_add(struct z_stack *s, struct tcp_synent *e);   /* filled in: into table and cache; the SYN,ACK goes */
 void tcp_syn_adopt(struct z_stack *s, struct tcp_synent *e); /* another stack has sent the SYN,ACK */
 void tcp_syn_forget(struct z_stack *s, struct tcp_synent *e);
 int tcp_syn_emit(struct z_stack *s, const struct tcp_synent *e,

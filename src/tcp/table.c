@@ -49,8 +49,11 @@ static struct tcp_entry **place(const struct z_stack *s, const struct tcp_entry 
 
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind)
 {
+    uint32_t id = e->id;
+
     *place(s, old) = e;
     *e = *old;
+    e->id = id;
     e->kind = (uint8_t)kind;
     old->in_table = old->claimed = false;
 }

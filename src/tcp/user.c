@@ -205,7 +205,7 @@ void tcp_close(struct z_stack *s, struct tcp_conn *tc)
 
     tc->sk = NULL;
     tc->closed_by_user = true;
-    if (tc->lis != NULL)
+    if (tcp_lis(tc) != NULL)
         tcp_listen_close(s, tc);
     switch (tc->state) {
     case TCPS_CLOSED:

@@ -14,7 +14,7 @@
 
 static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t charged = tc->rcvq.charged_bytes + tc->reass.charged_bytes;
+    uint32_t charged = tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass);
     uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
 
     if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->rcvbuf_bytes)

@@ -128,14 +128,14 @@ static void check_receive(struct conn *c, const struct tcp_conn *tc)
     for (const struct rte_mbuf *m = tc->rcvq.head; m != NULL; m = m->next)
         bytes += m->data_len;
     Z_CHECK(bytes == tc->rcvq.bytes);
-    for (unsigned i = 0; i < tc->reass.n; i++) {
-        const struct reass_block *b = &tc->reass.blk[i];
+    for (unsigned i = 0; i < reass_blocks(&tc->reass); i++) {
+        const struct reass_block *b = &tc->reass.tab->blk[i];
 
         Z_CHECK(seq_lt(b->start, b->end) && (i == 0 || seq_lt(b[-1].end, b->start)));
         charged += b->charged_bytes;
     }
-    Z_CHECK(charged == tc->reass.charged_bytes && c->s->tcp.rcv_charged_bytes == tc->rcv_charged_bytes);
-    Z_CHECK(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + tc->reass.charged_bytes);
+    Z_CHECK(charged == reass_charged_bytes(&tc->reass) && c->s->tcp.rcv_charged_bytes == tc->rcv_charged_bytes);
+    Z_CHECK(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass));
     c->rcvbuf_max = MAX(c->rcvbuf_max, tc->rcvbuf_bytes);
     Z_CHECK(tc->rcv_charged_bytes <= 4u * c->rcvbuf_max + c->slack);
 }
@@ -148,7 +148,7 @@ static void check(struct conn *c)
         return;
     Z_CHECK(tc->state < TCPS_COUNT);
     if (tc->state == 0) {
-        Z_CHECK(tc->sent.n == 0 && tc->sndq.n == 0 && tc->reass.n == 0);
+        Z_CHECK(tc->sent.n == 0 && tc->sndq.n == 0 && reass_blocks(&tc->reass) == 0);
         return;
     }
     check_send(tc);
@@ -487,7 +487,7 @@ static bool open_conn(struct conn *c, struct sock *lsk)
     Z_CHECK(c->fd >= 0);
     tc = tcp_accept(c->s, lsk->tcp, &err);
     Z_CHECK(tc != NULL);
-    c->id = tc->id;
+    c->id = tc->ent.id;
     c->sk->tcp = tc;
     c->sk->nonblock = true;
     tcp_attach(tc, c->sk);

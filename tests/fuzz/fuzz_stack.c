@@ -68,7 +68,7 @@ static void scene_tcp(struct scene *c, bool ip6)
     Z_CHECK(c->fd[ip6] >= 0 && tc != NULL);
     c->sk[ip6]->tcp = tc;
     tcp_attach(tc, c->sk[ip6]);
-    c->id[ip6] = tc->id;
+    c->id[ip6] = tc->ent.id;
 }
 
 /* Three of IPv4 and two of both families share a port; one of each kind is connected. */

@@ -7,7 +7,7 @@
 #define EXPECT(cond)                                                                                                                       \
     do {                                                                                                                                   \
         if (!(cond))                                                                                                                       \
-            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->id, tcp_state_names[tc->state], #cond);   \
+            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->ent.id, tcp_state_names[tc->state], #cond);   \
     } while (0)
 
 static void check_sndq(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
@@ -40,16 +40,16 @@ static void check_rcvq(struct sim *sim, const struct z_stack *s, const struct tc
     EXPECT(bytes == tc->rcvq.bytes);
     EXPECT(charged <= tc->rcvq.charged_bytes || tc->rcvq.charged_bytes == charged);
     bytes = charged = 0;
-    for (unsigned i = 0; i < tc->reass.n; i++) {
-        const struct reass_block *b = &tc->reass.blk[i];
+    for (unsigned i = 0; i < reass_blocks(&tc->reass); i++) {
+        const struct reass_block *b = &tc->reass.tab->blk[i];
 
         EXPECT(seq_lt(b->start, b->end));
         EXPECT(seq_gt(b->start, i == 0 ? tc->rcv_nxt : b[-1].end));
         bytes += b->end - b->start;
         charged += b->charged_bytes;
     }
-    EXPECT(bytes == tc->reass.bytes && charged == tc->reass.charged_bytes);
-    EXPECT(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + tc->reass.charged_bytes);
+    EXPECT(bytes == reass_bytes(&tc->reass) && charged == reass_charged_bytes(&tc->reass));
+    EXPECT(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass));
 }
 
 /* Sent map, send queue and sequence numbers tell the same story. */

@@ -365,7 +365,7 @@ TEST(loan_of_a_number_that_came_round)
 {
     struct rte_mbuf *m;
     int c = passive();
-    uint32_t id = (uint32_t)tconn(c)->id;
+    uint32_t id = (uint32_t)tconn(c)->ent.id;
 
     in("PA", 1, 1, 100);
     skip_ms(100);
@@ -375,7 +375,7 @@ TEST(loan_of_a_number_that_came_round)
     skip_all();
     stack()->tcp.next_id = id - 1;
     c = passive(.port = 5001);
-    check_eq(tconn(c)->id, id);
+    check_eq(tconn(c)->ent.id, id);
     tcp_loan_return(stack(), m);
     pkt_unref(m);
     check_eq(tconn(c)->loan_bytes, 0);

@@ -519,7 +519,7 @@ TEST(merged_into_a_small_buffer)
     for (int k = 0; k < 4; k++) /* each of those that were taken */
         out("A", 1, 8001);
     nothing();
-    check_eq(tconn(c)->reass.bytes, 4000);
+    check_eq(reass_bytes(&tconn(c)->reass), 4000);
 }
 
 /* The first of them came before. */

@@ -70,7 +70,7 @@ static void mix(uint64_t *h, uint64_t v)
 static void digest_conn(uint64_t *h, const struct tcp_conn *tc)
 {
     const uint64_t v[] = {
-        tc->id,
+        tc->ent.id,
         tc->state,
         tc->snd_una,
         tc->snd_nxt,
@@ -120,9 +120,9 @@ static void digest_conn(uint64_t *h, const struct tcp_conn *tc)
         tc->sndq.charged_bytes,
         tc->rcvq.bytes,
         tc->rcvq.charged_bytes,
-        tc->reass.n,
-        tc->reass.bytes,
-        tc->reass.charged_bytes,
+        reass_blocks(&tc->reass),
+        reass_bytes(&tc->reass),
+        reass_charged_bytes(&tc->reass),
         tc->rcv_charged_bytes,
         tc->loan_bytes,
         tc->rcv_ratio,

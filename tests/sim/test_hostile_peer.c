@@ -26,7 +26,7 @@ static void burst(uint8_t flags, int32_t seq, int32_t ack, uint16_t wnd, uint32_
 
 static uint32_t held(void)
 {
-    return T->rcvq.charged_bytes + T->reass.charged_bytes;
+    return T->rcvq.charged_bytes + reass_charged_bytes(&T->reass);
 }
 
 /* Bytes that can be read, all of them. */
@@ -171,7 +171,7 @@ static void overlaps(void **state)
     }
     assert_true(worst <= 3 * T->rcvbuf_bytes);
     assert_int_equal(total + read_all(), end);
-    assert_int_equal(T->reass.n, 0);
+    assert_int_equal(reass_blocks(&T->reass), 0);
 }
 
 /* A million segments of one byte with holes between them: bounded memory, and each costs little however many there were. */
@@ -190,13 +190,13 @@ static void million_tiny_segments(void **state)
     start = seconds() - start;
     print_message("a million tiny segments: %.2f s, at most %u bytes\n", start, worst);
     assert_true(worst <= 2 * T->rcvbuf_bytes);
-    assert_true(T->reass.n > 0 && T->reass.n <= W->s->conf.reass_blocks);
+    assert_true(reass_blocks(&T->reass) > 0 && reass_blocks(&T->reass) <= W->s->conf.reass_blocks);
     assert_true(start < 60);
     assert_int_equal(read_all(), 0);
     for (unsigned i = 0; i < 40; i++) /* the text itself, in order */
         peer(TH_ACK, 0, 0, 10000, 1000);
     assert_true(read_all() >= 40000);
-    assert_int_equal(T->reass.n, 0);
+    assert_int_equal(reass_blocks(&T->reass), 0);
 }
 
 int main(void)

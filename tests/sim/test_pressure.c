@@ -427,11 +427,11 @@ static void test_tiny_out_of_order(void **state)
         forge(&r, &c, base + 1 + 2 * rng_below(&rng, 15000), 1);
         if (i % 16 == 15)
             assert_true(sim_run_for(r.p.sim, 10 * NS_PER_US));
-        worst = MAX(worst, c.b->tcp->reass.charged_bytes);
+        worst = MAX(worst, reass_charged_bytes(&c.b->tcp->reass));
     }
     assert_true(sim_run_for(r.p.sim, NS_PER_SEC));
     assert_int_equal(c.b->tcp->rcv_nxt, base);
-    assert_true(c.b->tcp->reass.n > 0 && c.b->tcp->reass.n <= 256);
+    assert_true(reass_blocks(&c.b->tcp->reass) > 0 && reass_blocks(&c.b->tcp->reass) <= 256);
     assert_true(worst <= 4 * c.b->tcp->rcvbuf_bytes);
     print_message("%u out-of-order segments of one byte: at most %u bytes of memory\n", count, worst);
     r.p.b->end->conf.hook = NULL;

@@ -19,7 +19,9 @@ static void classes(void **state)
         {1, 64},
         {63, 64},
         {64, 64},
-        {65, 128},
+        {65, 96},
+        {96, 96},
+        {97, 128},
         {128, 128},
         {129, 192},
         {192, 192},
@@ -29,17 +31,17 @@ static void classes(void **state)
         {321, 384},
         {385, 448},
         {449, 512},
-        {513, 640},
-        {641, 768},
-        {769, 896},
-        {897, 1024},
+        {513, 576},
+        {832, 832},
+        {961, 1024},
+        {1025, 1152},
         {4096, 4096},
-        {4097, 5120},
-        {6145, 7168},
-        {7169, 8192},
+        {4097, 4608},
+        {6145, 6656},
+        {7681, 8192},
         {ARENA_MAX_BLOCK / 2, ARENA_MAX_BLOCK / 2},
-        {ARENA_MAX_BLOCK / 2 + 1, ARENA_MAX_BLOCK / 8 * 5},
-        {ARENA_MAX_BLOCK / 8 * 7 + 1, ARENA_MAX_BLOCK},
+        {ARENA_MAX_BLOCK / 2 + 1, ARENA_MAX_BLOCK / 16 * 9},
+        {ARENA_MAX_BLOCK / 16 * 15 + 1, ARENA_MAX_BLOCK},
         {ARENA_MAX_BLOCK, ARENA_MAX_BLOCK},
         {ARENA_MAX_BLOCK + 1, 0},
         {SIZE_MAX, 0},
@@ -81,6 +83,38 @@ static void zeroed_aligned_reused(void **state)
     }
     arena_free(&a, NULL, 100);
     assert_int_equal(a.failures, 0);
+    arena_fini(&a);
+}
+
+/* Blocks of 96 bytes come in pairs, and nothing else loses its alignment by them. */
+static void pairs(void **state)
+{
+    struct arena a;
+    char *p[5];
+
+    (void)state;
+    assert_int_equal(arena_init(&a, 3 * 192), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        p[i] = arena_alloc(&a, 96);
+        assert_non_null(p[i]);
+        assert_int_equal(a.top_bytes, 192 * (i / 2 + 1));
+        assert_int_equal(a.used_bytes, 96 * (i + 1));
+        memset(p[i], 0xff, 96);
+    }
+    p[4] = arena_alloc(&a, 192);
+    assert_int_equal((uintptr_t)p[4] % 64, 0);
+    arena_free(&a, p[0], 96);
+    assert_null(arena_alloc(&a, 64)); /* all there is are halves of pairs: too small to be split */
+    arena_free(&a, p[4], 192);
+    p[0] = arena_alloc(&a, 70); /* the one that was freed */
+    p[4] = arena_alloc(&a, 96); /* of a pair made of the free 192 */
+    assert_non_null(p[0]);
+    assert_non_null(p[4]);
+    for (unsigned i = 0; i < 96; i++)
+        assert_int_equal(p[0][i] | p[4][i], 0);
+    assert_non_null(arena_alloc(&a, 96));
+    assert_null(arena_alloc(&a, 96));
+    assert_int_equal(a.used_bytes, 6 * 96);
     arena_fini(&a);
 }
 
@@ -211,9 +245,9 @@ static void random_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes),          cmocka_unit_test(zeroed_aligned_reused), cmocka_unit_test(limit),
-        cmocka_unit_test(splits_when_full), cmocka_unit_test(fault_injection),       cmocka_unit_test(range_too_large),
-        cmocka_unit_test(random_blocks),
+        cmocka_unit_test(classes),         cmocka_unit_test(zeroed_aligned_reused), cmocka_unit_test(pairs),
+        cmocka_unit_test(limit),           cmocka_unit_test(splits_when_full),      cmocka_unit_test(fault_injection),
+        cmocka_unit_test(range_too_large), cmocka_unit_test(random_blocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

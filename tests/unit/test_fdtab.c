@@ -170,7 +170,7 @@ static void numbers_must_fit(void **state)
     free(s);
 }
 
-/* An idle connection pays for its descriptor 64 bytes, for each registration 128. */
+/* An idle connection pays for its descriptor 64 bytes, for each registration 96. */
 static void memory_of_idle_connections(void **state)
 {
     struct z_stack *s = fake_stack(0, 4096);
@@ -185,7 +185,7 @@ static void memory_of_idle_connections(void **state)
 
         assert_int_equal(epoll_set_ctl(s, sock_get(s, ep)->ep, EPOLL_CTL_ADD, fd, &ev), 0);
     }
-    assert_int_equal(s->arena.used_bytes - before, 2000 * (64 + 128));
+    assert_int_equal(s->arena.used_bytes - before, 2000 * (64 + 96));
     fake_stack_end(s);
 }
 

@@ -27,10 +27,10 @@ static void read_blocks(const struct reass *r, struct map *out)
     uint32_t bytes = 0, charge = 0, segments = 0;
 
     memset(out->have, 0, sizeof(out->have));
-    assert_int_equal(r->blk == NULL, r->n == 0);
-    assert_true(r->n <= r->cap);
-    for (unsigned i = 0; i < r->n; i++) {
-        const struct reass_block *b = &r->blk[i];
+    assert_int_equal(r->tab == NULL, reass_blocks(r) == 0);
+    assert_true(r->tab == NULL || r->tab->n <= r->tab->cap);
+    for (unsigned i = 0; i < reass_blocks(r); i++) {
+        const struct reass_block *b = &r->tab->blk[i];
         uint32_t at = b->start - out->base, block_charge = 0;
         struct rte_mbuf *m, *last = NULL;
 
@@ -50,12 +50,12 @@ static void read_blocks(const struct reass *r, struct map *out)
         assert_ptr_equal(b->tail, last);
         assert_int_equal(at, b->end - out->base);
         assert_int_equal(b->charged_bytes, block_charge);
-        assert_true(b->stamp > 0 && b->stamp <= r->stamp);
+        assert_true(b->stamp > 0 && b->stamp <= r->tab->stamp);
         bytes += b->end - b->start;
         charge += block_charge;
     }
-    assert_int_equal(r->bytes, bytes);
-    assert_int_equal(r->charged_bytes, charge);
+    assert_int_equal(reass_bytes(r), bytes);
+    assert_int_equal(reass_charged_bytes(r), charge);
     assert_int_equal(rte_mempool_in_use_count(test_pool), segments);
 }
 
@@ -159,7 +159,7 @@ static void empty(void **state)
     reass_clear(&r, &test_arena);
     assert_int_equal(reass_insert(&r, &test_arena, 7, seg(7, 0), 10, &a, &b), REASS_DUPLICATE);
     assert_int_equal(a, b);
-    assert_null(r.blk);
+    assert_null(r.tab);
 }
 
 /* Each way in which [from, to) can lie to the blocks [100, 200), [300, 310) and [400, 500). */
@@ -211,12 +211,12 @@ static void overlap_cases(void **state)
             insert_one(&r, &model, 100, 200);
             insert_one(&r, &model, 400, 500);
             insert_one(&r, &model, 300, 310);
-            assert_int_equal(r.n, 3);
+            assert_int_equal(reass_blocks(&r), 3);
             insert_one(&r, &model, row[i].from, row[i].to);
-            assert_int_equal(r.n, row[i].blocks);
-            assert_int_equal(r.charged_bytes, row[i].charge * SEG_CHARGE);
+            assert_int_equal(reass_blocks(&r), row[i].blocks);
+            assert_int_equal(reass_charged_bytes(&r), row[i].charge * SEG_CHARGE);
             reass_clear(&r, &test_arena);
-            assert_int_equal(r.bytes | r.charged_bytes | r.n, 0);
+            assert_int_equal(reass_bytes(&r) | reass_charged_bytes(&r) | reass_blocks(&r), 0);
             assert_int_equal(test_arena.used_bytes, 0);
         }
     }
@@ -256,9 +256,9 @@ static void permutations(void **state)
             }
             assert_int_equal(take(&r, &model, 1399), 0); /* the gap in front is still open */
             if (honest) {
-                assert_int_equal(r.n, 1);
+                assert_int_equal(reass_blocks(&r), 1);
                 assert_int_equal(take(&r, &model, 1400), end - 1400);
-                assert_null(r.blk);
+                assert_null(r.tab);
             }
             reass_clear(&r, &test_arena);
         }
@@ -278,12 +278,12 @@ static void first_version_stays(void **state)
     insert(&r, &model, 220, 230, seg(model.base + 220, 10), 0, true);
     /* covers both, says something else about the first: kept up to the conflict */
     insert(&r, &model, 190, 240, seg(model.base + 190, 50), 0, false);
-    assert_int_equal(r.n, 2);
-    assert_int_equal(r.blk[0].start, model.base + 190);
-    assert_int_equal(r.blk[0].end, model.base + 210);
+    assert_int_equal(reass_blocks(&r), 2);
+    assert_int_equal(r.tab->blk[0].start, model.base + 190);
+    assert_int_equal(r.tab->blk[0].end, model.base + 210);
     /* covers the second with the same bytes, ends inside nothing: taken whole */
     insert(&r, &model, 205, 240, seg(model.base + 205, 35), 0, true);
-    assert_int_equal(r.n, 1);
+    assert_int_equal(reass_blocks(&r), 1);
     assert_int_equal(take(&r, &model, 190), 50);
 }
 
@@ -304,17 +304,17 @@ static void take_cuts_and_skips(void **state)
     insert_one(&r, &model, 300, 310);
     insert_one(&r, &model, 310, 320);
     insert_one(&r, &model, 500, 520);
-    assert_int_equal(r.n, 5);
+    assert_int_equal(reass_blocks(&r), 5);
     assert_int_equal(take(&r, &model, 9), 0);
-    assert_int_equal(r.n, 5);
+    assert_int_equal(reass_blocks(&r), 5);
     assert_int_equal(take(&r, &model, 40), 0); /* both blocks before are gone: one ends exactly there */
-    assert_int_equal(r.n, 3);
+    assert_int_equal(reass_blocks(&r), 3);
     assert_int_equal(take(&r, &model, 155), 45); /* two segments wholly before, a third cut */
     assert_int_equal(take(&r, &model, 310), 10); /* the cut is between two segments */
-    assert_int_equal(r.n, 1);
+    assert_int_equal(reass_blocks(&r), 1);
     assert_null(reass_take(&r, &test_arena, model.base + 520, &end)); /* all of it is old */
     assert_int_equal(end, model.base + 520);
-    assert_null(r.blk);
+    assert_null(r.tab);
 }
 
 /* A packet of several segments, some of them empty, into gaps between blocks; nb_segs of the packet is not looked at. */
@@ -334,13 +334,13 @@ static void chains(void **state)
     chain(chain(m, seg(model.base + 185, 10)), seg(model.base + 195, 300));
     m->nb_segs = 7;
     insert(&r, &model, 100, 495, m, 0, true);
-    assert_int_equal(r.n, 1);
+    assert_int_equal(reass_blocks(&r), 1);
     assert_int_equal(take(&r, &model, 100), 395);
 
     insert(&r, &model, 100, 120, chain(seg(model.base + 100, 10), seg(model.base + 110, 10)), 0, true);
     insert(&r, &model, 100, 120, chain(seg(model.base + 100, 10), seg(model.base + 110, 10)), 0, true);
-    assert_int_equal(r.n, 1);
-    assert_int_equal(r.charged_bytes, 2 * SEG_CHARGE);
+    assert_int_equal(reass_blocks(&r), 1);
+    assert_int_equal(reass_charged_bytes(&r), 2 * SEG_CHARGE);
     reass_clear(&r, &test_arena);
 }
 
@@ -414,23 +414,23 @@ static void block_limit(void **state)
     memset(&model, 0, sizeof(model));
     for (uint32_t i = 0; i < 8; i++)
         assert_int_equal(reass_insert(&r, &test_arena, 100 + i * 20, seg(100 + i * 20, 10), 8, &a, &b), REASS_QUEUED);
-    assert_int_equal(r.cap, 8);
+    assert_int_equal(r.tab->cap, 8);
     assert_int_equal(reass_insert(&r, &test_arena, 300, seg(300, 10), 8, &a, &b), REASS_FULL);
     assert_int_equal(rte_mempool_in_use_count(test_pool), 8);
     /* what needs no new block is still taken: growth, joining, replacement; a duplicate is a duplicate */
     assert_int_equal(reass_insert(&r, &test_arena, 110, seg(110, 5), 8, &a, &b), REASS_QUEUED);
     assert_int_equal(reass_insert(&r, &test_arena, 119, seg(119, 12), 8, &a, &b), REASS_QUEUED);
     assert_int_equal(reass_insert(&r, &test_arena, 100, seg(100, 5), 8, &a, &b), REASS_DUPLICATE);
-    assert_int_equal(r.n, 8);
+    assert_int_equal(reass_blocks(&r), 8);
     assert_int_equal(reass_insert(&r, &test_arena, 130, seg(130, 10), 8, &a, &b), REASS_QUEUED);
-    assert_int_equal(r.n, 7);
+    assert_int_equal(reass_blocks(&r), 7);
     assert_int_equal(reass_insert(&r, &test_arena, 300, seg(300, 10), 8, &a, &b), REASS_QUEUED);
-    assert_int_equal(r.n, 8);
+    assert_int_equal(reass_blocks(&r), 8);
     /* below a limit that was lowered, replacement of a block loses nothing */
     assert_int_equal(reass_insert(&r, &test_arena, 295, seg(295, 20), 2, &a, &b), REASS_QUEUED);
-    assert_int_equal(r.n, 8);
-    assert_int_equal(r.blk[7].start, 295);
-    assert_int_equal(r.blk[7].end, 315);
+    assert_int_equal(reass_blocks(&r), 8);
+    assert_int_equal(r.tab->blk[7].start, 295);
+    assert_int_equal(r.tab->blk[7].end, 315);
     /* the part of a packet that fits is kept */
     assert_int_equal(reass_insert(&r, &test_arena, 315, chain(seg(315, 5), seg(320, 5)), 8, &a, &b), REASS_QUEUED);
     assert_int_equal(reass_insert(&r, &test_arena, 400, chain(seg(400, 5), seg(405, 5)), 8, &a, &b), REASS_FULL);
@@ -446,13 +446,13 @@ static void no_memory(void **state)
     (void)state;
     test_arena.fail_after = 1;
     assert_int_equal(reass_insert(&r, &test_arena, 100, seg(100, 10), 8, &a, &b), REASS_FULL);
-    assert_null(r.blk);
+    assert_null(r.tab);
     for (uint32_t s = 100; s < 300; s += 100)
         assert_int_equal(reass_insert(&r, &test_arena, s, seg(s, 10), 8, &a, &b), REASS_QUEUED);
     test_arena.fail_after = 1; /* when the array must grow */
     assert_int_equal(reass_insert(&r, &test_arena, 300, seg(300, 10), 8, &a, &b), REASS_FULL);
-    assert_int_equal(r.n, 2);
-    assert_int_equal(r.bytes, 20);
+    assert_int_equal(reass_blocks(&r), 2);
+    assert_int_equal(reass_bytes(&r), 20);
     assert_int_equal(rte_mempool_in_use_count(test_pool), 2);
     reass_clear(&r, &test_arena);
 }
@@ -469,10 +469,10 @@ static void prune_from_the_far_end(void **state)
     insert_one(&r, &model, 310, 320);
     insert_one(&r, &model, 200, 210);
     assert_int_equal(reass_prune(&r, &test_arena), 2 * SEG_CHARGE);
-    assert_int_equal(r.blk[r.n - 1].start, 200);
+    assert_int_equal(r.tab->blk[reass_blocks(&r) - 1].start, 200);
     assert_int_equal(reass_prune(&r, &test_arena), SEG_CHARGE);
     assert_int_equal(reass_prune(&r, &test_arena), SEG_CHARGE);
-    assert_null(r.blk);
+    assert_null(r.tab);
     assert_int_equal(reass_prune(&r, &test_arena), 0);
 }
 
@@ -506,8 +506,8 @@ static void random_packets(struct rng *rng, bool honest)
                 next += take(&r, &model, next);
                 break;
             case 1:
-                if (r.n > 0 && rng_below(rng, 4) == 0) {
-                    uint32_t cut = r.blk[r.n - 1].start - model.base;
+                if (reass_blocks(&r) > 0 && rng_below(rng, 4) == 0) {
+                    uint32_t cut = r.tab->blk[reass_blocks(&r) - 1].start - model.base;
 
                     reass_prune(&r, &test_arena);
                     memset(model.have + cut, 0, SPAN - cut);
