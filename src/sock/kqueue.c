@@ -113,7 +113,7 @@ static void knote_set_disabled(struct knote *k, bool disabled)
 
 static void knote_init(struct knote *k, const struct kevent *c)
 {
-    k->w.filter = (int8_t)c->filter;
+    k->w.filter = -(-c->filter & 15); /* all filters are: kqueue_change() */
     k->flags = c->flags & (uint16_t) ~(EV_SYSFLAGS | EV_ACTIONS);
     k->udata = c->udata;
     if (knote_ext(k)) {
@@ -140,7 +140,7 @@ static int knote_add_ident(struct z_stack *s, struct kqueue *kq, const struct ke
         k->k.k.data = c->data;
         k->triggered = c->fflags & NOTE_TRIGGER;
     } else if (knote_timer_start(s, k, c) < 0) {
-        arena_free(&s->arena, k, sizeof(*k));
+        arena_free(&s->arena, k, watch_bytes(&k->k.k.w));
         return -EINVAL;
     }
     watch_attach(&kq->set, &k->k.k.w, 0, -1);

@@ -20,14 +20,15 @@ void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk)
 
 void *watch_alloc(struct z_stack *s, size_t bytes)
 {
-    struct watch *w = arena_alloc(&s->arena, bytes);
+    size_t size = (bytes - 64 + 31) / 32;
+    struct watch *w = arena_alloc(&s->arena, 64 + 32 * size);
 
-    Z_DCHECK(bytes % sizeof(uint64_t) == 0 && bytes / sizeof(uint64_t) < 1u << 7);
+    Z_DCHECK(bytes > 64 && size < 1u << 3);
     if (!w) {
         stack_count(s, CTR_WATCH_LIMIT);
         return 0;
     }
-    w->words = (bytes / sizeof(uint64_t)) & 0x7f;
+    w->size = size & 7;
     return w;
 }
 

@@ -23,15 +23,15 @@ struct watch {
     struct sock *sk;   /* NULL: EVFILT_TIMER, EVFILT_USER */
     int fd;            /* the descriptor it was registered by */
     uint16_t interest; /* SOCK_ bits of the notices that make it ready; 0 while disabled */
-    int8_t filter;     /* EVFILT_ of a knote, 0 in an epoll set */
-    bool queued : 1;   /* on the ready list */
-    uint8_t words : 7; /* see watch_bytes() */
+    int8_t filter : 5; /* EVFILT_ of a knote, 0 in an epoll set */
+    uint8_t size : 3;  /* see watch_bytes() */
+    bool queued;       /* on the ready list */
 };
 
-/* Size of its block. */
+/* Of its block, with what surrounds it: a watch itself is longer than 64. */
 static inline size_t watch_bytes(const struct watch *w)
 {
-    return w->words * sizeof(uint64_t);
+    return 64 + 32 * (size_t)w->size;
 }
 
 TAILQ_HEAD(watch_queue, watch);

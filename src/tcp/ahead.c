@@ -72,7 +72,7 @@ void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
     const struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
 
     if (e != NULL)
-        fetch(e, sizeof(struct tcp_conn));
+        fetch(e, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare */
 }
 
 static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)

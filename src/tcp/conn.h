@@ -15,6 +15,7 @@
 #define TCP_CONN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/inaddr.h"
@@ -120,38 +121,34 @@ struct tcp_agreed {
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
 /*
- * One block of the arena. Within a part, what is small goes last: there are no holes but those of the structs in it. What few
- * connections need has a block of its own; what connections have in common is shared (opt).
+ * One block of the arena, a cache line after the other: first what every segment touches, then what one with data does, what leaves, what
+ * an acknowledgement is worked on with, and last what most segments of most connections leave alone. What few connections need has a block
+ * of its own; what connections have in common is shared (opt).
  */
 struct tcp_conn {
+    /* line 0: who */
     struct tcp_entry ent;
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
 
-    /* RFC 9293 3.3.1, send */
-    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
-    uint32_t snd_up;          /* first octet after urgent data; valid when snd_urgent */
-    uint32_t snd_sml;         /* end of the last segment sent that was not full (Nagle) */
-    uint32_t max_snd_wnd;     /* largest window the peer offered (SWS avoidance, RFC 5961) */
-    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
-    uint16_t smss;            /* payload per segment that we may send, options not counted */
-    uint16_t peer_mss;        /* as announced, or the default */
-    uint8_t snd_wscale, rcv_wscale;
-    uint8_t state;
-    bool snd_urgent : 1, fin_queued : 1, fin_sent : 1;
-    bool more : 1; /* MSG_MORE: hold back a partial segment */
-    bool cork : 1; /* TCP_CORK */
-
-    /* receive */
-    uint32_t irs, rcv_nxt;
+    /* line 1: every segment. RFC 9293 3.3.1 and RFC 7323 */
+    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
+    uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
+    uint32_t rcv_nxt;
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
-    uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
-    uint32_t rcv_up;                /* first octet after urgent data; valid when rcv_urgent */
-    uint32_t fin_seq;               /* of a FIN that stands behind a hole */
-    uint32_t rcv_unacked_bytes;     /* in-order payload since the last ACK sent */
-    uint16_t rcv_mss;               /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
-    uint16_t rcv_ratio;             /* payload per memory of received segments, in 1/256 */
-    uint8_t oob_byte;
+    uint32_t ts_recent;
+    uint32_t ts_offset; /* of our clock, per connection */
+    uint16_t smss;      /* payload per segment that we may send, options not counted */
+    uint16_t rcv_mss;   /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t state;
+    uint8_t ca;
+    uint8_t dupacks;
+    uint8_t rexmt_count; /* consecutive timeouts without progress */
+    uint8_t probe_count; /* persist probes since the last ACK */
+
+    /* a byte each for what is written together */
     bool rcv_urgent : 1; /* urgent data announced and not passed by the reader */
     bool oob_have : 1;   /* oob_byte arrived and was not read with MSG_OOB */
     bool oob_taken : 1;
@@ -160,7 +157,6 @@ struct tcp_conn {
     bool ack_now : 1;     /* send one with the next output of this connection */
     bool ack_delayed : 1; /* the delay timer runs */
 
-    /* identity and life */
     bool in_dirty : 1;
     bool orphan : 1;         /* counted in n_orphans */
     bool closed_by_user : 1; /* tcp_close was called: the block goes when the protocol is done */
@@ -169,73 +165,48 @@ struct tcp_conn {
     bool port_held : 1;      /* counted in port_use */
     bool passive : 1;        /* came from a listener */
     bool waits : 1;          /* in an accept queue */
-    bool connect_done : 1;   /* connect() has reported success */
-    bool soft_told : 1;      /* soft_error is of a kind that the next send() reports */
 
-    /* options in force */
-    bool ts_on : 1, sack_on : 1, ws_on : 1;
-    bool ecn_echo_ok : 1; /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
-    bool ecn_ect : 1;     /* our data is marked ECT(0) */
-    bool ecn_ece : 1;     /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
-    bool ecn_cwr : 1;     /* the next new data carries CWR */
-    bool ecn_seen : 1;    /* an ECT or CE packet with text has come */
-    uint32_t ts_recent;
-    uint32_t ts_recent_at; /* when that came, in units of 2^30 ns */
-    uint32_t ts_offset;    /* of our clock, per connection */
+    bool ts_on : 1, sack_on : 1, ws_on : 1; /* options in force */
+    bool ecn_echo_ok : 1;                   /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
+    bool ecn_ect : 1;                       /* our data is marked ECT(0) */
+    bool ecn_ece : 1;  /* segments carry ECE: until CWR comes (RFC 3168), or while the last data was marked (RFC 8257) */
+    bool ecn_cwr : 1;  /* the next new data carries CWR */
+    bool ecn_seen : 1; /* an ECT or CE packet with text has come */
 
-    uint32_t flow;        /* IPv6 flow label; 0: not computed yet */
-    int16_t so_error;     /* pending errno (positive) */
-    int16_t soft_error;   /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
-    uint32_t fastopen_id; /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    uint64_t ack_tat_ns;  /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
-
-    /* loss recovery */
-    uint32_t recover;                /* snd_nxt at entry */
-    uint32_t rtx_high;               /* snd_nxt at the last retransmission: nothing beyond was sent twice */
-    uint32_t cwr_end;                /* snd_nxt at the reduction */
-    uint32_t tlp_end;                /* TLP.end_seq */
-    uint32_t dsack_start, dsack_end; /* received twice, to be reported with the next ACK (RFC 2883); equal: nothing */
-    uint32_t total_retrans;          /* segments retransmitted */
-    struct prr prr;
-    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
-    uint16_t reordering;             /* the longest distance seen, in segments */
-    uint8_t ca;
-    uint8_t dupacks;
-    uint8_t rexmt_count; /* consecutive timeouts without progress */
-    uint8_t probe_count; /* persist probes since the last ACK */
-    uint8_t keep_count;
-    uint8_t orphan_probes; /* persist probes since close without progress */
     bool cwnd_limited : 1;
     bool rtx_first : 1;                /* after a timeout: the first retransmission goes out whatever cwnd says */
     bool tlp_out : 1, tlp_retrans : 1; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
     bool paced : 1;                    /* new data leaves at the pacing rate */
     bool in_cwr : 1;                   /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
+    bool fastopen_renew : 1;           /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool syn_unsent : 1;               /* the SYN found no buffer or no room: with the next turn's output */
 
-    /* opening */
-    bool fastopen_renew : 1; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    bool syn_unsent : 1;     /* the SYN found no buffer or no room: with the next turn's output */
-    uint8_t tfo;             /* enum tfo_plan, of a client in SYN-SENT */
-    uint16_t tfo_bytes;      /* of data in our SYN */
+    bool snd_urgent : 1, fin_queued : 1, fin_sent : 1;
+    bool more : 1;         /* MSG_MORE: hold back a partial segment */
+    bool cork : 1;         /* TCP_CORK */
+    bool dsack_due : 1;    /* to be reported with the next ACK (RFC 2883) */
+    bool connect_done : 1; /* connect() has reported success */
+    bool soft_told : 1;    /* soft_error is of a kind that the next send() reports */
 
-    struct rack rack;
-    struct undo undo;
-    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
-    uint64_t last_rcv_ns, last_snd_ns;
-    struct sent_map sent;
-    struct rtt rtt;
-    struct cc cc;
-    struct cwv cwv;
-    struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
-    uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
-
-    /* queues */
-    struct sndq sndq;
+    /* line 2: data that come */
     struct rcvq rcvq;
     struct reass reass;
-    uint32_t rcv_charged_bytes;          /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
-    uint32_t loan_bytes;                 /* lent to the application */
-    uint32_t sndbuf_bytes, rcvbuf_bytes; /* SO_SNDBUF, SO_RCVBUF, or what auto-tuning made of them */
+    uint64_t last_rcv_ns;
+    uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
+    uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
+    uint32_t loan_bytes;        /* lent to the application */
+    uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
+    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+    int16_t so_error;           /* pending errno (positive) */
+    int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
+    uint8_t keep_count;
+    uint8_t orphan_probes; /* persist probes since close without progress */
 
+    /* line 3: data that go; the path's first half */
+    struct sndq sndq;
+    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
+    struct ip_path path;
+    TAILQ_ENTRY(tcp_conn) dirty_link;
     union {
         TAILQ_ENTRY(tcp_conn) accept_link; /* while it waits in an accept queue */
         struct {                           /* receive-buffer auto-tuning, when an application reads */
@@ -243,22 +214,72 @@ struct tcp_conn {
             uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
         };
     };
+
+    /* line 5: data under way */
+    struct sent_map sent;
+    struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    struct tcp_mtup *mtup; /* NULL: no search */
+
+    /* line 6: timers */
+    struct wheel_node timer;
+    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
+
+    /* lines 7 to 10: estimators and congestion control */
+    struct rtt rtt;
+    uint64_t last_snd_ns;
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
+    struct cwv cwv;
+    struct undo undo;
+    struct rack rack;
+    struct cc cc;
+    uint32_t ts_recent_at; /* when ts_recent came, in units of 2^30 ns */
+    uint32_t rtx_high;     /* snd_nxt at the last retransmission: nothing beyond was sent twice */
+
+    /* loss recovery */
+    uint32_t dsack_start, dsack_end; /* when dsack_due: received twice */
+    uint32_t recover;                /* snd_nxt at entry */
+    uint32_t cwr_end;                /* snd_nxt at the reduction */
+    uint32_t tlp_end;                /* TLP.end_seq */
+    uint32_t total_retrans;          /* segments retransmitted */
+    struct prr prr;
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t reordering;             /* the longest distance seen, in segments */
+
+    /* what is rare */
+    uint16_t peer_mss;        /* as announced, or the default */
+    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
+    uint32_t sndbuf_bytes;    /* SO_SNDBUF, or what auto-tuning made of it */
+    uint32_t iss, irs;
+    uint32_t snd_up;                /* first octet after urgent data; valid when snd_urgent */
+    uint32_t rcv_up;                /* the same of the peer's; valid when rcv_urgent */
+    uint32_t fin_seq;               /* of a FIN that stands behind a hole */
+    uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
+    uint32_t flow;                  /* IPv6 flow label; 0: not computed yet */
+    uint32_t fastopen_id;           /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
+    uint16_t tfo_bytes;             /* of data in our SYN */
+    uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
+    uint8_t oob_byte;
+    uint64_t ack_tat_ns;   /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
     union {
         struct tcp_conn *listener; /* of one that waits: whose accept queue it is in */
         struct tcp_listener *lis;  /* of a listener; NULL of any other */
     };
-    struct ip_path path;
-    struct tcp_mtup *mtup;     /* NULL: no search */
-    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
-
-    /* timers */
-    struct wheel_node timer;
-    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
-
-    /* lists */
-    TAILQ_ENTRY(tcp_conn) dirty_link;
     struct tcp_conn *bound_next; /* bucket of bound sockets */
 };
+
+/* Where the lines begin. */
+#define TCP_LINE(field, line) _Static_assert(offsetof(struct tcp_conn, field) == 64 * (line), #field " begins a cache line")
+TCP_LINE(ent, 0);
+TCP_LINE(snd_una, 1);
+TCP_LINE(rcvq, 2);
+TCP_LINE(sndq, 3);
+TCP_LINE(path.next_hop, 4);
+TCP_LINE(sent, 5);
+TCP_LINE(timer, 6);
+TCP_LINE(rtt, 7);
+TCP_LINE(dsack_start, 11);
+_Static_assert(sizeof(struct tcp_conn) <= 832, "a class of the arena: a million connections are as many blocks of it");
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
 {
@@ -295,8 +316,6 @@ static inline struct tcp_tw *tcp_tw_of(struct tcp_entry *e)
 {
     return container_of_ptr(e, struct tcp_tw, ent);
 }
-
-_Static_assert(sizeof(struct tcp_conn) <= 832, "a class of the arena: a million connections are as many blocks of it");
 
 /* A received segment, parsed. seq..end covers SYN and FIN. */
 struct tcp_seg {

@@ -44,6 +44,7 @@ void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end)
         return;
     tc->dsack_start = start;
     tc->dsack_end = end;
+    tc->dsack_due = start != end;
 }
 
 /* Bytes at rcv_nxt arrived; with them what waited behind them. */
@@ -57,7 +58,7 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
 
         struct rte_mbuf *more;
 
-        if (tc->dsack_start == tc->dsack_end) /* else an earlier part of the segment was a duplicate, too */
+        if (!tc->dsack_due) /* else an earlier part of the segment was a duplicate, too */
             tcp_report_dup(tc, tc->reass.tab->blk[0].start, seq_min(tc->reass.tab->blk[0].end, tc->rcv_nxt));
         more = reass_take(&tc->reass, &s->arena, tc->rcv_nxt, &end);
 

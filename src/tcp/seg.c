@@ -161,9 +161,9 @@ static void add_sack(struct z_stack *s, struct tcp_conn *tc, struct tcp_opts *o,
     if (len > 0)
         room = len + used < tc->smss ? MIN(room, tc->smss - len - used) : 0;
     fit = room >= 12 ? MIN((room - 4) / 8, (uint32_t)TCP_SACK_BLOCKS_MAX) : 0;
-    if (unlikely(tc->dsack_start != tc->dsack_end) && fit > 0) { /* RFC 2883 section 4: the first block, once */
+    if (unlikely(tc->dsack_due) && fit > 0) { /* RFC 2883 section 4: the first block, once */
         o->sack[n++] = (struct tcp_sack_block){tc->dsack_start, tc->dsack_end};
-        tc->dsack_start = tc->dsack_end;
+        tc->dsack_due = false;
         stack_count(s, CTR_TCP_DSACK_TX);
     }
     o->n_sack = (uint8_t)(n + reass_sack(&tc->reass, o->sack + n, fit - n));
@@ -197,7 +197,7 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
 {
     uint8_t *p;
 
-    if (unlikely(tc->sack_on && (reass_blocks(&tc->reass) > 0 || tc->dsack_start != tc->dsack_end))) {
+    if (unlikely(tc->sack_on && (reass_blocks(&tc->reass) > 0 || tc->dsack_due))) {
         struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
 
         add_sack(s, tc, &o, len);
