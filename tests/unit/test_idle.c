@@ -16,6 +16,7 @@
 #define WAKE_NS (20 * US)      /* from the event to the first instruction */
 #define LATE_NS (25 * US)      /* a nap ends so much after its time */
 #define SLEEP_CPU_NS (17 * US) /* what a sleep costs */
+#define FAR_NS (5 * US)        /* to a client and back */
 #define QUEUE 65536u
 
 /* Requests come as the load has it; the loop answers each after work_ns. */
@@ -46,7 +47,9 @@ static uint64_t gap(struct world *w)
 
 static void send_at(struct world *w, uint64_t due_ns)
 {
-    w->queue[w->tail % QUEUE] = w->most != 0 && due_ns < w->now_ns ? w->now_ns : due_ns;
+    uint64_t earliest_ns = w->most != 0 ? w->now_ns + FAR_NS : 0; /* the answer that it waited for has to arrive first */
+
+    w->queue[w->tail % QUEUE] = due_ns < earliest_ns ? earliest_ns : due_ns;
     w->due[w->tail++ % QUEUE] = due_ns;
     assert_true(w->tail - w->head < QUEUE);
 }
