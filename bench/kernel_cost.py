@@ -1,8 +1,9 @@
 """What a request under wrk costs the server on ports of the stack, and where: a profile of its process (perf, the CPU clock), its CPU time
 and the counters of turns. A part of bench/kernel.py.
 
-Turns of the loop that find nothing cost the same with and without traffic: their price is measured on the server at rest, and times their
-number under load it is taken off the stack's part.
+While the client is the bound most turns of the loop find nothing. What they are made of, reading the clock and pausing (core_run, api_idle), is
+a part of its own, "turns". What else of the stack they run costs the same with and without traffic: its price is measured on the server at
+rest, and times their number under load it is taken off the stack's part.
 """
 import os
 import re
@@ -15,9 +16,11 @@ import results
 
 SIZE, CONNECTIONS = 64, 50
 PORTS = ("tap", "af_packet", "af_xdp")
-PARTS = ("kernel", "driver", "stack")
+PARTS = ("kernel", "driver", "turns", "stack")
 COLUMNS = ["port", "repetition", "requests_per_second", *PARTS, "idle_turns", "idle_turn", "stack_without_idle"]
 DRIVER = re.compile(r"librte_net_|libxdp|libbpf")
+TURNS = re.compile(r"(core_run|api_idle)\b")  # of src/api: the loop itself
+CALLS = re.compile(r"sendto|recv|poll|readv|writev|asynccancel")  # of the C library: the driver's way into the kernel
 
 
 class Cost:
@@ -41,10 +44,11 @@ class Cost:
 
     def shares(self, data):
         """Of the parts, in what the server was seen doing."""
-        out = self.b.lab.call("kernel", "perf", "report", "-i", data, "--sort", "dso", "--stdio", "-q", timeout=120)
+        out = self.b.lab.call("kernel", "perf", "report", "-i", data, "--sort", "dso,symbol", "--stdio", "-q", timeout=120)
         found = dict.fromkeys(PARTS, 0.0)
-        for percent, name in re.findall(r"^\s*([\d.]+)%\s+(\S+)", out, re.M):
-            part = "kernel" if name.startswith("[kernel") or name.startswith("[guest") else "driver" if DRIVER.search(name) else "stack"
+        for percent, dso, symbol in re.findall(r"^\s*([\d.]+)%\s+(\S+)\s+\[.\]\s+(\S+)", out, re.M):
+            driver = DRIVER.search(dso) or ("libc" in dso and CALLS.search(symbol))
+            part = "kernel" if dso.startswith(("[kernel", "[guest")) else "driver" if driver else "turns" if TURNS.match(symbol) else "stack"
             found[part] += float(percent)
         total = sum(found.values())
         if total < 90:
@@ -58,7 +62,7 @@ class Cost:
         cpu = server.cpu_seconds()
         result = act()
         end = server.cpu_seconds()
-        turns = server.counters()["loop.idle_polls"] - before["loop.idle_polls"]
+        turns = server.counters()["loop.idle_polls"] - before.get("loop.idle_polls", 0)
         if perf.wait(30) != 0:
             raise labs.LabError("perf record does not work here")
         return self.shares(data), (end - cpu) * self.tsc_hz, (end - begin) * self.tsc_hz, turns, result
@@ -92,7 +96,7 @@ class Cost:
                 for port in self.ports]
         if rows:
             results.save("cost.md", f"# Cycles of the server per request under wrk\n\n{results.machine()}\n\n{SIZE} B, {CONNECTIONS} connections, "
-                         "`polling=always`; CPU time of the process times the rate of the time-stamp counter, divided as perf's samples are. Stack: "
-                         "stack, HTTP and the C library. Median (quartiles).\n\n"
-                         + results.markdown(["port", "requests/s", "kernel", "driver", "stack", "idle turns per request", "stack cycles of one",
+                         "`polling=always`; CPU time of the process times the rate of the time-stamp counter, divided as perf's samples are. Turns: "
+                         "the loop, its clock and its pauses; stack: stack, HTTP and the C library. Median (quartiles).\n\n"
+                         + results.markdown(["port", "requests/s", *PARTS, "idle turns per request", "stack cycles of one",
                                              "stack without idle turns"], rows))
