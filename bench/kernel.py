@@ -9,7 +9,6 @@ Results: bench/results/{kernel,cpu,bulk,cost,ping}.{csv,md} and figures.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -50,10 +49,6 @@ def bytes_name(n):
     return f"{n // 1024} KB" if n % 1024 == 0 else f"{n} B"
 
 
-def tsc_hz(core):
-    return json.loads(subprocess.run([os.path.join(BUILD, "bench/gaps"), str(core), "0.01"], stdout=subprocess.PIPE, check=True).stdout)["tsc_hz"]
-
-
 class Bench:
     def __init__(self, lab, o, tmp, huge):
         self.lab, self.o, self.tmp, self.huge = lab, o, tmp, huge
@@ -62,11 +57,10 @@ class Bench:
         self.csv = results.Csv("kernel.csv", COLUMNS)
         self.cpu = results.Csv("cpu.csv", CPU_COLUMNS)
         self.left_out = {}
-        self.parts = {"bulk": kernel_bulk.Bulk(self, BUILD), "cost": kernel_cost.Cost(self, BUILD, tsc_hz(self.server_core)),
-                      "ping": kernel_ping.Ping(self, BUILD)}
-        self.parts = {name: part for name, part in self.parts.items() if name in o.parts}
+        parts = {"bulk": kernel_bulk.Bulk, "cost": kernel_cost.Cost, "ping": kernel_ping.Ping}
+        self.parts = [parts[name](self, BUILD) for name in parts if name in o.parts]
         self.done = 0
-        self.all = sum(part.count() for part in self.parts.values())
+        self.all = sum(part.count() for part in self.parts)
         if "http" in o.parts:
             self.all += o.repetitions * len(o.variants) * len(o.sizes) * len(o.connections)
         if "cpu" in o.parts:
@@ -235,7 +229,7 @@ def inside(o, huge):
                 b.all_throughput()
             if "cpu" in o.parts:
                 b.all_loads()
-            for part in b.parts.values():
+            for part in b.parts:
                 part.run()
         except labs.LabError as e:
             print(f"kernel.py: {e}", file=sys.stderr, flush=True)
@@ -247,7 +241,7 @@ def inside(o, huge):
             b.report_throughput()
         if b.cpu.rows and status == 0:
             b.report_cpu()
-        for part in b.parts.values() if status == 0 else ():
+        for part in b.parts if status == 0 else ():
             part.report()
         b.figures()
     return status

@@ -5,9 +5,11 @@ While the client is the bound most turns of the loop find nothing. What they are
 a part of its own, "turns". What else of the stack they run costs the same with and without traffic: its price is measured on the server at
 rest, and times their number under load it is taken off the stack's part.
 """
+import json
 import os
 import re
 import shutil
+import subprocess
 import time
 
 import httplab
@@ -24,14 +26,21 @@ CALLS = re.compile(r"sendto|recv|poll|readv|writev|asynccancel")  # of the C lib
 
 
 class Cost:
-    def __init__(self, b, build, tsc_hz):
-        self.b, self.build, self.tsc_hz = b, build, tsc_hz
+    def __init__(self, b, build):
+        self.b, self.build = b, build
+        gaps = subprocess.run([os.path.join(build, "bench/gaps"), str(b.server_core), "0.01"], stdout=subprocess.PIPE, check=True)
+        self.tsc_hz = json.loads(gaps.stdout)["tsc_hz"]
         self.csv = results.Csv("cost.csv", COLUMNS)
         self.ports = []
-        if not shutil.which("perf"):
-            print("kernel.py: no perf here, so no shares of kernel, driver and stack (package linux-perf)", flush=True)
+        if not self.perf_works():
+            print("kernel.py: no perf here, or none that may look, so no shares of kernel, driver and stack (package linux-perf)", flush=True)
         else:
             self.ports = [p for p in PORTS if f"zero-copy, {p}" in b.o.variants]
+
+    def perf_works(self):
+        argv = ["perf", "record", "-q", "-e", "cpu-clock", "-o", os.path.join(self.b.tmp, "perf.data"), "--", "true"]
+        return shutil.which("perf") is not None and subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                                                   check=False).returncode == 0
 
     def count(self):
         return self.b.o.repetitions * len(self.ports)
