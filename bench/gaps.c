@@ -2,7 +2,8 @@
  * How often a core pauses by itself: a loop that does nothing but read the time-stamp counter, and counts the moments in which something
  * else ran (ticks of the kernel, the hypervisor, other processes). No latency of a polling program is better than that.
  *
- * usage: gaps CORE SECONDS     prints one line of JSON: percent of the time in gaps above 5 us, their number per second, the longest
+ * usage: gaps CORE SECONDS     prints one line of JSON: percent of the time in gaps above 5 us, their number per second, the longest;
+ * and the rate of the counter
  */
 #include <sched.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ int main(int argc, char **argv)
         sum += gap;
         longest = gap > longest ? gap : longest;
     }
-    printf("{\"percent\": %.3f, \"per_second\": %.0f, \"longest_us\": %.1f}\n", 100 * (double)sum / (double)(last - begin),
-           (double)n / seconds, (double)longest / rate / 1e3);
+    printf("{\"percent\": %.3f, \"per_second\": %.0f, \"longest_us\": %.1f, \"tsc_hz\": %.0f}\n",
+           100 * (double)sum / (double)(last - begin), (double)n / seconds, (double)longest / rate / 1e3, rate * 1e9);
     return 0;
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The HTTP example on this stack and on the kernel's sockets under wrk: throughput and latency against connections, by size of the
-response, and CPU use against load.
+response, CPU use against load; bulk on one connection, what a request costs and where, and round trips beside testpmd's.
 
 Ports of the stack: tap (the own TAP device, with offloads), af_packet and af_xdp over a veth pair. The kernel's server has its own veth
 pair with all offloads on, and CUBIC. For each size a repetition goes through all variants, so that what else the machine does hits all.
-Results: bench/results/kernel.csv, kernel.md, cpu.csv, cpu.md and figures.
+Results: bench/results/{kernel,cpu,bulk,cost,ping}.{csv,md} and figures.
 """
 import argparse
 import json
@@ -19,6 +19,9 @@ sys.path.insert(0, os.path.join(results.ROOT, "scripts"))
 
 import hugepages  # noqa: E402
 import httplab  # noqa: E402
+import kernel_bulk  # noqa: E402
+import kernel_cost  # noqa: E402
+import kernel_ping  # noqa: E402
 import lab as labs  # noqa: E402
 
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(results.ROOT, "build/release")
@@ -30,6 +33,7 @@ VARIANTS = {
     "zero-copy, af_xdp": ("zero-copy", "af_xdp"),
     "kernel": ("kernel", None),
 }
+PARTS = ("http", "cpu", "bulk", "cost", "ping")
 USUAL = ("zero-copy, tap", "copying, tap", "zero-copy, af_packet", "zero-copy, af_xdp", "kernel")
 LOADED = ("zero-copy, tap", "zero-copy, af_packet", "kernel")  # of the CPU against load
 FIGURES = {64: "figure5", 1024: "figure6", 4096: "figure7", 8192: "figure8"}
@@ -53,9 +57,13 @@ class Bench:
         self.csv = results.Csv("kernel.csv", COLUMNS)
         self.cpu = results.Csv("cpu.csv", CPU_COLUMNS)
         self.left_out = {}
+        parts = {"bulk": kernel_bulk.Bulk, "cost": kernel_cost.Cost, "ping": kernel_ping.Ping}
+        self.parts = [parts[name](self, BUILD) for name in parts if name in o.parts]
         self.done = 0
-        self.all = o.repetitions * len(o.variants) * len(o.sizes) * len(o.connections)
-        if not o.no_cpu:
+        self.all = sum(part.count() for part in self.parts)
+        if "http" in o.parts:
+            self.all += o.repetitions * len(o.variants) * len(o.sizes) * len(o.connections)
+        if "cpu" in o.parts:
             self.all += o.repetitions * sum(v in LOADED for v in o.variants) * len(FRACTIONS)
 
     def tell(self, text):
@@ -217,9 +225,12 @@ def inside(o, huge):
         lab = labs.Lab()
         b = Bench(lab, o, tmp, huge)
         try:
-            b.all_throughput()
-            if not o.no_cpu:
+            if "http" in o.parts:
+                b.all_throughput()
+            if "cpu" in o.parts:
                 b.all_loads()
+            for part in b.parts:
+                part.run()
         except labs.LabError as e:
             print(f"kernel.py: {e}", file=sys.stderr, flush=True)
             status = 1
@@ -230,6 +241,8 @@ def inside(o, huge):
             b.report_throughput()
         if b.cpu.rows and status == 0:
             b.report_cpu()
+        for part in b.parts if status == 0 else ():
+            part.report()
         b.figures()
     return status
 
@@ -241,11 +254,15 @@ def main():
     p.add_argument("--variants", default=";".join(USUAL), help="separated by semicolons; all: " + "; ".join(VARIANTS))
     p.add_argument("--repetitions", type=int, default=3)
     p.add_argument("--seconds", type=int, default=1, help="of each run of wrk")
-    p.add_argument("--no-cpu", action="store_true", help="without CPU use against load")
+    p.add_argument("--parts", default=",".join(PARTS), help="what is measured")
     o = p.parse_args()
     o.sizes = [int(x) for x in o.sizes.split(",")]
     o.connections = [int(x) for x in o.connections.split(",")]
     o.variants = [v.strip() for v in o.variants.split(";")]
+    o.parts = [x.strip() for x in o.parts.split(",")]
+    for x in o.parts:
+        if x not in PARTS:
+            p.error(f"part {x!r} is none of {', '.join(PARTS)}")
     for v in o.variants:
         if v not in VARIANTS:
             p.error(f"variant {v!r} is none of {'; '.join(VARIANTS)}")

@@ -14,19 +14,33 @@
 /* Survives from one buffer to the next: a request may span buffers, and one buffer may hold several requests. */
 struct http_parser {
     uint32_t head_len; /* bytes of the request so far */
-    uint32_t line_len; /* bytes of the current line so far, without CR */
+    uint32_t line_len; /* bytes of a line that began in an earlier buffer */
     char line[48];     /* its first bytes, enough for the lines that matter */
     bool close;        /* the client asked to close after this request */
 };
 
-static inline void http_end_of_line(struct http_parser *p)
+/* The line goes on in the next buffer, or began in an earlier one. */
+static inline void http_keep(struct http_parser *p, const char *data, size_t n)
 {
-    size_t n = p->line_len < sizeof(p->line) - 1 ? p->line_len : sizeof(p->line) - 1;
+    if (p->line_len < sizeof(p->line)) {
+        size_t room = sizeof(p->line) - p->line_len;
 
-    p->line[n] = '\0';
-    if (strcasecmp(p->line, "Connection: close") == 0)
+        memcpy(p->line + p->line_len, data, n < room ? n : room);
+    }
+    p->line_len += (uint32_t)n;
+}
+
+/* Of n bytes without the line feed; only the first ones need be there. True: it is empty, the end of the request. */
+static inline bool http_line(struct http_parser *p, const char *line, size_t n)
+{
+    static const char last[] = "Connection: close";
+
+    if (n > 0 && n <= sizeof(p->line) && line[n - 1] == '\r')
+        n--;
+    if (n == sizeof(last) - 1 && strncasecmp(line, last, n) == 0)
         p->close = true;
     p->line_len = 0;
+    return n == 0;
 }
 
 /* Returns how many requests (GET or HEAD: they have no body) end in these bytes; -1 when one is too long. */
@@ -34,20 +48,28 @@ static inline int http_requests(struct http_parser *p, const char *data, size_t 
 {
     int done = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        char c = data[i];
+    for (const char *end = data + len, *feed; data < end; data = feed + 1) {
+        size_t n;
+        bool empty;
 
-        if (++p->head_len > HTTP_MAX_HEAD)
+        feed = memchr(data, '\n', (size_t)(end - data));
+        n = (size_t)((feed != NULL ? feed : end) - data);
+        p->head_len += (uint32_t)n + (feed != NULL);
+        if (p->head_len > HTTP_MAX_HEAD)
             return -1;
-        if (c == '\n' && p->line_len == 0) {
+        if (feed == NULL) {
+            http_keep(p, data, n);
+            break;
+        }
+        if (p->line_len > 0) {
+            http_keep(p, data, n);
+            empty = http_line(p, p->line, p->line_len);
+        } else {
+            empty = http_line(p, data, n);
+        }
+        if (empty) {
             p->head_len = 0;
             done++;
-        } else if (c == '\n') {
-            http_end_of_line(p);
-        } else if (c != '\r') {
-            if (p->line_len < sizeof(p->line) - 1)
-                p->line[p->line_len] = c;
-            p->line_len++;
         }
     }
     return done;

@@ -5,7 +5,7 @@
 #     make bench BENCH=core SIZE=64 [CONNS=1] [VARIANT=copying] [ONLY=rr|cold|size|bulk|open|many] [REPS=31] [MTU=9000]
 #     make bench BENCH=cores
 #     make bench BENCH=link [LINK=memif] [WORKLOAD="echo 64 B"] [CONNS=1,100] [REPS=3] [TIME=1.5]
-#     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [REPS=3] [TIME=1]
+#     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [ONLY=http|cpu|bulk|cost|ping] [REPS=3] [TIME=1]
 #     make bench BENCH=demo
 # Not part of the whole, for the time that they take: a server with little to do (15 minutes), goodput under loss (half an hour).
 #     make bench BENCH=idle [PORT=tap,memif] [POLICY=always,balanced] [REPS=3] [TIME=2]
@@ -68,10 +68,12 @@ run_link() {
     python3 -B bench/link.py "$@"
 }
 
-# A question about certain sizes, connections or variants is not one about CPU use against load.
+# A question about certain sizes, connections or variants is one about requests under wrk.
 run_kernel() {
     set --
-    [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || set -- "$@" --no-cpu
+    only=${ONLY:-}
+    [ -n "$only" ] || [ -z "${SIZE:-}${CONNS:-}${VARIANT:-}" ] || only=http
+    [ -z "$only" ] || set -- "$@" --parts "$only"
     [ -z "${SIZE:-}" ] || set -- "$@" --sizes "$SIZE"
     [ -z "${CONNS:-}" ] || set -- "$@" --connections "$CONNS"
     [ -z "${VARIANT:-}" ] || set -- "$@" --variants "$VARIANT"

@@ -69,10 +69,8 @@ class Server:
     def cpu_seconds(self):
         return sum(process_seconds(self.process.pid))
 
-    def copied_bytes(self):
-        """Payload bytes copied so far, from the counters that SIGUSR1 prints; None for the kernel, which does not say."""
-        if self.variant == "kernel":
-            return None
+    def counters(self):
+        """The stack's counters, which SIGUSR1 prints."""
         before = len(self.output())
         self.process.send_signal(signal.SIGUSR1)
         text, size = "", -1
@@ -82,8 +80,13 @@ class Server:
             if len(text) == size and text.endswith("\n"):
                 break
             size = len(text)
-        counters = re.findall(r"^\s*copy\.(\w+)[\s:=]+(\d+)", text, re.M)
-        return sum(int(value) for _, value in counters)
+        return {name: int(value) for name, value in re.findall(r"^\s*(\w+\.\w+)[\s:=]+(\d+)", text, re.M)}
+
+    def copied_bytes(self):
+        """Payload bytes copied so far; None for the kernel, which does not say."""
+        if self.variant == "kernel":
+            return None
+        return sum(value for name, value in self.counters().items() if name.startswith("copy."))
 
     def check_body(self):
         found = self.lab.call("kernel", "curl", "-s", "-S", "--max-time", "10", self.url())

@@ -90,6 +90,8 @@ int api_core_init(struct api_core *c, struct z_stack *s)
 void api_core_own(struct api_core *c)
 {
     api_here = c;
+    if (api.idle.sleeps)
+        sleeper_own();
     __atomic_store_n(&c->owner, &api_self, __ATOMIC_RELEASE);
 }
 

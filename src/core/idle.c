@@ -6,15 +6,17 @@
 
 #define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst */
 #define SHORT_SLEEP_NS (20 * NS_PER_US) /* not slept: waking up takes as long */
+#define SHORT_NAP_NS (100 * NS_PER_US)  /* a shorter one costs more than it saves */
+#define NAP_PACKETS 64u                 /* a nap under more load is shorter: who sends has so many under way, or naps hold them up */
 #define TRAFFIC_NS (10 * NS_PER_MS)     /* a longer silence is no part of a conversation */
 #define FORGET_NS (100 * NS_PER_MS)     /* what comes after it is something new */
 
 /* A period over which rates are taken: this long, or longer for want of packets. */
 #define PERIOD_NS (2 * NS_PER_MS)
 #define PERIOD_MAX_NS (20 * NS_PER_MS)
-#define PERIOD_PACKETS 64u
+#define PERIOD_PACKETS 1024u /* of which chance makes 3 % */
 
-/* From one trial to the next: twice as long each time that it changed nothing. */
+/* From one trial to the next: twice as long each time that the mode stood it. */
 #define TRIAL_NS (50 * NS_PER_MS)
 #define TRIAL_MAX_NS NS_PER_SEC
 
@@ -23,9 +25,10 @@ void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idl
     *c = (struct idle_conf){
         .sleeps = polling != POLLING_ALWAYS,
         .saving = polling == POLLING_SAVING || idle_sleep_us != 0,
+        .fixed = idle_sleep_us != 0,
         .spin_ns = 100 * NS_PER_US,
-        .rest_ns = 200 * NS_PER_US,
-        .nap_ns = 200 * NS_PER_US,
+        .rest_ns = 250 * NS_PER_US,
+        .nap_ns = 250 * NS_PER_US,
         .long_nap_ns = NS_PER_MS,
         .wait_ns = NS_PER_SEC,
     };
@@ -46,41 +49,67 @@ static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
 
 void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
 {
-    *i = (struct idle){
-        .napping = c->saving, .look_ns = now_ns, .quiet_ns = now_ns, .from_ns = now_ns, .next_trial_ns = now_ns, .pause_ns = TRIAL_NS};
+    *i = (struct idle){.napping = c->saving,
+                       .look_ns = now_ns,
+                       .quiet_ns = now_ns,
+                       .from_ns = now_ns,
+                       .next_trial_ns = now_ns,
+                       .nap_pause_ns = TRIAL_NS,
+                       .spin_pause_ns = TRIAL_NS};
 }
 
-/* Naps are taken unless they cost a quarter of the rate. */
-static void conclude(struct idle *i, uint64_t now_ns, uint64_t rate)
+static uint64_t twice(uint64_t pause_ns)
 {
-    uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
-    bool naps = napping >= spinning - spinning / 4;
-
-    i->pause_ns = naps == i->napping ? TRIAL_NS : MIN(2 * i->pause_ns, TRIAL_MAX_NS);
-    i->napping = naps;
-    i->trial = false;
-    i->next_trial_ns = now_ns + i->pause_ns;
+    return MIN(2 * pause_ns, TRIAL_MAX_NS);
 }
 
-/* Is there something to gain in the other mode: throughput, or time that is only spun away? */
+/*
+ * Naps are taken unless they cost an eighth of the rate. Those that seem to cost nothing are soon tried against spinning: what they hold
+ * up, clients with few requests under way and more to send, comes in that trial. Naps that failed it are tried again later each time.
+ * Who saves takes them anyhow, and only learns from the trial how long they may be.
+ */
+static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t rate)
+{
+    uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate, pause_ns = TRIAL_NS;
+
+    if (!c->saving && napping < spinning - spinning / 8) {
+        i->napping = false;
+        pause_ns = i->spin_pause_ns;
+        i->spin_pause_ns = twice(pause_ns);
+        i->nap_pause_ns = TRIAL_NS;
+    } else if (!i->napping) {
+        i->napping = true;
+        pause_ns = i->nap_pause_ns = twice(i->nap_pause_ns);
+        i->spin_pause_ns = TRIAL_NS;
+    }
+    i->trial = false;
+    i->next_trial_ns = now_ns + pause_ns;
+}
+
+/*
+ * Is there something to gain in the other mode: throughput, or time that is only spun away? Busy turns are dear while they bring single
+ * packets; naps collect them.
+ */
 static bool is_promising(const struct idle *i, uint64_t period_ns)
 {
     uint64_t used_ns = MIN(i->busy_ns + i->asleep_ns, period_ns);
 
-    return i->napping || (period_ns - used_ns > period_ns / 8 && i->busy_ns < period_ns / 4);
+    return i->napping || (period_ns - used_ns > period_ns / 8 && i->busy_ns < period_ns / 2);
 }
 
 static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
 {
     uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;
 
-    if (c->saving) {
+    if (!i->napping)
+        i->rate = rate;
+    if (c->fixed) {
         i->napping = i->busy_ns < period_ns / 2;
     } else if (i->trial) {
-        conclude(i, now_ns, rate);
-    } else if (i->napping && i->busy_ns > period_ns / 3) {
+        conclude(i, c, now_ns, rate);
+    } else if (i->napping && i->busy_ns > period_ns / 2) { /* also when the machine took the core away */
         i->napping = false;
-        i->next_trial_ns = now_ns + i->pause_ns;
+        i->next_trial_ns = now_ns + TRIAL_NS;
     } else if (now_ns >= i->next_trial_ns && is_promising(i, period_ns)) {
         i->napping = !i->napping;
         i->trial = true;
@@ -95,7 +124,8 @@ static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t si
     if (silence_ns > FORGET_NS) {
         i->napping = c->saving;
         i->trial = false;
-        i->pause_ns = TRIAL_NS;
+        i->nap_pause_ns = i->spin_pause_ns = TRIAL_NS;
+        i->rate = 0;
         i->next_trial_ns = i->look_ns;
     }
     if (silence_ns > PERIOD_MAX_NS)
@@ -117,11 +147,22 @@ static void account(struct idle *i, const struct idle_conf *c, uint64_t now_ns, 
     i->look_packets = packets;
 }
 
+/* A trial is as long as so many packets would take in the other mode: naps that hold everything up are soon over. */
 static bool is_period_over(const struct idle *i)
 {
     uint64_t ns = i->look_ns - i->from_ns, n = i->look_packets - i->from_packets;
 
-    return n != 0 && ns >= PERIOD_NS && (n >= PERIOD_PACKETS || ns >= PERIOD_MAX_NS);
+    if (n == 0 || ns < PERIOD_NS)
+        return false;
+    return n >= PERIOD_PACKETS || ns >= PERIOD_MAX_NS || (i->trial && i->other_rate * ns >= PERIOD_PACKETS * NS_PER_SEC);
+}
+
+/* The time of NAP_PACKETS, within bounds of which the upper one is the policy's. */
+static uint64_t cut_nap(const struct idle *i, const struct idle_conf *c, uint64_t most_ns)
+{
+    uint64_t ns = i->rate != 0 ? NAP_PACKETS * NS_PER_SEC / i->rate : 0;
+
+    return c->fixed ? most_ns : MIN(MAX(ns, SHORT_NAP_NS), most_ns);
 }
 
 static struct idle_step step(enum idle_what what, uint64_t ns)
@@ -132,7 +173,7 @@ static struct idle_step step(enum idle_what what, uint64_t ns)
 struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets, enum idle_events events,
                            bool unseen)
 {
-    uint64_t silence_ns, awake_ns;
+    uint64_t silence_ns, awake_ns, rest_ns;
 
     account(i, c, now_ns, packets);
     if (is_period_over(i))
@@ -143,10 +184,11 @@ struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t n
     if (!c->sleeps || (!i->napping && silence_ns < c->spin_ns))
         return step(IDLE_PAUSE, 0);
     if (events == EVENTS_NONE || i->false_alarm) /* what could not be received now would end the next wait at once */
-        return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? c->nap_ns : c->long_nap_ns);
+        return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? cut_nap(i, c, c->nap_ns) : c->long_nap_ns);
     awake_ns = now_ns - i->woken_ns;
-    if (i->napping && awake_ns + SHORT_SLEEP_NS < c->rest_ns)
-        return step(IDLE_NAP, c->rest_ns - awake_ns);
+    rest_ns = cut_nap(i, c, c->rest_ns);
+    if (i->napping && awake_ns + SHORT_SLEEP_NS < rest_ns)
+        return step(IDLE_NAP, rest_ns - awake_ns);
     return step(IDLE_WAIT, events == EVENTS_ALL && !unseen ? c->wait_ns : c->long_nap_ns);
 }
 

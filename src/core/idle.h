@@ -16,10 +16,11 @@ enum idle_polling { POLLING_ALWAYS, POLLING_BALANCED, POLLING_SAVING };
 
 struct idle_conf {
     bool sleeps;          /* at all */
-    bool saving;          /* naps without being sure that they cost nothing; spins while busy for half of the time only */
+    bool saving;          /* naps whatever they cost, while busy for less than half of the time */
+    bool fixed;           /* and for as long as it was told, whatever the load */
     uint64_t spin_ns;     /* a silence that is spun through while not napping */
-    uint64_t rest_ns;     /* while napping: from a wake-up that brought work to the next sleep that a receive event ends */
-    uint64_t nap_ns;      /* sleep that no receive event ends, while there is traffic */
+    uint64_t rest_ns;     /* while napping, at most: from a wake-up that brought work to the next sleep that a receive event ends */
+    uint64_t nap_ns;      /* at most: sleep that no receive event ends, while there is traffic */
     uint64_t long_nap_ns; /* the same in silence */
     uint64_t wait_ns;     /* sleep that everything ends */
 };
@@ -39,7 +40,9 @@ struct idle {
     uint64_t from_ns, from_packets; /* the period that is being measured, */
     uint64_t busy_ns, asleep_ns;    /* and what was done in it */
     uint64_t other_rate;            /* packets per second, before the trial */
-    uint64_t next_trial_ns, pause_ns;
+    uint64_t rate;                  /* the same when last not napping, by which naps are cut; 0: not known */
+    uint64_t next_trial_ns;
+    uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, from when this mode was found to be the better one */
 };
 
 /* Ports of the stack that can end a sleep by a receive event. */

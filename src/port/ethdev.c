@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <rte_bus.h>
@@ -20,7 +21,6 @@
 #define STASH 32
 #define HEADER_BYTES 40u /* of IPv4 and TCP */
 #define LINK_POLL_NS (10 * NS_PER_MS)
-#define STUCK_NAP_NS NS_PER_MS
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
@@ -36,6 +36,7 @@ struct ethdev_port {
     struct counters own_ctr; /* until a stack takes the port */
     bool prepare;            /* checksum offload is on: drivers may want a look at the frames before */
     bool foreign_meta;       /* received mbufs carry what their sender left in them */
+    int ear, heard;          /* epoll(7) of the receive interrupt, and the driver's descriptor that is in it; -1: none */
     uint16_t n_stash;        /* frames that were found when a sleep was to begin */
     struct rte_mbuf *stash[STASH];
 };
@@ -122,31 +123,49 @@ static uint64_t ethdev_missed(struct port *p)
     return rte_eth_stats_get(p->id, &st) == 0 ? st.imissed + st.rx_nombuf : 0;
 }
 
-/* A frame that came before the interrupt was enabled raises none: look once more after enabling it. */
+/*
+ * What becomes readable by an interrupt differs: an eventfd(2), the device itself, for vhost an epoll(7) around an eventfd that nobody
+ * reads, and which is therefore readable for ever after the first. What they share is the edge: it is waited for, and nothing is read.
+ */
+static bool ear_open(struct ethdev_port *e)
+{
+    struct epoll_event edge = {.events = EPOLLIN | EPOLLET};
+    int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(e->p.id, e->queue);
+
+    if (fd == e->heard)
+        return fd >= 0;
+    if (e->ear >= 0)
+        close(e->ear);
+    e->heard = -1;
+    e->ear = fd >= 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;
+    if (e->ear < 0 || epoll_ctl(e->ear, EPOLL_CTL_ADD, fd, &edge) != 0)
+        return false;
+    e->heard = fd;
+    return true;
+}
+
+/* Interrupts of frames that were received since are forgotten. A frame that came before they were enabled raises none: look once more. */
 static int ethdev_listen(struct port *p)
 {
     struct ethdev_port *e = ethdev_of(p);
-    int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, e->queue);
+    struct epoll_event old;
 
     if (e->n_stash > 0)
         return PORT_READY;
-    if (fd < 0 || rte_eth_dev_rx_intr_enable(p->id, e->queue) != 0)
+    if (!ear_open(e) || rte_eth_dev_rx_intr_enable(p->id, e->queue) != 0)
         return PORT_DEAF;
+    epoll_wait(e->ear, &old, 1, 0);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* not all drivers order enabling and looking */
     e->n_stash = rte_eth_rx_burst(p->id, e->queue, e->stash, STASH);
     if (e->n_stash == 0)
-        return fd;
+        return e->ear;
     rte_eth_dev_rx_intr_disable(p->id, e->queue);
     return PORT_READY;
 }
 
-static void ethdev_unlisten(struct port *p, bool fired)
+static void ethdev_unlisten(struct port *p)
 {
-    uint16_t queue = ethdev_of(p)->queue;
-    uint64_t events;
-
-    if (fired && read(rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, queue), &events, sizeof(events)) < 0)
-        port_nap(STUCK_NAP_NS); /* or an event that cannot be taken would be a busy loop */
-    rte_eth_dev_rx_intr_disable(p->id, queue);
+    rte_eth_dev_rx_intr_disable(p->id, ethdev_of(p)->queue);
 }
 
 static void ethdev_close(struct port *p)
@@ -154,6 +173,8 @@ static void ethdev_close(struct port *p)
     struct ethdev_port *e = ethdev_of(p);
 
     rte_pktmbuf_free_bulk(e->stash, e->n_stash);
+    if (e->ear >= 0)
+        close(e->ear);
     if (e->dev == NULL) { /* whoever has opened the device closes it */
         free(e);
         return;
@@ -419,6 +440,7 @@ static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t m
         return NULL;
     }
     e->dev->open = 1;
+    e->ear = e->heard = -1;
     e->p.ops = &ethdev_ops;
     e->p.id = c->port_id;
     e->p.mtu = mtu;
@@ -479,6 +501,7 @@ struct port *port_ethdev_queue(const struct port *first, uint16_t queue)
     *e = *(const struct ethdev_port *)(const void *)first;
     e->p.ctr = &e->own_ctr;
     e->queue = queue;
+    e->ear = e->heard = -1;
     __atomic_add_fetch(&e->dev->open, 1, __ATOMIC_RELAXED);
     return &e->p;
 }
@@ -493,6 +516,7 @@ struct port *port_ethdev_attach(const struct port *face, uint16_t queue)
     e->p.ops = &ethdev_ops;
     e->p.ctr = &e->own_ctr;
     e->queue = queue;
+    e->ear = e->heard = -1;
     e->foreign_meta = face->caps.tx_owned_only;
     e->prepare = face->caps.tx_ip_cksum || face->caps.tx_tcp_cksum || face->caps.tx_udp_cksum;
     return &e->p;

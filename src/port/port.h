@@ -52,8 +52,8 @@ struct port_ops {
      * PORT_DEAF: not possible at the moment. NULL where caps.rx_event is false.
      */
     int (*listen)(struct port *p);
-    /* After it, when there was a descriptor. fired: it has become readable. May be NULL. */
-    void (*unlisten)(struct port *p, bool fired);
+    /* After it, when there was a descriptor. May be NULL. */
+    void (*unlisten)(struct port *p);
     /* Lets the device reach [addr, addr + len) of application memory: 0, -ENOTSUP when it needs no such thing, -errno. May be NULL. */
     int (*dma_map)(struct port *p, void *addr, uint64_t iova, size_t len);
     void (*close)(struct port *p);

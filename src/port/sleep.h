@@ -27,6 +27,9 @@ enum sleep_end {
 
 int sleeper_init(struct sleeper *s); /* 0 or -errno */
 
+/* The thread that calls is the one that sleeps: from now on its sleeps end when their time has come, not up to 50 us later. */
+void sleeper_own(void);
+
 /* From here on sleeper_wake counts. Look for work, then call sleeper_sleep or sleeper_stay. */
 void sleeper_begin(struct sleeper *s);
 void sleeper_stay(struct sleeper *s);

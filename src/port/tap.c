@@ -206,6 +206,8 @@ static int set_link(struct tap_port *t, const struct port_tap_conf *c, const str
         explain_link(say, "looked at", ret);
         return -1;
     }
+    if (strcmp(info.qdisc, "noop") == 0)
+        (void)tap_link_set_no_queue(&t->link, info.index); /* costs, but nothing is wrong with one */
     if (info.mtu != t->p.mtu || !info.up)
         ret = tap_link_set(&t->link, info.index, t->p.mtu);
     if (ret != 0) {

@@ -4,6 +4,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@ struct request {
     union {
         struct ifinfomsg link;
         struct ifaddrmsg addr;
+        struct tcmsg tc;
     };
     uint8_t attr[128];
 };
@@ -104,6 +106,9 @@ static void read_attr(const struct rtattr *a, struct tap_link_info *info)
         memcpy(&info->mtu, data, len);
     } else if (a->rta_type == IFLA_ADDRESS && len == sizeof(info->mac)) {
         memcpy(info->mac, data, len);
+    } else if (a->rta_type == IFLA_QDISC && len <= sizeof(info->qdisc)) {
+        memcpy(info->qdisc, data, len);
+        info->qdisc[sizeof(info->qdisc) - 1] = '\0';
     } else if (a->rta_type == IFLA_STATS64 && len >= offsetof(struct rtnl_link_stats64, multicast)) {
         struct rtnl_link_stats64 st;
 
@@ -151,6 +156,18 @@ int tap_link_set(struct tap_link *l, uint32_t index, uint32_t mtu)
     r.link.ifi_index = (int)index;
     r.link.ifi_flags = r.link.ifi_change = IFF_UP;
     put_attr(&r, IFLA_MTU, &mtu, sizeof(mtu));
+    return talk(l, &r, 0, NULL);
+}
+
+int tap_link_set_no_queue(struct tap_link *l, uint32_t index)
+{
+    struct request r;
+
+    begin(&r, RTM_NEWQDISC, sizeof(r.tc));
+    r.h.nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+    r.tc.tcm_ifindex = (int)index;
+    r.tc.tcm_parent = TC_H_ROOT;
+    put_attr(&r, TCA_KIND, "noqueue", sizeof("noqueue"));
     return talk(l, &r, 0, NULL);
 }
 

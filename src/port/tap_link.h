@@ -16,7 +16,8 @@ struct tap_link_info {
     uint32_t index, mtu;
     bool up, running; /* IFF_UP; IFF_RUNNING: up, and with a carrier */
     uint8_t mac[6];
-    uint64_t lost; /* frames for us that found the device's queue full */
+    uint64_t lost;  /* frames for us that found the device's queue full */
+    char qdisc[16]; /* what queues before the device; "noop": nobody has chosen yet */
 };
 
 /* All: 0 or -errno, as the kernel answers: -EPERM without CAP_NET_ADMIN, -ENODEV for an interface that is not in this namespace (any more).
@@ -24,6 +25,12 @@ struct tap_link_info {
 int tap_link_open(struct tap_link *l);
 void tap_link_close(struct tap_link *l);
 int tap_link_get(struct tap_link *l, const char *name, struct tap_link_info *info);
+
+/*
+ * Nothing queues before the device. The kernel puts a queue there when the interface comes up first, which is never used, since a TAP
+ * device takes or drops every frame at once, and costs each sender its lock.
+ */
+int tap_link_set_no_queue(struct tap_link *l, uint32_t index);
 
 /* Sets the MTU and takes the interface up. */
 int tap_link_set(struct tap_link *l, uint32_t index, uint32_t mtu);

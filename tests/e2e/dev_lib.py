@@ -89,8 +89,8 @@ def runs(lab):
     tmp = tempfile.mkdtemp(prefix="zstack-dev-")
     started = []
 
-    def start(name, argv, devices, ports, **kw):
-        run = Run(lab, tmp, name, argv, config(os.path.join(tmp, name + ".ini"), devices, ports, core=len(started), **kw))
+    def start(name, argv, devices, ports, options=(), **kw):
+        run = Run(lab, tmp, name, argv, config(os.path.join(tmp, name + ".ini"), devices, ports, core=len(started), **kw), options)
         started.append(run)
         return run
 

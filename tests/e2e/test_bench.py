@@ -50,6 +50,15 @@ def kernel(results):
     rows = table(results, "cpu.csv")
     expect(len(rows) == 10 and all(float(r["requests_per_second"]) > 0 for r in rows), f"{rows}")
     figures(results, "figure5-64B", "figure9-cpu")
+    rows = table(results, "bulk.csv")
+    expect([r["direction"] + " " + r["variant"] for r in rows] == ["to tap", "from tap", "to kernel", "from kernel"], f"{rows}")
+    expect(all(float(r["gbit_per_second"]) > 0.1 for r in rows), f"{rows}")
+    if os.path.exists(os.path.join(results, "cost.md")):  # only where perf may look
+        rows = table(results, "cost.csv")
+        expect([r["port"] for r in rows] == ["tap"] and float(rows[0]["kernel"]) > float(rows[0]["driver"]) > 0, f"{rows}")
+    if shutil.which("dpdk-testpmd"):
+        rows = table(results, "ping.csv")
+        expect(len(rows) == 3 and all(0 < float(r["p50_us"]) <= float(r["p99_us"]) for r in rows), f"{rows}")
 
 
 def idle(results):

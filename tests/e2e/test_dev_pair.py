@@ -106,6 +106,28 @@ def test_tso_off(lab):
             large_frames(run, sent=large, received=large)
 
 
+def test_events(lab):
+    """Requests with silences in between: each wakes the server, asleep on either device, by the device's event, and little else does."""
+    vhost, user, requests = "net_vhost0,iface={tmp}/v.sock,queues=1", USER, 100
+    for name, devices in (("vhost", (vhost, user)), ("virtio_user", (user, vhost))):
+        with dev.runs(lab) as start:
+            tmp, found = start.tmp, {}
+            ends = [("zserver", devices[0], SERVER, ["tests/e2e/zserver", str(peer.BASE)], {}),
+                    ("zload", devices[1], CLIENT, ["tools/zload", f"echo://{SERVER}:{peer.BASE}"],
+                     {"options": ["--counters", "--wait", "15", "--rate", "50", "--requests", str(requests)], "zstack": ["polling=always"]})]
+            for end, device, address, argv, more in ends if name == "vhost" else ends[::-1]:
+                found[end] = start(end, argv, [device.format(tmp=tmp)], [address], **more)
+                if len(found) == 1:
+                    deadline = time.monotonic() + 15
+                    while not os.path.exists(f"{tmp}/v.sock"):
+                        expect(found[end].process.poll() is None and time.monotonic() < deadline, f"{end} made no socket")
+                        time.sleep(0.02)
+            found["zload"].wait(60)
+            woken = found["zserver"].stop().counters.get("loop.woken_event", 0)
+            print(f"  {name}: {woken} sleeps ended by an event", flush=True)
+            expect(requests * 0.7 <= woken <= requests * 5, f"{name}: {woken} of the server's sleeps were ended by an event, for {requests} requests")
+
+
 def test_ring(lab):
     """net_ring within one process, its ends joined: what is sent comes back. The stack talks to its own address."""
     with dev.runs(lab) as start:

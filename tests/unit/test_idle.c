@@ -14,7 +14,7 @@
 
 #define TURN_NS 200u           /* a turn that finds nothing */
 #define WAKE_NS (20 * US)      /* from the event to the first instruction */
-#define LATE_NS (55 * US)      /* a nap ends so much after its time */
+#define LATE_NS (25 * US)      /* a nap ends so much after its time */
 #define SLEEP_CPU_NS (17 * US) /* what a sleep costs */
 #define QUEUE 65536u
 
@@ -28,8 +28,11 @@ struct world {
     /* load */
     bool lockstep;                 /* clients send when they have their answer, else whenever it is time */
     uint64_t gap_ns, rtt_ns, rand; /* mean of random gaps when rand is not 0 */
-    uint64_t queue[QUEUE];         /* when they arrive, in order */
+    unsigned most;                 /* under way at a time, the rest waits at the client; 0: any number */
+    uint64_t queue[QUEUE];         /* when they arrive, in order, */
+    uint64_t due[QUEUE];           /* and when they should have */
     unsigned head, tail;
+    uint64_t theft_ns, next_theft_ns; /* the machine takes the core away, for 2 ms each time */
     /* results */
     uint64_t cpu_ns, answered, latency_max_ns, latency_sum_ns, sleeps, longest_sleep_ns;
 };
@@ -41,9 +44,10 @@ static uint64_t gap(struct world *w)
     return (uint64_t)(-log(1.0 - (double)unit_below(&w->rand, 1000000) / 1e6) * (double)w->gap_ns);
 }
 
-static void send_at(struct world *w, uint64_t at_ns)
+static void send_at(struct world *w, uint64_t due_ns)
 {
-    w->queue[w->tail++ % QUEUE] = at_ns;
+    w->queue[w->tail % QUEUE] = w->most != 0 && due_ns < w->now_ns ? w->now_ns : due_ns;
+    w->due[w->tail++ % QUEUE] = due_ns;
     assert_true(w->tail - w->head < QUEUE);
 }
 
@@ -64,9 +68,13 @@ static unsigned serve(struct world *w)
     unsigned n = 0;
 
     for (; n < 32 && next_arrival(w) <= w->now_ns; n++) {
-        uint64_t at_ns = w->queue[w->head++ % QUEUE], took_ns;
+        uint64_t at_ns = w->due[w->head++ % QUEUE], took_ns;
 
         spend(w, w->work_ns);
+        if (w->theft_ns != 0 && w->now_ns >= w->next_theft_ns) {
+            w->next_theft_ns = w->now_ns + w->theft_ns;
+            w->now_ns += 2 * MS;
+        }
         took_ns = w->now_ns - at_ns;
         w->answered++;
         w->packets += 2;
@@ -75,7 +83,7 @@ static unsigned serve(struct world *w)
         if (w->lockstep)
             send_at(w, w->now_ns + w->rtt_ns);
         else if (w->gap_ns != 0)
-            send_at(w, w->queue[(w->tail - 1) % QUEUE] + gap(w));
+            send_at(w, w->due[(w->tail - 1) % QUEUE] + gap(w));
     }
     return n;
 }
@@ -137,6 +145,7 @@ static void start(struct world *w, enum idle_polling polling, uint32_t idle_slee
 static void open_loop(struct world *w, uint64_t work_ns, uint64_t gap_ns, uint64_t rand)
 {
     w->head = w->tail = 0;
+    w->most = 0;
     w->lockstep = false;
     w->work_ns = work_ns;
     w->gap_ns = gap_ns;
@@ -144,9 +153,19 @@ static void open_loop(struct world *w, uint64_t work_ns, uint64_t gap_ns, uint64
     send_at(w, w->now_ns + gap_ns);
 }
 
+/* The same from a client that waits with a request as long as so many others have no answer. */
+static void few_under_way(struct world *w, uint64_t work_ns, uint64_t gap_ns, unsigned most)
+{
+    open_loop(w, work_ns, gap_ns, 0);
+    w->most = most;
+    for (unsigned i = 1; i < most; i++)
+        send_at(w, w->now_ns + (i + 1) * gap_ns);
+}
+
 static void lockstep(struct world *w, uint64_t work_ns, uint64_t rtt_ns, unsigned clients)
 {
     w->head = w->tail = 0;
+    w->most = 0;
     w->lockstep = true;
     w->work_ns = work_ns;
     w->rtt_ns = rtt_ns;
@@ -242,6 +261,46 @@ static void test_lockstep(void **state)
                 run(&w, 2 * S);
                 assert_true(w.answered >= best * 98 / 100);
             }
+        }
+    }
+}
+
+/* Naps hold up nobody for long who has but few requests under way: what waits at the client does not grow. */
+static void test_few_under_way(void **state)
+{
+    static const unsigned most[] = {5, 20, 40, 50, 60, 100};
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        for (uint64_t gap_ns = 4 * US; gap_ns <= 8 * US; gap_ns += US) {
+            for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events += 2) {
+                start(&w, POLLING_BALANCED, 0, events);
+                few_under_way(&w, 400, gap_ns, most[i]);
+                run(&w, S);
+                run(&w, 4 * S);
+                assert_true(w.latency_sum_ns / w.answered < 300 * US);
+                assert_true(most[i] < 50 || cpu_percent(&w, 4 * S) < 30);
+            }
+        }
+    }
+}
+
+/* A pause of the machine's own looks like work, and like naps that cost: neither verdict lasts. */
+static void test_theft(void **state)
+{
+    (void)state;
+    for (enum idle_polling polling = POLLING_BALANCED; polling <= POLLING_SAVING; polling++) {
+        for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events += 2) {
+            start(&w, polling, 0, events);
+            w.theft_ns = 1100 * MS;
+            few_under_way(&w, 5 * US, 50 * US, 50);
+            run(&w, S);
+            run(&w, 20 * S);
+            assert_true(cpu_percent(&w, 20 * S) < 25);
+            few_under_way(&w, 400, 5 * US, 50);
+            run(&w, S);
+            run(&w, 20 * S);
+            assert_true(w.latency_sum_ns / w.answered < 1 * MS);
         }
     }
 }
@@ -380,7 +439,8 @@ int main(void)
         cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet), cmocka_unit_test(test_a_tenth),
         cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),    cmocka_unit_test(test_changes),
         cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),   cmocka_unit_test(test_false_alarm),
-        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_few_under_way),
+        cmocka_unit_test(test_theft),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

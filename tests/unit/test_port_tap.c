@@ -210,6 +210,17 @@ static void expect_at_peer(int fd, uint32_t len)
         assert_int_equal(data[i], content(i));
 }
 
+static void expect_qdisc(const char *name)
+{
+    struct tap_link_info info;
+    struct tap_link l;
+
+    assert_int_equal(tap_link_open(&l), 0);
+    assert_int_equal(tap_link_get(&l, NAME, &info), 0);
+    assert_string_equal(info.qdisc, name);
+    tap_link_close(&l);
+}
+
 static void test_interface_is_made_and_goes(void **state)
 {
     struct port *p = open_port(1400);
@@ -229,6 +240,7 @@ static void test_interface_is_made_and_goes(void **state)
     assert_false(p->ops->link_up(p));
     set_up(true);
     assert_true(p->ops->link_up(p));
+    expect_qdisc("noqueue");
     close_port(p);
     assert_int_equal(tap_link_get(&l, NAME, &info), -ENODEV);
     tap_link_close(&l);
@@ -279,7 +291,11 @@ static void test_existing_interface_is_kept(void **state)
     assert_int_equal(system("ip tuntap add " NAME " mode tap && ip link set " NAME " mtu 1400"), 0);
     p = open_port(1500);
     assert_true(p->ops->link_up(p));
+    expect_qdisc("noqueue");
     port_close(p);
+    assert_int_equal(system("tc qdisc replace dev " NAME " root pfifo"), 0); /* theirs, from now on */
+    port_close(open_port(1500));
+    expect_qdisc("pfifo");
     assert_int_not_equal(if_nametoindex(NAME), 0);
     p = open_port(1500);
     expect_refused(NAME, 0, "in use");
