@@ -380,17 +380,21 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc)
 
 /*
  * When the transmit queue or a pool is used up, what is put off would be put off for every connection that follows: after a few the
- * rest waits for the next turn, ahead of them, or a turn would cost as much as there are connections with something to send.
+ * rest waits for the next turn, or a turn would cost as much as there are connections with something to send. Who could send nothing keeps
+ * its place before the rest, and who was served goes behind it. But when nobody could send, those of another port may be among the rest.
  */
 void tcp_output_pending(struct z_stack *s)
 {
-    struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo);
+    struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo), waiting = TAILQ_HEAD_INITIALIZER(waiting), *first;
+    const uint64_t *sent = &s->ctr.v[CTR_TCP_SEG_TX], begin = *sent;
     struct tcp_conn *tc;
     unsigned put_off = 0;
 
     tcp_syn_output(s);
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
     while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
+        uint64_t before = *sent;
+
         TAILQ_REMOVE(&todo, tc, dirty_link);
         tc->in_dirty = false;
         if (tc->dead) {
@@ -398,12 +402,20 @@ void tcp_output_pending(struct z_stack *s)
             continue;
         }
         tcp_output(s, tc);
-        put_off += tc->in_dirty;
+        if (tc->in_dirty) {
+            put_off++;
+            if (*sent == before) {
+                TAILQ_REMOVE(&s->tcp.dirty, tc, dirty_link);
+                TAILQ_INSERT_TAIL(&waiting, tc, dirty_link);
+            }
+        }
         if (tc->state == TCPS_TIME_WAIT && tc->sk == NULL && !tc->in_dirty)
             tcp_free(s, tc); /* its record goes on */
     }
-    TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link);
-    TAILQ_CONCAT(&s->tcp.dirty, &todo, dirty_link);
+    first = *sent != begin ? &waiting : &todo;
+    TAILQ_CONCAT(first, first == &todo ? &waiting : &todo, dirty_link);
+    TAILQ_CONCAT(first, &s->tcp.dirty, dirty_link);
+    TAILQ_CONCAT(&s->tcp.dirty, first, dirty_link);
 }
 
 bool tcp_output_waits(const struct z_stack *s)
