@@ -208,11 +208,13 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     }
     if (seq_gt(g->h.ack, tc->snd_una)) {
         acked = g->h.ack - tc->snd_una;
-        if (unlikely(seq_lt(tc->snd_una, tc->rtx_high) || tc->undo.on) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        if (unlikely(tc->rtx_unacked || tc->undo.on) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
             f.ecr_known = true;
             sa.echo_latest_ns = echo_latest_ns(s, tc, g->o.ts_ecr);
         }
         una_advance(s, tc, g, &sa);
+        if (unlikely(tc->rtx_unacked) && seq_geq(tc->snd_una, tc->rtx_high))
+            tc->rtx_unacked = false;
     }
     window_update(s, tc, g, acked > 0);
     /* RFC 5681 section 2, "duplicate acknowledgment" (a) to (e); RFC 6675: with SACK, one that reports new data. The answer

@@ -318,7 +318,6 @@ static void start_at(struct tcp_conn *tc, uint32_t iss)
     tc->snd_nxt = iss + 1;
     sndq_init(&tc->sndq, iss + 1);
     tc->recover = iss;
-    tc->rtx_high = iss;
     tc->snd_sml = iss;
 }
 

@@ -178,7 +178,7 @@ struct tcp_conn {
     bool tlp_out : 1, tlp_retrans : 1; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
     bool paced : 1;                    /* new data leaves at the pacing rate */
     bool in_cwr : 1;                   /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
-    bool fastopen_renew : 1;           /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool rtx_unacked : 1;              /* rtx_high is not acknowledged yet */
     bool syn_unsent : 1;               /* the SYN found no buffer or no room: with the next turn's output */
 
     bool snd_urgent : 1, fin_queued : 1, fin_sent : 1;
@@ -233,13 +233,14 @@ struct tcp_conn {
     struct rack rack;
     struct cc cc;
     uint32_t ts_recent_at; /* when ts_recent came, in units of 2^30 ns */
-    uint32_t rtx_high;     /* snd_nxt at the last retransmission: nothing beyond was sent twice */
+    uint32_t sndbuf_bytes; /* SO_SNDBUF, or what auto-tuning made of it */
 
     /* loss recovery */
     uint32_t dsack_start, dsack_end; /* when dsack_due: received twice */
     uint32_t recover;                /* snd_nxt at entry */
     uint32_t cwr_end;                /* snd_nxt at the reduction */
     uint32_t tlp_end;                /* TLP.end_seq */
+    uint32_t rtx_high;               /* snd_nxt at the last retransmission: nothing beyond was sent twice */
     uint32_t total_retrans;          /* segments retransmitted */
     struct prr prr;
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
@@ -248,7 +249,6 @@ struct tcp_conn {
     /* what is rare */
     uint16_t peer_mss;        /* as announced, or the default */
     uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
-    uint32_t sndbuf_bytes;    /* SO_SNDBUF, or what auto-tuning made of it */
     uint32_t iss, irs;
     uint32_t snd_up;                /* first octet after urgent data; valid when snd_urgent */
     uint32_t rcv_up;                /* the same of the peer's; valid when rcv_urgent */
@@ -259,6 +259,7 @@ struct tcp_conn {
     uint16_t tfo_bytes;             /* of data in our SYN */
     uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
     uint8_t oob_byte;
+    bool fastopen_renew;   /* the SYN,ACK carries a new cookie: the one that came was of the key before */
     uint64_t ack_tat_ns;   /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
     union {

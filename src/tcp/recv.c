@@ -17,9 +17,12 @@ static uint32_t rcvq_seq(const struct tcp_conn *tc)
 /* Bytes before the urgent octet, when it is at or before the end of the queue; else UINT32_MAX. */
 static uint32_t mark_offset(const struct tcp_conn *tc)
 {
-    uint32_t off = tc->rcv_up - 1 - rcvq_seq(tc);
+    uint32_t off;
 
-    return tc->rcv_urgent && off < tc->rcvq.bytes ? off : UINT32_MAX;
+    if (likely(!tc->rcv_urgent))
+        return UINT32_MAX;
+    off = tc->rcv_up - 1 - rcvq_seq(tc);
+    return off < tc->rcvq.bytes ? off : UINT32_MAX;
 }
 
 bool tcp_at_mark(const struct tcp_conn *tc)
@@ -223,7 +226,7 @@ ssize_t tcp_recv_ref(struct z_stack *s, struct tcp_conn *tc, size_t max, struct 
 
 size_t tcp_rcv_avail(const struct tcp_conn *tc)
 {
-    if (tcp_lis(tc) != NULL)
+    if (tc->state == TCPS_LISTEN)
         return tc->lis->n_accept;
     return tc->rcvq.bytes - (tcp_at_mark(tc) && !tc->opt->oobinline ? 1 : 0);
 }

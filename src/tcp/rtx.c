@@ -28,6 +28,7 @@ void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 {
     tc->total_retrans++;
     tc->rtx_high = tc->snd_nxt;
+    tc->rtx_unacked = true;
     undo_retransmitted(&tc->undo, len);
     if (tc->ca != TCP_CA_RECOVERY)
         return;

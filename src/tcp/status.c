@@ -62,7 +62,7 @@ unsigned tcp_poll(const struct tcp_conn *tc)
 
 bool tcp_is_listener(const struct tcp_conn *tc)
 {
-    return tcp_lis(tc) != NULL;
+    return tc->state == TCPS_LISTEN;
 }
 
 int tcp_peek_error(const struct tcp_conn *tc)

@@ -155,8 +155,7 @@ static void report_memory(const struct crowd *w)
         "%zu)\n",
         each[1], sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)), sizeof(struct sock),
         arena_class_bytes(sizeof(struct sock)), each[0]);
-    assert_true(sizeof(struct tcp_conn) <= 1024);
-    assert_true(each[1] <= 1200 && each[0] <= 1200);
+    assert_true(each[1] <= 900 && each[0] <= 900); /* with 96 for a registration and the tables 1 KB */
 }
 
 /* The first HOT connections play ping-pong: whoever has a message sends it back. */
