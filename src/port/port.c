@@ -255,12 +255,13 @@ static uint16_t send_ready(struct port *p, struct rte_mbuf **m, uint16_t n, stru
 }
 
 /*
- * Buffers come back from the driver. But those that frames behind this one hold do not while it waits: when there have been none for long,
- * the frame is dropped.
+ * Buffers come back from the driver, which is asked for those that it is done with. But those that frames behind this one hold do not while
+ * it waits: when there have been none for long, the frame is dropped.
  */
 static bool buffers_come(struct port *p, const struct gso *g)
 {
     p->ctr->v[CTR_NO_MBUF]++;
+    p->ops->reclaim(p);
     if (g->tries < GSO_TRIES_MAX)
         return true;
     p->ctr->v[DROP_NO_MBUF]++;

@@ -29,6 +29,8 @@ struct fake {
     struct counters ctr;
     uint16_t take, n_taken;
     struct rte_mbuf *taken[64];
+    bool lazy; /* gives back what it sent only when it is asked */
+    unsigned n_done;
 };
 
 static uint16_t fake_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
@@ -42,7 +44,18 @@ static uint16_t fake_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
     return sent;
 }
 
-static const struct port_ops fake_ops = {.tx = fake_tx};
+static void fake_reclaim(struct port *p)
+{
+    struct fake *f = (struct fake *)(void *)p;
+
+    if (!f->lazy)
+        return;
+    f->n_done += f->n_taken;
+    rte_pktmbuf_free_bulk(f->taken, f->n_taken);
+    f->n_taken = 0;
+}
+
+static const struct port_ops fake_ops = {.tx = fake_tx, .reclaim = fake_reclaim};
 
 static void fake_init(struct fake *f)
 {
@@ -496,6 +509,24 @@ static void test_cut_and_no_buffers(void **state)
     }
 }
 
+/* A driver that keeps what it has sent until the next time is asked for it. */
+static void test_cut_and_a_lazy_driver(void **state)
+{
+    struct rte_mbuf *all[POOL_MBUFS], *m = frame(false, 14, PAYLOAD, SEGSZ);
+    struct fake f;
+    unsigned turns = 0;
+
+    (void)state;
+    plain_init(&f);
+    f.lazy = true;
+    assert_int_equal(rte_pktmbuf_alloc_bulk(ind_pool, all, POOL_MBUFS - 4), 0);
+    while (port_tx(&f.p, &m, 1) == 0)
+        assert_true(++turns < 5);
+    assert_int_equal(f.n_done + f.n_taken, 11);
+    rte_pktmbuf_free_bulk(all, POOL_MBUFS - 4);
+    free_taken(&f);
+}
+
 /* One interface's frame is half sent when another one on the same port has one: that waits; when both are given up nothing is left. */
 static void test_cut_for_two_interfaces(void **state)
 {
@@ -563,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_cut_for_a_port_that_sums),
         cmocka_unit_test(test_cut_and_full_ring),
         cmocka_unit_test(test_cut_and_no_buffers),
+        cmocka_unit_test(test_cut_and_a_lazy_driver),
         cmocka_unit_test(test_cut_for_two_interfaces),
         cmocka_unit_test(test_cut_and_copied),
     };
