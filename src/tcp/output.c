@@ -386,11 +386,13 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc)
 void tcp_output_pending(struct z_stack *s)
 {
     struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo), waiting = TAILQ_HEAD_INITIALIZER(waiting), *first;
-    const uint64_t *sent = &s->ctr.v[CTR_TCP_SEG_TX], begin = *sent;
+    const uint64_t *sent = &s->ctr.v[CTR_TCP_SEG_TX];
     struct tcp_conn *tc;
     unsigned put_off = 0;
+    uint64_t begin;
 
     tcp_syn_output(s);
+    begin = *sent;                                  /* a SYN,ACK that went says nothing about them */
     TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
     while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
         uint64_t before = *sent;

@@ -14,6 +14,7 @@
 
 #include "sim_conn.h"
 #include "tcp/conn.h"
+#include "tcp/syncache.h"
 
 #define CONNS 112u
 #define RESPONSE 65000u
@@ -98,17 +99,73 @@ static void turns(uint32_t n)
     }
 }
 
-static void nobody_is_overtaken_for_ever(void **state)
+static void begin(void)
 {
-    uint32_t least = UINT32_MAX, most = 0;
-
-    (void)state;
+    response = NULL;
+    memset(side, 0, sizeof(side));
     make_sides();
     turns(1000); /* addresses of IPv6 are tested first */
     for (; side[0].n < CONNS; side[0].n++)
         side[0].sk[side[0].n] = sim_connect(&side[0].ss, SIM_ADDR_B, 80, &side[0].fd[side[0].n]);
     turns(1000);
     assert_int_equal(side[1].n, CONNS);
+}
+
+static void send_some(struct side *e, struct sock *sk)
+{
+    static char some[100];
+    struct iovec v = {.iov_base = some, .iov_len = sizeof(some)};
+
+    assert_int_equal(tcp_send_copy(e->s, sk->tcp, &v, 1, 0), sizeof(some));
+}
+
+/* The handshake that the last input has begun: its SYN,ACK is as if it had found no buffer. */
+static void put_off_syn_ack(struct z_stack *s)
+{
+    struct tcp_synent *e = TAILQ_FIRST(&s->tcp.syn.rexmt[0]);
+
+    assert_non_null(e);
+    TAILQ_REMOVE(&s->tcp.syn.rexmt[0], e, link);
+    e->unsent = true;
+    TAILQ_INSERT_TAIL(&s->tcp.syn.unsent, e, link);
+}
+
+/* A port takes nothing, and handshakes of another one are answered in every turn: its connections have their turn too. */
+static void who_is_stuck_does_not_stay_first(void **state)
+{
+    struct sock *local, *peer;
+    struct txq *q;
+    int fd;
+
+    (void)state;
+    begin();
+    local = sim_connect(&side[1].ss, SIM_ADDR_B, 80, &fd);
+    turns(100);
+    peer = sim_accept(&side[1].ss, listener, &fd);
+    assert_non_null(peer);
+    q = &side[1].sk[0]->tcp->path.nif->txq;
+    q->bytes += TXQ_BYTES;
+    for (uint32_t i = 0; i < CONNS; i++)
+        send_some(&side[1], side[1].sk[i]);
+    send_some(&side[1], local);
+    for (uint32_t i = 0; i < 20; i++, now += TURN_NS) {
+        sim_connect(&side[1].ss, SIM_ADDR_B, 80, &fd);
+        stack_input(side[1].s, now);
+        put_off_syn_ack(side[1].s);
+        stack_output(side[1].s, now);
+    }
+    q->bytes -= TXQ_BYTES;
+    assert_int_equal(tcp_rcv_avail(peer->tcp), 100);
+    for (int i = 0; i < 2; i++)
+        stack_destroy(side[i].s);
+}
+
+static void nobody_is_overtaken_for_ever(void **state)
+{
+    uint32_t least = UINT32_MAX, most = 0;
+
+    (void)state;
+    begin();
     response = pkt_alloc_app(side[1].s, RESPONSE);
     assert_non_null(response);
     response->data_len = RESPONSE;
@@ -130,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_overtaken_for_ever),
+        cmocka_unit_test(who_is_stuck_does_not_stay_first),
     };
 
     if (sim_eal_init() != 0)
