@@ -151,10 +151,11 @@ static void run_until(uint64_t end_ns)
 int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)example_arg(argc, argv, arg + 1, 7))};
-    long connections = example_arg(argc, argv, arg + 3, 1), seconds = example_arg(argc, argv, arg + 4, 5);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(example_port(argc, argv, arg + 1, 7))};
+    long connections = example_arg(argc, argv, arg + 3, "connections", 1, 1000000, 1);
+    long seconds = example_arg(argc, argv, arg + 4, "seconds", 1, 1000000, 5);
 
-    size = (size_t)example_arg(argc, argv, arg + 2, 64);
+    size = (size_t)example_arg(argc, argv, arg + 2, "bytes", 1, Z_BUF_MAX, 64);
     if (arg >= argc || inet_pton(AF_INET, argv[arg], &to.sin_addr) != 1) {
         fprintf(stderr, "client: the address of an echo server is missing\n");
         return 1;

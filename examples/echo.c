@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     kq = ff_kqueue();
     if (conns == NULL || kq < 0)
         die("start");
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg, 7));
+    listener = example_listen(example_port(argc, argv, arg, 7));
     if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
         die("kevent");
     ff_run(loop, NULL);

@@ -18,6 +18,7 @@
 #include "z_api.h"
 
 static volatile sig_atomic_t example_stop, example_print;
+static const char *example_name; /* the program's, without its directory */
 
 static inline void example_on_signal(int number)
 {
@@ -43,13 +44,39 @@ static inline void example_signals(void)
     sigaction(SIGTERM, &sa, NULL);
 }
 
+/* Whether argv[i] is one of the stack's options; a value in the next word moves *i on. */
+static inline bool example_stack_option(char **argv, int n, int *i)
+{
+    static const char *const names[] = {"--conf", "-c", "--proc-type", "-t", "--proc-id", "-p"};
+    const char *word = argv[*i];
+
+    for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+        size_t len = strlen(names[k]);
+
+        if (strncmp(word, names[k], len) != 0 || (word[len] != '\0' && (word[len] != '=' || len == 2)))
+            continue;
+        if (word[len] == '\0' && *i + 1 < n)
+            ++*i;
+        return true;
+    }
+    return false;
+}
+
 /* Starts the stack with the arguments before "--"; returns the index of the program's own first argument. */
 static inline int example_init(int argc, char **argv)
 {
+    const char *slash = strrchr(argv[0], '/');
     int n = 0;
 
+    example_name = slash != NULL ? slash + 1 : argv[0];
     while (n < argc && strcmp(argv[n], "--") != 0)
         n++;
+    for (int i = 1; i < n; i++) {
+        if (!example_stack_option(argv, n, &i)) {
+            fprintf(stderr, "%s: unexpected argument \"%s\": own arguments follow --\n", example_name, argv[i]);
+            exit(1);
+        }
+    }
     char *own = argv[n];
     argv[n] = NULL;
     if (ff_init(n, argv) < 0)
@@ -59,9 +86,26 @@ static inline int example_init(int argc, char **argv)
     return n + 1;
 }
 
-static inline long example_arg(int argc, char **argv, int i, long otherwise)
+/* The number argv[i], from min to max; otherwise, where there are not so many arguments. what: its name, for who gave another. */
+static inline long example_arg(int argc, char **argv, int i, const char *what, long min, long max, long otherwise)
 {
-    return i < argc ? strtol(argv[i], NULL, 10) : otherwise;
+    char *end;
+    long value;
+
+    if (i >= argc)
+        return otherwise;
+    errno = 0;
+    value = strtol(argv[i], &end, 10);
+    if (end == argv[i] || *end != '\0' || errno != 0 || value < min || value > max) {
+        fprintf(stderr, "%s: %s: found \"%s\", expected %ld to %ld\n", example_name, what, argv[i], min, max);
+        exit(1);
+    }
+    return value;
+}
+
+static inline uint16_t example_port(int argc, char **argv, int i, uint16_t otherwise)
+{
+    return (uint16_t)example_arg(argc, argv, i, "port", 1, UINT16_MAX, otherwise);
 }
 
 /* Once per turn of the loop. */

@@ -21,7 +21,8 @@ struct conn {
     bool stalled; /* the send queue was full: waits for a writable event, reads nothing */
 };
 
-static long body_bytes, port;
+static long body_bytes;
+static uint16_t port;
 
 /* Of one core. */
 static __thread int kq, listener;
@@ -138,7 +139,7 @@ static void start_core(void)
     if (conns == NULL || kq < 0)
         die("start");
     build_response((size_t)body_bytes);
-    listener = example_listen((uint16_t)port);
+    listener = example_listen(port);
     if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
         die("kevent");
 }
@@ -170,8 +171,8 @@ int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
 
-    body_bytes = example_arg(argc, argv, arg, 64);
-    port = example_arg(argc, argv, arg + 1, 80);
+    body_bytes = example_arg(argc, argv, arg, "body", 0, Z_BUF_MAX, 64);
+    port = example_port(argc, argv, arg + 1, 80);
     ff_run(loop, NULL);
     z_print_counters(stdout);
     return 0;

@@ -130,7 +130,7 @@ static int loop(void *arg)
 int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
-    size_t body = (size_t)example_arg(argc, argv, arg, 64);
+    size_t body = (size_t)example_arg(argc, argv, arg, "body", 0, 1000000000, 64);
 
     response_len = http_response_len(body);
     response = malloc(response_len);
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
     if (response == NULL || conns == NULL || kq < 0)
         die("start");
     http_response_fill(response, body);
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg + 1, 80));
+    listener = example_listen(example_port(argc, argv, arg + 1, 80));
     if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
         die("kevent");
     ff_run(loop, NULL);

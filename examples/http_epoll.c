@@ -98,7 +98,7 @@ static void accept_all(void)
 static void start(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
-    size_t body = (size_t)example_arg(argc, argv, arg, 64);
+    size_t body = (size_t)example_arg(argc, argv, arg, "body", 0, Z_BUF_MAX, 64);
 
     conns = calloc((size_t)ff_getmaxfd() + 1, sizeof(*conns));
     ep = ff_epoll_create(1);
@@ -107,7 +107,7 @@ static void start(int argc, char **argv)
     if (conns == NULL || ep < 0 || response == NULL)
         die("start");
     http_response_fill(z_data(response), body);
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg + 1, 80));
+    listener = example_listen(example_port(argc, argv, arg + 1, 80));
     if (!add(listener, EPOLLIN))
         die("epoll_ctl");
 }

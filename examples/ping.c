@@ -158,10 +158,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "ping: %s: not an address\n", argv[at]);
         return 1;
     }
-    count = (unsigned)example_arg(argc, argv, at + 1, 4);
-    bytes = (size_t)example_arg(argc, argv, at + 2, 56);
-    bytes = bytes > BYTES_MAX ? BYTES_MAX : bytes;
-    open_socket((int)example_arg(argc, argv, at + 3, 0));
+    count = (unsigned)example_arg(argc, argv, at + 1, "count", 1, 1000000000, 4);
+    bytes = (size_t)example_arg(argc, argv, at + 2, "bytes", 0, BYTES_MAX, 56);
+    open_socket((int)example_arg(argc, argv, at + 3, "hops", 0, 255, 0));
     for (unsigned seq = 1; seq <= count && !example_stop; seq++) {
         request(seq, bytes);
         answered += answer(seq, bytes);

@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     int n_sides = ff_getmaxfd() + 1;
 
     upstream.sin_family = AF_INET;
-    upstream.sin_port = htons((uint16_t)example_arg(argc, argv, arg + 1, 0));
+    upstream.sin_port = htons(example_port(argc, argv, arg + 1, 0));
     if (arg + 1 >= argc || inet_pton(AF_INET, argv[arg], &upstream.sin_addr) != 1) {
         fprintf(stderr, "proxy: the upstream's address and port are missing\n");
         return 1;
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
         die("start");
     for (int i = 0; i < n_sides; i++)
         sides[i].other = NONE;
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg + 2, 8080));
+    listener = example_listen(example_port(argc, argv, arg + 2, 8080));
     if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
         die("kevent");
     ff_run(loop, NULL);

@@ -111,7 +111,7 @@ static int loop(void *arg)
 int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
-    uint16_t port = (uint16_t)example_arg(argc, argv, arg, 7);
+    uint16_t port = example_port(argc, argv, arg, 7);
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
     kq = ff_kqueue();

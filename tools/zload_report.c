@@ -141,7 +141,7 @@ static void text_errors(const struct load *l, FILE *out)
     const char *sep = "  errors       ";
 
     if (report_errors(l) == 0)
-        fprintf(out, "  errors       none");
+        fprintf(out, "  errors       none%s", l->unanswered != 0 ? " in what was answered" : "");
     for (unsigned i = 0; i < ERRORS; i++) {
         if (l->errors[i] == 0)
             continue;
@@ -158,15 +158,34 @@ static void text_errors(const struct load *l, FILE *out)
         fprintf(out, "  not answered %llu requests within a second after the end\n", (unsigned long long)l->unanswered);
 }
 
+static void text_cycles(double cycles, FILE *out)
+{
+    if (cycles < 0)
+        fputs("n/a cycles a request\n", out);
+    else
+        fprintf(out, "%.0f cycles a request\n", cycles);
+}
+
 static void text_cpu(const struct row *r, FILE *out)
 {
-    fprintf(out, "  this side    %.2f s of CPU time, busy %.1f %%, %.1f responses a turn, %.0f cycles a request\n", r->own_cpu,
-            100 * r->busy, r->batch, r->own_cycles);
-    if (r->server_cpu >= 0)
-        fprintf(out, "  server       %.2f s of CPU time (%.1f %%; user %.2f s), %.0f cycles a request\n", r->server_cpu,
-                100 * r->server_cpu / r->seconds, r->server_user, r->server_cycles);
+    fprintf(out, "  this side    %.2f s of CPU time, busy %.1f %%, %.1f responses a turn, ", r->own_cpu, 100 * r->busy, r->batch);
+    text_cycles(r->own_cycles, out);
+    if (r->server_cpu >= 0) {
+        fprintf(out, "  server       %.2f s of CPU time (%.1f %%; user %.2f s), ", r->server_cpu, 100 * r->server_cpu / r->seconds,
+                r->server_user);
+        text_cycles(r->server_cycles, out);
+    }
     if (r->stolen >= 0)
         fprintf(out, "  stolen       %.2f %% of the machine\n", 100 * r->stolen);
+}
+
+static void text_latency(const struct row *r, FILE *out)
+{
+    if (r->responses == 0)
+        fputs("  latency us   n/a: no response was measured\n", out);
+    else
+        fprintf(out, "  latency us   p50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, max %.1f, mean %.1f, stddev %.1f\n", r->at[0],
+                r->at[1], r->at[2], r->at[3], r->at[4], r->max, r->mean, r->stddev);
 }
 
 static void text_windows(const struct row *w, unsigned n, FILE *out)
@@ -202,8 +221,7 @@ static void print_text(const struct load *l, const struct row *all, const struct
     fprintf(out, "%s, %.2f s\n", a->brief ? ", a connection per request" : "", all->seconds);
     fprintf(out, "  requests     %llu, %.1f per second\n", (unsigned long long)all->responses, all->rate);
     fprintf(out, "  payload      received %.1f MB/s, sent %.1f MB/s\n", all->rx_mb, all->tx_mb);
-    fprintf(out, "  latency us   p50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, max %.1f, mean %.1f, stddev %.1f\n", all->at[0],
-            all->at[1], all->at[2], all->at[3], all->at[4], all->max, all->mean, all->stddev);
+    text_latency(all, out);
     if (all->opened != 0)
         fprintf(out, "  connections  %llu opened, %.1f per second\n", (unsigned long long)all->opened, all->opened_rate);
     text_errors(l, out);

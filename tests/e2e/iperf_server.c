@@ -264,7 +264,7 @@ int main(int argc, char **argv)
     if (kq < 0 || block == NULL)
         die("start");
     memset(z_data(block), 'i', BLOCK);
-    listener = example_listen((uint16_t)example_arg(argc, argv, arg, 5201));
+    listener = example_listen(example_port(argc, argv, arg, 5201));
     if (!example_watch(kq, listener, EVFILT_READ, EV_ADD))
         die("kevent");
     ff_run(loop, NULL);

@@ -1,10 +1,13 @@
 """The other examples against kernel programs: echo, client, proxy (content, back-pressure, half-close, reset)."""
 import contextlib
 import hashlib
+import os
 import re
 import socket
 import socketserver
 import struct
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -80,6 +83,25 @@ def client(lab):
             peer.expect(status == 1 and "refused" in run.output(), f"status {status}: {run.output()!r}")
 
 
+def arguments(lab):
+    """What is not understood ends the program with status 1 and a sentence; the stack's options are taken in each form."""
+    echo_program = os.path.join(peer.BUILD, "examples/echo")
+    with tempfile.TemporaryDirectory(prefix="zstack-e2e-") as tmp:
+        conf = labs.write_config(os.path.join(tmp, "config.ini"), core=min(os.sched_getaffinity(0)))
+        for argv, says in (((conf, "8080"), 'unexpected argument "8080": own arguments follow --'),
+                           ((conf, "--port=7", "--", "7"), 'unexpected argument "--port=7": own arguments follow --'),
+                           *(((conf, "--", port), f'port: found "{port}", expected 1 to 65535') for port in ("99999", "abc", "0", "7x", "")),
+                           ((conf, "--proc-type", "primary", "--proc-id=0", "--", "0"), 'port: found "0", expected 1 to 65535')):
+            run = lab.popen("stack", echo_program, "-c", *argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            try:
+                out, _ = run.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+                raise peer.Failure(f"echo {argv}: started") from None
+            peer.expect(run.returncode == 1 and out.splitlines()[-1:] == [f"echo: {says}"], f"echo {argv}: status {run.returncode}: {out!r}")
+
+
 def proxy(lab):
     with peer.program(lab, "examples/proxy", labs.CLIENT_IP, "7", "8080", zstack=(), port=8080) as server:
         with kernel_server(lab, 7, EchoHandler):
@@ -113,7 +135,7 @@ def proxy(lab):
 
 
 def test(lab):
-    for one in (echo, client, proxy):
+    for one in (echo, client, arguments, proxy):
         print(one.__name__, flush=True)
         one(lab)
 

@@ -216,6 +216,17 @@ class Liar(socketserver.BaseRequestHandler):
                 self.request.sendall(data if n % WRONG_EVERY else data[::-1])
 
 
+class Mute(socketserver.BaseRequestHandler):
+    """An echo server that answers one message, whoever sends it, and no other."""
+    once = threading.Lock()
+
+    def handle(self):
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(64, socket.MSG_WAITALL):
+                if self.once.acquire(blocking=False):
+                    self.request.sendall(data)
+
+
 @contextlib.contextmanager
 def kernel_server(lab, port, handler):
     class Server(socketserver.ThreadingTCPServer):
@@ -245,7 +256,7 @@ COUNTED = {
 
 def test_misbehaviour(lab):
     with tempfile.TemporaryDirectory(prefix="zstack-zload-") as tmp, kernel_server(lab, 80, Script), kernel_server(lab, 7, Stutter), \
-            kernel_server(lab, 8, Liar):
+            kernel_server(lab, 8, Liar), kernel_server(lab, 9, Mute):
         conf = labs.write_config(os.path.join(tmp, "config.ini"), core=dev.CORES[-1])
 
         def zload(target, *argv, **kw):
@@ -267,6 +278,10 @@ def test_misbehaviour(lab):
         expect(done.status == 0, "--check 0 does not look: " + done.line)
         done = zload(f"echo://{labs.CLIENT_IP}:8", "--requests", 20)
         expect(done.status == 2 and done.json()["errors"]["content"] >= 2, "a wrong echo: " + done.line)
+        done = Zload(lab, conf, f"echo://{labs.CLIENT_IP}:9", "--warmup", 0, "--duration", "300ms", "--connections", 3)
+        expect(done.status == 2 and "not answered 3 requests" in done.out, done.line)
+        for says in ("latency us   n/a", ", n/a cycles a request", "errors       none in what was answered"):
+            expect(says in done.out, f"no {says!r}: {done.line}")
         # Requests that were due while the server stood still count with the time that they had to wait.
         closed = zload(f"echo://{labs.CLIENT_IP}", "--connections", 4, "--duration", 3).good()
         opened = zload(f"echo://{labs.CLIENT_IP}", "--connections", 4, "--duration", 3, "--rate", 100).good()

@@ -8,6 +8,7 @@
  *   source  asks for BYTES and compares them
  *   wrap    sink from the program's own memory (z_wrap); prints how it came back
  */
+#include <limits.h>
 #include <unistd.h>
 
 #include "../../examples/example.h"
@@ -258,7 +259,7 @@ int main(int argc, char **argv)
         printf("z_register: %s\n", strerrorname_np(errno));
     for (int i = arg + 3; i < argc; i++) {
         mode_name = argv[i];
-        run(argv[arg], (uint16_t)example_arg(argc, argv, arg + 1, 7000), (uint64_t)example_arg(argc, argv, arg + 2, 1000000));
+        run(argv[arg], example_port(argc, argv, arg + 1, 7000), (uint64_t)example_arg(argc, argv, arg + 2, "bytes", 0, LONG_MAX, 1000000));
     }
     z_print_counters(stdout);
     return 0;

@@ -7,6 +7,7 @@
  * each, wants it back, and prints "core N: COUNT echoed, FAILED failed".
  */
 #include "../../examples/example.h"
+#include <limits.h>
 
 #define MAX_EVENTS 256
 #define READ_SIZE 65280
@@ -262,8 +263,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < arg; i++)
         if (sscanf(argv[i], "--proc-id=%d", &process) == 1)
             break;
-    port = (int)example_arg(argc, argv, arg, 7000);
-    count = (int)example_arg(argc, argv, arg + 2, 0);
+    port = example_port(argc, argv, arg, 7000);
+    count = (int)example_arg(argc, argv, arg + 2, "count", 0, INT_MAX, 0);
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     if (count > 0 && inet_pton(AF_INET, argv[arg + 1], &server.sin_addr) != 1)
         return 2;

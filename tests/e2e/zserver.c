@@ -361,7 +361,7 @@ static void fork_check(void)
 int main(int argc, char **argv)
 {
     int arg = example_init(argc, argv);
-    uint16_t port = (uint16_t)example_arg(argc, argv, arg, 7000);
+    uint16_t port = example_port(argc, argv, arg, 7000);
 
     pattern_mem = (size_t)64 * PATTERN_LEN;
     pattern = aligned_alloc(4096, (pattern_mem / 4096 + 1) * 4096);
