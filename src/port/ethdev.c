@@ -132,8 +132,9 @@ static bool ear_open(struct ethdev_port *e)
     struct epoll_event edge = {.events = EPOLLIN | EPOLLET};
     int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(e->p.id, e->queue);
 
-    if (fd == e->heard)
-        return fd >= 0;
+    /* it fails for one that was closed, and whose number the driver got again: an epoll forgets it then */
+    if (fd >= 0 && fd == e->heard && epoll_ctl(e->ear, EPOLL_CTL_MOD, fd, &edge) == 0)
+        return true;
     if (e->ear >= 0)
         close(e->ear);
     e->heard = -1;

@@ -278,7 +278,7 @@ def test_misbehaviour(lab):
         expect(done.status == 0, "--check 0 does not look: " + done.line)
         done = zload(f"echo://{labs.CLIENT_IP}:8", "--requests", 20)
         expect(done.status == 2 and done.json()["errors"]["content"] >= 2, "a wrong echo: " + done.line)
-        done = Zload(lab, conf, f"echo://{labs.CLIENT_IP}:9", "--warmup", 0, "--duration", "300ms", "--connections", 3)
+        done = Zload(lab, conf, f"echo://{labs.CLIENT_IP}:9", "--warmup", "1s", "--duration", "300ms", "--connections", 3)
         expect(done.status == 2 and "not answered 3 requests" in done.out, done.line)
         for says in ("latency us   n/a", ", n/a cycles a request", "errors       none in what was answered"):
             expect(says in done.out, f"no {says!r}: {done.line}")
