@@ -6,42 +6,20 @@
  *        kbulk to|from ADDRESS SECONDS     prints one line of JSON; the bytes are those that this end's kernel took or gave
  */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <err.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "ktime.h"
 #include "stream.h"
 
-#define NS_PER_SEC 1000000000ull
 #define WARMUP_NS (NS_PER_SEC / 2)
 #define CHUNK 131072u /* of a call */
 
 static struct stream_block block;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    fputs("kbulk: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    va_end(ap);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 /* Bytes moved by one call; 0 at the end of the connection. */
 static size_t send_some(int fd, struct stream_check *c)
@@ -63,7 +41,7 @@ static size_t receive_some(int fd, struct stream_check *c)
     if (n <= 0)
         return 0;
     if (!stream_right(c, &block, buf, (size_t)n))
-        die("the bytes before %llu are wrong", (unsigned long long)c->at);
+        errx(1, "the bytes before %llu are wrong", (unsigned long long)c->at);
     return (size_t)n;
 }
 
@@ -74,7 +52,7 @@ static int listen_on(uint16_t port)
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
         listen(fd, 16) < 0)
-        die("port %u: %s", port, strerror(errno));
+        err(1, "port %u", port);
     return fd;
 }
 
@@ -103,7 +81,7 @@ static uint64_t move(int fd, bool to, struct stream_check *c, uint64_t end_ns)
 
     while (now_ns() < end_ns) {
         if ((to ? send_some(fd, c) : receive_some(fd, c)) == 0)
-            die("the server closed or reset the connection after %llu bytes", (unsigned long long)c->at);
+            errx(1, "the server closed or reset the connection after %llu bytes", (unsigned long long)c->at);
     }
     return c->at - begin;
 }
@@ -122,11 +100,11 @@ int main(int argc, char **argv)
         serve();
     if (argc != 4 || ((to = strcmp(argv[1], "to") == 0) == false && strcmp(argv[1], "from") != 0) ||
         inet_pton(AF_INET, argv[2], &a.sin_addr) != 1 || !((seconds = strtod(argv[3], NULL)) > 0))
-        die("usage: kbulk serve, or kbulk to|from ADDRESS SECONDS");
+        errx(1, "usage: kbulk serve, or kbulk to|from ADDRESS SECONDS");
     a.sin_port = htons(to ? STREAM_SINK_PORT : STREAM_SOURCE_PORT);
     fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-        die("connect: %s", strerror(errno));
+        err(1, "connect");
     move(fd, to, &c, now_ns() + WARMUP_NS);
     start = now_ns();
     bytes = move(fd, to, &c, start + (uint64_t)(seconds * 1e9));

@@ -6,9 +6,9 @@
  * usage: kload ADDRESS PORT BODY_BYTES CONNECTIONS RATE SECONDS     prints one line of JSON
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +17,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../tools/zload_hist.h"
 #include "../tools/zload_http.h"
+#include "ktime.h"
 
 #define EVENTS 256
-#define NS_PER_SEC 1000000000ull
 #define WARMUP_NS (NS_PER_SEC / 4)
 
 struct conn {
@@ -44,26 +43,6 @@ static uint64_t body_bytes, begin_ns, measure_ns, due; /* due: number of the nex
 static double period_ns;
 static struct hist latency;
 
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    fputs("kload: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    va_end(ap);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t due_ns(uint64_t k)
 {
     return begin_ns + (uint64_t)((double)k * period_ns);
@@ -76,10 +55,10 @@ static void conn_open(struct conn *c, const struct sockaddr_in *to, int ep)
 
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
-        die("connect: %s", strerror(errno));
+        err(1, "connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
-        die("epoll_ctl: %s", strerror(errno));
+        err(1, "epoll_ctl");
 }
 
 static void conn_send(struct conn *c)
@@ -87,7 +66,7 @@ static void conn_send(struct conn *c)
     if (c->busy || c->owed == 0)
         return;
     if (send(c->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(request) - 1)
-        die("send: %s", strerror(errno));
+        err(1, "send");
     c->owed--;
     c->busy = c->in_head = true;
     c->due_ns = due_ns(c->next);
@@ -112,12 +91,12 @@ static size_t head(struct conn *c, const char *data, size_t len)
     enum http_result r = http_head_read(&c->head, data, len, &used);
 
     if (r == HTTP_BAD)
-        die("%s", c->head.why);
+        errx(1, "%s", c->head.why);
     if (r == HTTP_HEAD) {
         c->in_head = false;
         if (c->head.status != 200 || c->head.body_bytes != body_bytes)
-            die("status %d with %llu bytes, expected 200 with %llu", c->head.status, (unsigned long long)c->head.body_bytes,
-                (unsigned long long)body_bytes);
+            errx(1, "status %d with %llu bytes, expected 200 with %llu", c->head.status, (unsigned long long)c->head.body_bytes,
+                 (unsigned long long)body_bytes);
     }
     return used;
 }
@@ -130,14 +109,14 @@ static void conn_receive(struct conn *c)
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0 || !c->busy)
-        die("the server %s", n < 0 ? strerror(errno) : n == 0 ? "closed" : "sent what nobody asked for");
+        errx(1, "the server %s", n < 0 ? strerror(errno) : n == 0 ? "closed" : "sent what nobody asked for");
     for (size_t i = 0, len = (size_t)n; i < len;) {
         if (c->in_head) {
             i += head(c, buf + i, len - i);
             continue;
         }
         if (buf[i++] != (char)('a' + c->at % 26) || c->at == body_bytes)
-            die("the body is wrong at byte %llu", (unsigned long long)c->at);
+            errx(1, "the body is wrong at byte %llu", (unsigned long long)c->at);
         c->at++;
     }
     if (!c->in_head && c->at == body_bytes)
@@ -184,7 +163,7 @@ static double number(const char *what, const char *text, double low, double high
     double v = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(v >= low && v <= high))
-        die("%s: found \"%s\", expected a number from %.0f to %.0f", what, text, low, high);
+        errx(1, "%s: found \"%s\", expected a number from %.0f to %.0f", what, text, low, high);
     return v;
 }
 
@@ -196,9 +175,9 @@ int main(int argc, char **argv)
     int ep = epoll_create1(0);
 
     if (argc != 7)
-        die("usage: kload ADDRESS PORT BODY_BYTES CONNECTIONS RATE SECONDS");
+        errx(1, "usage: kload ADDRESS PORT BODY_BYTES CONNECTIONS RATE SECONDS");
     if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
-        die("found \"%s\", expected an IPv4 address", argv[1]);
+        errx(1, "found \"%s\", expected an IPv4 address", argv[1]);
     to.sin_port = htons((uint16_t)number("PORT", argv[2], 1, 65535));
     body_bytes = (uint64_t)number("BODY_BYTES", argv[3], 1, 1e9);
     n_conns = (uint32_t)number("CONNECTIONS", argv[4], 1, 10000);
@@ -207,7 +186,7 @@ int main(int argc, char **argv)
     period_ns = 1e9 / rate;
     conns = calloc(n_conns, sizeof(*conns));
     if (conns == NULL || ep < 0)
-        die("%s", strerror(errno));
+        err(1, NULL);
     prctl(PR_SET_TIMERSLACK, 1UL); /* else a sleep is 50 us too long */
     hist_clear(&latency);
     for (uint32_t i = 0; i < n_conns; i++) {

@@ -5,20 +5,18 @@
  * usage: kping ADDRESS SECONDS     prints one line of JSON
  */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <err.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../tools/zload_hist.h"
+#include "ktime.h"
 
-#define NS_PER_SEC 1000000000ull
 #define WARMUP_NS (NS_PER_SEC / 4)
 #define DATA_BYTES 56u
 
@@ -28,26 +26,6 @@ struct echo {
 };
 
 static uint64_t lost;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    fputs("kping: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    va_end(ap);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static uint16_t sum(const void *data, size_t n)
 {
@@ -83,7 +61,7 @@ static uint64_t round_trip(int fd, uint16_t number)
             a->h.un.echo.sequence != e.h.un.echo.sequence)
             continue; /* another's, or too late */
         if (memcmp(a->data, e.data, sizeof(e.data)) != 0)
-            die("an answer with other data than the question");
+            errx(1, "an answer with other data than the question");
         return now_ns() - start;
     }
 }
@@ -111,18 +89,18 @@ int main(int argc, char **argv)
     int fd;
 
     if (argc != 3 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 || !((seconds = strtod(argv[2], NULL)) > 0))
-        die("usage: kping ADDRESS SECONDS");
+        errx(1, "usage: kping ADDRESS SECONDS");
     fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
-        die("%s", strerror(errno));
+        err(1, NULL);
     hist_clear(&h);
     run(fd, &h, now_ns() + WARMUP_NS);
     hist_clear(&h);
     lost = 0;
     run(fd, &h, now_ns() + (uint64_t)(seconds * 1e9));
     if (h.count == 0)
-        die("%s does not answer", argv[1]);
+        errx(1, "%s does not answer", argv[1]);
     printf("{\"answers\": %llu, \"lost\": %llu, \"p50_us\": %.3f, \"p99_us\": %.3f}\n", (unsigned long long)h.count,
            (unsigned long long)lost, (double)hist_percentile(&h, 50) / 1e3, (double)hist_percentile(&h, 99) / 1e3);
     return 0;

@@ -287,12 +287,6 @@ static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
     return container_of_ptr(e, struct tcp_conn, ent);
 }
 
-/* In whose accept queue it waits; NULL: in none. */
-static inline struct tcp_conn *tcp_waits_at(const struct tcp_conn *tc)
-{
-    return tc->waits ? tc->listener : NULL;
-}
-
 /* Of a listener; NULL: it is none. */
 static inline struct tcp_listener *tcp_lis(const struct tcp_conn *tc)
 {
