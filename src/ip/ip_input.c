@@ -140,10 +140,10 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
 {
     bool cksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     bool l4_cksum_good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    struct ip_in in = {.nif = nif, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good, .from_self = from_self};
     struct ipv4_hdr h;
+    struct ip_in in;
     enum ipv4_err err;
-    bool fragment;
+    bool fragment, dst_group = false;
     uint32_t hlen;
     enum ctr why;
 
@@ -157,7 +157,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     if (unlikely(m->data_len < hlen && m->pkt_len >= hlen) && !(m = pkt_pullup(s, m, hlen)))
         return;
     err = ipv4_parse(pkt_data(m), m->data_len, m->pkt_len, cksum_good, &h);
-    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &in.dst_group) : ip_drop_reason[err];
+    why = err == IPV4_OK ? ip_check(s, nif, &h, from_self, &dst_group) : ip_drop_reason[err];
     if (unlikely(why)) {
         pkt_drop(s, m, why);
         return;
@@ -168,13 +168,20 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     if (likely(!fragment) && !(m = ip_pullup_l4(s, m, h.hlen, (uint32_t)h.total_len - h.hlen, h.proto)))
         return;
     pkt_pull(m, h.hlen);
-    in.src = inaddr_v4(h.src);
-    in.dst = inaddr_v4(h.dst);
-    in.proto = h.proto;
-    in.ttl = h.ttl;
-    in.tos = h.tos;
-    in.ip_hlen = h.hlen;
-    in.l4_len = (uint32_t)h.total_len - h.hlen;
+    in = (struct ip_in){
+        .nif = nif,
+        .src = inaddr_v4(h.src),
+        .dst = inaddr_v4(h.dst),
+        .proto = h.proto,
+        .ttl = h.ttl,
+        .tos = h.tos,
+        .ip_hlen = h.hlen,
+        .l4_len = (uint32_t)h.total_len - h.hlen,
+        .l2_group = l2_group,
+        .dst_group = dst_group,
+        .l4_cksum_good = l4_cksum_good,
+        .from_self = from_self,
+    };
     if (unlikely(fragment))
         ip_input_fragment(s, &in, &h, m);
     else

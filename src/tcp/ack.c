@@ -188,6 +188,7 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
 void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+    struct sent_rec rated;
     struct sent_ack sa = {
         .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt),
         .echo_latest_ns = UINT64_MAX,
@@ -198,6 +199,10 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
     struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
 
+    if (unlikely(tc->rate != NULL)) {
+        rated.flags = 0;
+        sa.rated = &rated;
+    }
     tc->probe_count = 0;
     if (tc->sack_on && g->o.n_sack > 0) {
         unsigned n = valid_sacks(tc, g, blocks);

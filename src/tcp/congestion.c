@@ -159,7 +159,7 @@ void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
 
 static void sample(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, uint32_t newly_lost, struct rate_sample *rs)
 {
-    const struct sent_rec *r = &sa->rated;
+    const struct sent_rec *r = sa->rated;
     struct rate_acked a = {
         .st = r->flags & SENT_RATED ? &r->rate : NULL,
         .sent_at_ns = r->sent_at_ns,

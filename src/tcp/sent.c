@@ -154,8 +154,9 @@ static void note_rack(const struct sent_rec *r, struct sent_ack *out)
 /* A record that was not sacked before arrived, one way or the other. */
 static void note_delivered(const struct sent_rec *r, uint64_t rtx_latest_ns, struct sent_ack *out)
 {
-    if (unlikely(r->flags & SENT_RATED) && (!(out->rated.flags & SENT_RATED) || r->sent_at_ns >= out->rated.sent_at_ns))
-        out->rated = *r;
+    if (unlikely(out->rated != NULL) && (r->flags & SENT_RATED) != 0 &&
+        (out->rated->flags == 0 || r->sent_at_ns >= out->rated->sent_at_ns))
+        *out->rated = *r;
     if ((r->flags & SENT_RETRANS) != 0) {
         out->acked_retrans = true;
         if (r->sent_at_ns <= rtx_latest_ns) /* otherwise an earlier transmission did, and nobody knows which */

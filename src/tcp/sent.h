@@ -81,7 +81,7 @@ struct sent_ack {
     bool acked_retrans;    /* some of it had been retransmitted */
     bool rtx_early;        /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
     bool rtx_needed;       /* a record left by the cumulative ACK whose retransmission may have been what arrived */
-    struct sent_rec rated; /* of the records with SENT_RATED that were delivered, the one sent last; flags 0: none */
+    struct sent_rec *rated; /* NULL: nobody asks; its flags are 0 at first, then it is of the delivered records with SENT_RATED the one sent last */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */

@@ -11,6 +11,7 @@
 #include "base/poison.h"
 
 #define RATIO_ONE 256u
+#define RATIO_MIN 64u
 
 static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
 {
@@ -51,15 +52,17 @@ void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize)
 {
-    uint32_t ratio;
+    uint32_t ratio = tc->rcv_ratio;
 
     if (seg_bytes > tc->rcv_mss)
         tc->rcv_mss = (uint16_t)MIN(seg_bytes, (uint32_t)UINT16_MAX);
     if (seg_bytes < tc->rcv_mss)
         return;
     /* only segments that are full tell how memory and payload relate; it moves slowly, and not below a quarter */
+    if (likely(len * RATIO_ONE < (ratio + 8) * truesize && (len * RATIO_ONE >= ratio * truesize || ratio == RATIO_MIN)))
+        return; /* the same again, without a division */
     ratio = MIN(len * RATIO_ONE / MAX(truesize, 1u), RATIO_ONE - 1);
-    tc->rcv_ratio = (uint16_t)MAX((tc->rcv_ratio * 7u + ratio) / 8, 64u);
+    tc->rcv_ratio = (uint16_t)MAX((tc->rcv_ratio * 7u + ratio) / 8, RATIO_MIN);
 }
 
 /* Copies runs of small segments into compact buffers (counted). */
