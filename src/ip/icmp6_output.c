@@ -76,7 +76,7 @@ static bool may_complain(const struct ip_in *in, const struct rte_mbuf *m, uint8
 {
     bool even_group = type == ICMP6_TOO_BIG || (type == ICMP6_PARAM_PROBLEM && code == ICMP6_PARAM_OPTION);
 
-    if ((in->dst_group || in->l2_group) && !even_group)
+    if (in->group && !even_group)
         return false;
     if (inaddr_is_any(&in->src) || inaddr_is_v6_multicast(&in->src))
         return false;

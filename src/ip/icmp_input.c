@@ -130,7 +130,7 @@ void icmp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     }
     switch (h.type) {
     case ICMP_ECHO:
-        if (in->dst_group || in->l2_group) /* RFC 1122 3.2.2.6 allows it; Linux and we do not help to amplify */
+        if (in->group) /* RFC 1122 3.2.2.6 allows it; Linux and we do not help to amplify */
             pkt_drop(s, m, DROP_ICMP_BCAST);
         else
             icmp_echo_reply(s, in, m);

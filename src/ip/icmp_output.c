@@ -132,7 +132,7 @@ void icmp_error(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m, u
     uint16_t sum;
     uint8_t *p;
 
-    if (in->proto == IPPROTO_ICMP_ || in->dst_group || in->l2_group || ip_is_group(s, &in->src) || !icmp_error_allowed(s))
+    if (in->proto == IPPROTO_ICMP_ || in->group || ip_is_group(s, &in->src) || !icmp_error_allowed(s))
         return;
     e = pkt_alloc_app(s, ICMP_HLEN + quote);
     if (!e)

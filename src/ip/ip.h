@@ -25,8 +25,8 @@ struct ip_in {
     struct inaddr src, dst;
     uint8_t proto, ttl, tos; /* of IPv6: hop limit, traffic class */
     bool v6;
-    bool l2_group;      /* came in a broadcast or multicast frame */
     bool dst_group;     /* to a broadcast or multicast address */
+    bool group;         /* to one, or in a broadcast or multicast frame */
     bool l4_cksum_good; /* verified by the port */
     bool fragmented;    /* was reassembled, or came with a fragment header: neighbour discovery does not believe it (RFC 6980) */
     bool from_self;     /* it never left this stack: there is no frame around it */

@@ -162,7 +162,7 @@ static void input_fragment(struct z_stack *s, struct ip_in *in, struct rte_mbuf 
 void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bool l2_group, bool from_self)
 {
     bool l4_cksum_good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    struct ip_in in = {.nif = nif, .v6 = true, .l2_group = l2_group, .l4_cksum_good = l4_cksum_good, .from_self = from_self};
+    struct ip_in in = {.nif = nif, .v6 = true, .group = l2_group, .l4_cksum_good = l4_cksum_good, .from_self = from_self};
     struct ipv6_hdr h;
     enum ipv6_err err;
     enum ctr why;
@@ -189,6 +189,7 @@ void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m, bo
     in.ttl = h.hop_limit;
     in.tos = h.tclass;
     in.dst_group = inaddr_is_v6_multicast(&in.dst);
+    in.group |= in.dst_group;
     why = check_addrs(s, nif, &in, from_self);
     if (unlikely(why)) {
         pkt_drop(s, m, why);

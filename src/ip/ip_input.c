@@ -143,7 +143,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     struct ipv4_hdr h;
     struct ip_in in;
     enum ipv4_err err;
-    bool fragment, dst_group = false;
+    bool dst_group = false;
     uint32_t hlen;
     enum ctr why;
 
@@ -164,8 +164,7 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
     }
     if (m->pkt_len > h.total_len)
         m = pkt_trim_to(m, h.total_len);
-    fragment = h.mf || h.frag_off;
-    if (likely(!fragment) && !(m = ip_pullup_l4(s, m, h.hlen, (uint32_t)h.total_len - h.hlen, h.proto)))
+    if (likely(!h.fragment) && !(m = ip_pullup_l4(s, m, h.hlen, (uint32_t)h.total_len - h.hlen, h.proto)))
         return;
     pkt_pull(m, h.hlen);
     in = (struct ip_in){
@@ -177,12 +176,12 @@ static void ip_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf 
         .tos = h.tos,
         .ip_hlen = h.hlen,
         .l4_len = (uint32_t)h.total_len - h.hlen,
-        .l2_group = l2_group,
         .dst_group = dst_group,
+        .group = dst_group || l2_group,
         .l4_cksum_good = l4_cksum_good,
         .from_self = from_self,
     };
-    if (unlikely(fragment))
+    if (unlikely(h.fragment))
         ip_input_fragment(s, &in, &h, m);
     else
         ip_demux(s, &in, m);

@@ -22,7 +22,7 @@ bool ip_whole_elsewhere(struct z_stack *s, const struct ip_in *in, struct rte_mb
 {
     unsigned home;
 
-    if (in->dst_group || in->l2_group || in->from_self || (in->proto != IPPROTO_TCP_ && in->proto != IPPROTO_UDP_) || m->data_len < 4)
+    if (in->group || in->from_self || (in->proto != IPPROTO_TCP_ && in->proto != IPPROTO_UDP_) || m->data_len < 4)
         return false;
     if (!pkt_sole_owner(m)) /* then its header still speaks of a fragment */
         return false;

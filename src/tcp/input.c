@@ -87,7 +87,7 @@ void tcp_input(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
     const uint8_t *opts;
 
     stack_count(s, CTR_TCP_SEG_RX);
-    if (unlikely(in->dst_group || in->l2_group)) { /* MUST-57; a source that is a group does not get here: ip_check_addrs (MUST-63) */
+    if (unlikely(in->group)) { /* MUST-57; a source that is a group does not get here: ip_check_addrs (MUST-63) */
         pkt_drop(s, m, DROP_TCP_BCAST);
         return;
     }

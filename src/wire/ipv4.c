@@ -77,6 +77,7 @@ enum ipv4_err ipv4_parse(const uint8_t *p, uint32_t len, uint32_t frame_len, boo
         .frag_off = (uint16_t)((frag & OFFSET_MASK) * 8u),
         .df = (frag & FLAG_DF) != 0,
         .mf = (frag & FLAG_MF) != 0,
+        .fragment = (frag & (FLAG_MF | OFFSET_MASK)) != 0,
         .src = get32(b + 12),
         .dst = get32(b + 16),
     };

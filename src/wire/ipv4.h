@@ -17,6 +17,7 @@ struct ipv4_hdr {
     uint16_t total_len, id;
     uint16_t frag_off; /* bytes */
     bool df, mf;
+    bool fragment; /* parsed: a part of a datagram, by frag_off and mf; not used by ipv4_build() */
     uint32_t src, dst;
 };
 

@@ -36,7 +36,7 @@ static void a_packet_reaches_its_transport(void **state)
     assert_int_equal(net_seen.in.tos, 0x10);
     assert_int_equal(net_seen.in.ip_hlen, 20);
     assert_int_equal(net_seen.in.l4_len, sizeof(tcp_seg));
-    assert_false(net_seen.in.l2_group || net_seen.in.dst_group || net_seen.in.l4_cksum_good);
+    assert_false(net_seen.in.group || net_seen.in.dst_group || net_seen.in.l4_cksum_good);
 }
 
 static void link_padding_is_cut(void **state)
@@ -214,7 +214,7 @@ static void destinations(void **state)
     memset(frame.b, 0xff, 6);
     inject();
     assert_int_equal(net_seen.tcp_inputs, ours + 1);
-    assert_true(net_seen.in.l2_group);
+    assert_true(net_seen.in.group);
     assert_false(net_seen.in.dst_group);
 }
 
