@@ -163,7 +163,10 @@ static void queue_fin(struct z_stack *s, struct tcp_conn *tc)
     }
     tc->fin_queued = true;
     tcp_mark_dirty(s, tc);
-    sock_on_writable(s, tc->sk);
+    if (tcp_rcv_eof(tc))
+        sock_on_closed(s, tc->sk); /* both directions: who waits for the hangup only learns it */
+    else
+        sock_on_writable(s, tc->sk);
 }
 
 int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)

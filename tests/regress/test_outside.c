@@ -1,0 +1,80 @@
+/* What a tester from outside found, who has packets and calls only: each was wrong once. */
+#include "../script/script.h"
+
+/* EPOLLHUP says that both directions are over; by shutdown() of both as well, whatever the peer does (tcp_poll of Linux). */
+TEST(shutdown_of_both_is_a_hangup)
+{
+    int c = passive();
+
+    shut(c, SHUT_RDWR);
+    out("FA", 1, 1);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP);
+    in("A", 1, 2);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP);
+}
+
+TEST(shutdown_of_one_is_none)
+{
+    int c = passive();
+
+    shut(c, SHUT_WR);
+    out("FA", 1, 1);
+    check_eq(polls(c), SOCK_OUT);
+    c = passive(.port = 5001);
+    shut(c, SHUT_RD);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP);
+}
+
+/* Text after shutdown() of both directions is lost like text after close(): the peer is told (SHLD-3), and so is the application. */
+TEST(text_after_shutdown_of_both_resets)
+{
+    int c = passive();
+
+    shut(c, SHUT_RDWR);
+    out("FA", 1, 1);
+    in("PA", 1, 2, 10);
+    out("RA", 2, 1);
+    state_is(TCPS_CLOSED);
+    so_error(c, ECONNRESET);
+}
+
+/* With one direction open it is what the application wants, or throws away without a word. */
+TEST(text_after_shutdown_of_one_is_taken)
+{
+    int c = passive();
+
+    shut(c, SHUT_WR);
+    out("FA", 1, 1);
+    in("PA", 1, 2, 10);
+    out("A", 2, 11);
+    rcv(c, 10);
+    c = passive(.port = 5001);
+    shut(c, SHUT_RD);
+    in("PA", 1, 1, 10, .port = 5001);
+    out("A", 1, 11, .port = 5001);
+}
+
+/*
+ * RFC 5961 5.2: who acknowledges what was sent before our SYN has not seen it. MAX.SND.WND below SND.UNA such numbers were taken, a
+ * window's worth of guesses at once for who had guessed a SYN cookie.
+ */
+TEST(ack_below_the_syn_is_challenged)
+{
+    int c = passive();
+
+    in("PA", 1, 0, 10); /* of the SYN's own number */
+    out("A", 1, 1);
+    in("PA", 1, (uint32_t)-60000, 10);
+    out("A", 1, 1);
+    snd(c, 100);
+    out("PA", 1, 1, 100);
+    in("A", 1, 101);
+    in("PA", 1, (uint32_t)-1, 10);
+    out("A", 101, 1);
+    in("PA", 1, 1, 10); /* of the SYN: old, and possible */
+    out("A", 101, 11);
+    rcv(c, 10);
+}
+
+RUN(T(shutdown_of_both_is_a_hangup), T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets),
+    T(text_after_shutdown_of_one_is_taken), T(ack_below_the_syn_is_challenged))
