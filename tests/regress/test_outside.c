@@ -76,5 +76,32 @@ TEST(ack_below_the_syn_is_challenged)
     rcv(c, 10);
 }
 
-RUN(T(shutdown_of_both_is_a_hangup), T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets),
-    T(text_after_shutdown_of_one_is_taken), T(ack_below_the_syn_is_challenged))
+/* Of what the peer finished sending nothing is lost when it resets later: recv() says end of file, and the error is that of sending. */
+TEST(end_of_file_comes_before_a_later_error)
+{
+    int c = passive();
+
+    in("FPA", 1, 1, 10);
+    out("A", 1, 12);
+    in("R", 12, 0);
+    rcv(c, 10);
+    rcv(c, 0);
+    rcv(c, 0);
+    so_error(c, EPIPE);
+    rcv(c, 0);
+    check_eq(snd_flags(c, 1, 0), -EPIPE);
+}
+
+/* Programs say listen(s, -1) for as many as there may be. */
+TEST(negative_backlog_is_the_largest)
+{
+    int l = listen_backlog(80, -1);
+
+    check_eq(tconn(l)->lis->backlog, conf()->somaxconn);
+    check_eq(tlisten(l, 3), 0);
+    check_eq(tconn(l)->lis->backlog, 3);
+}
+
+RUN(T(end_of_file_comes_before_a_later_error), T(negative_backlog_is_the_largest), T(shutdown_of_both_is_a_hangup),
+    T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets), T(text_after_shutdown_of_one_is_taken),
+    T(ack_below_the_syn_is_challenged))
