@@ -240,7 +240,8 @@ def ip_options(b):
         head[10:12] = struct.pack("!H", checksum(bytes(head) + options))
         b.wire.raw(bytes(head) + options + f.build(data))
 
-    for options in (b"\1\1\1\0", option(148, b"\0\0"), option(7, b"\4" + bytes(4)) + b"\0", option(0x99, b"ab") + bytes(4), option(30, b"ab")):
+    for options in (b"\1\1\1\0", option(148, b"\0\0"), option(7, b"\4" + bytes(4)) + b"\0", option(0x99, b"ab") + bytes(4),
+                    option(30, b"ab")):
         send(options, DATA)
         got(b, fd, DATA, f"option {options[0]}")
     for options in (option(131, b"\4" + socket.inet_aton(V4.stack)) + b"\0", option(137, b"\4" + socket.inet_aton(V4.stack)) + b"\0",

@@ -92,6 +92,44 @@ TEST(end_of_file_comes_before_a_later_error)
     check_eq(snd_flags(c, 1, 0), -EPIPE);
 }
 
+/*
+ * RFC 9937 6.2: what arrived is replaced, whatever found the losses. The reordering timer counted it twice, and sent twice as much into
+ * a network that had lost eight of ten.
+ */
+TEST(reordering_timer_replaces_no_more_than_arrived)
+{
+    int c = passive(.mss = 1000, .sack = true, .rtt_ms = 40);
+
+    snd(c, 10000);
+    skip_all();
+    quiet_ms(40);
+    in("A", 1, 1, .o = {SACK(1001, 2001), SACK(9001, 10001)});
+    after_ms(10);
+    out("A", 1, 1, 1000);
+    out("A", 2001, 1, 1000);
+    nothing();
+}
+
+/*
+ * RFC 8985 7.2: the probe is put off by what acknowledges new data only. Segments of a peer that sends, too, put it off each time, until
+ * the retransmission timeout.
+ */
+TEST(tail_loss_probe_is_not_put_off_by_the_peers_text)
+{
+    int c = passive(.mss = 1000, .sack = true, .rtt_ms = 40);
+
+    snd(c, 3000);
+    skip_all();
+    for (uint32_t i = 0; i < 7; i++) {
+        quiet_ms(10);
+        in("PA", 1 + 10 * i, 1, 10);
+        out("A", 3001, 11 + 10 * i);
+    }
+    after_ms(10); /* two round trips */
+    out("PA", 2001, 71, 1000);
+    rcv(c, 70);
+}
+
 /* Programs say listen(s, -1) for as many as there may be. */
 TEST(negative_backlog_is_the_largest)
 {
@@ -102,6 +140,7 @@ TEST(negative_backlog_is_the_largest)
     check_eq(tconn(l)->lis->backlog, 3);
 }
 
-RUN(T(end_of_file_comes_before_a_later_error), T(negative_backlog_is_the_largest), T(shutdown_of_both_is_a_hangup),
+RUN(T(tail_loss_probe_is_not_put_off_by_the_peers_text), T(reordering_timer_replaces_no_more_than_arrived),
+    T(end_of_file_comes_before_a_later_error), T(negative_backlog_is_the_largest), T(shutdown_of_both_is_a_hangup),
     T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets), T(text_after_shutdown_of_one_is_taken),
     T(ack_below_the_syn_is_challenged))
