@@ -222,10 +222,14 @@ class Conn:
         peer.expect(data is None or s.data == data, f"{why}: {s}: {s.data[:40]!r}, {data[:40] if data is not None else None!r} expected")
         peer.expect(seq is None or s.seq == seq & 0xffffffff, f"{why}: {s}, seq {seq} expected")
         peer.expect(ack is None or s.ack == ack & 0xffffffff, f"{why}: {s}, ack {ack} expected")
+        self.note(s)
+        return s
+
+    def note(self, s):
+        """What we expect next; a keepalive, or something again, changes nothing."""
         end = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
         if not s.flags & RST and (s.flags & SYN or (end - self.ack) & 0xffffffff < 1 << 31):
             self.ack = end
-        return s
 
     def skip_to(self, flags=None, data=None, seq=None, ack=None, why=""):
         """The next segment of this kind, whatever comes before it: timers of the stack may have sent something again."""
@@ -268,9 +272,7 @@ class Conn:
     def drain(self):
         q = self.wire.queue(self.sport, self.dport)
         while not q.empty():
-            s = q.get()
-            if not s.flags & RST:
-                self.ack = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
+            self.note(q.get())
 
     def handshake(self, options=b"", window=None, rtt=0):
         self.send("S", options=options, window=window)
