@@ -4,11 +4,9 @@
  */
 #include "api/hooks.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "api/api.h"
-#include "ip/ip.h"
 #include "wire/eth.h"
 
 #include "base/poison.h"
@@ -147,20 +145,16 @@ static int ask_source6(pcblddr_func_t func, const struct inaddr *dst, uint16_t p
     return r;
 }
 
-/* 1: the application has chosen *src; 0: it leaves that to the stack; -EADDRNOTAVAIL: it has chosen what we don't have. */
-static int choose_source(const struct z_stack *s, const struct inaddr *dst, uint16_t port, struct inaddr *src)
+/* Has the application chosen *src? Whether it is ours is asked where the path is looked up. */
+static bool choose_source(const struct inaddr *dst, uint16_t port, struct inaddr *src)
 {
     pcblddr_func_t func = __atomic_load_n(&source_chooser, __ATOMIC_ACQUIRE);
     int r;
 
     if (likely(func == NULL))
-        return 0;
+        return false;
     r = inaddr_is_v4(dst) ? ask_source4(func, dst, port, src) : ask_source6(func, dst, port, src);
-    if (r != 0 || inaddr_is_any(src))
-        return 0;
-    if (inaddr_is_v4(src) != inaddr_is_v4(dst) || ip_is_group(s, src) || !ip_is_local(s, src))
-        return -EADDRNOTAVAIL;
-    return 1;
+    return r == 0 && !inaddr_is_any(src);
 }
 
 static int tcp_open(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port, bool fastopen)
@@ -170,15 +164,11 @@ static int tcp_open(struct z_stack *s, struct tcp_conn *tc, const struct inaddr 
 
 int hooks_tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port, bool fastopen)
 {
-    int chosen = tcp_source_is_open(tc) ? 1 : 0, r;
     struct inaddr src, any;
     uint16_t lport;
+    int r;
 
-    if (chosen != 0)
-        chosen = choose_source(s, a, port, &src);
-    if (chosen < 0)
-        return chosen;
-    if (chosen == 0)
+    if (!tcp_source_is_open(tc) || !choose_source(a, port, &src))
         return tcp_open(s, tc, a, port, fastopen);
     tcp_getname(tc, &any, &lport);
     tcp_set_source(tc, &src);
@@ -191,7 +181,7 @@ int hooks_tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inadd
 int hooks_udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port)
 {
     struct inaddr src;
-    int chosen = udp_source_is_open(u) ? choose_source(s, a, port, &src) : 0;
+    bool chosen = udp_source_is_open(u) && choose_source(a, port, &src);
 
-    return chosen < 0 ? chosen : udp_connect_from(s, u, chosen != 0 ? &src : NULL, a, port);
+    return udp_connect_from(s, u, chosen ? &src : NULL, a, port);
 }

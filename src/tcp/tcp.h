@@ -116,7 +116,10 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
 /* The same with Fast Open (MSG_FASTOPEN). 0 as well when the SYN waits for data to carry: the next tcp_send_ call sends it. */
 int tcp_connect_fastopen(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
 
-/* May the source of the attempt be set before (no address was bound, no attempt made)? An address of ours, or any: the stack's choice. */
+/*
+ * Before an attempt: may its source be set (no address was bound, no attempt made)? And sets it; any: the stack's choice. The attempt gives
+ * -EADDRNOTAVAIL when it is not ours.
+ */
 bool tcp_source_is_open(const struct tcp_conn *tc);
 void tcp_set_source(struct tcp_conn *tc, const struct inaddr *a);
 

@@ -84,7 +84,7 @@ void udp_set_inet6(struct udp_pcb *u); /* a new socket is of AF_INET6: its unbou
 void udp_close(struct z_stack *s, struct udp_pcb *u);
 int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port);
 
-/* src: an address of ours, for a socket that is bound to none; NULL: the stack's choice. */
+/* src: where a socket comes from that is bound to no address, -EADDRNOTAVAIL when it is not ours; NULL: the stack's choice. */
 int udp_connect_from(struct z_stack *s, struct udp_pcb *u, const struct inaddr *src, const struct inaddr *a, uint16_t port);
 bool udp_source_is_open(const struct udp_pcb *u); /* of UDP, bound to no address */
 

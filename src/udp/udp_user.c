@@ -280,6 +280,8 @@ int udp_connect_from(struct z_stack *s, struct udp_pcb *u, const struct inaddr *
 
     if (inaddr_is_v4(&dst) ? udp_is_v6only(u) : !u->inet6)
         return u->inet6 && u->proto == IPPROTO_UDP ? -ENETUNREACH : -EAFNOSUPPORT;
+    if (src != NULL && !ip_is_local(s, src))
+        return -EADDRNOTAVAIL; /* a group's, too: bound to that it would be a filter */
     if (!u->addr_bound)
         u->laddr = src != NULL ? *src : udp_any(u);
     u->path.gen = 0;
