@@ -254,7 +254,7 @@ int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const
  * segments that the device has merged) what is in the first, at least 192 bytes. These bytes may be written, and behind them as far as
  * the receive buffer goes, which is at least 1514 bytes from data. They are the application's during the call only. Nobody else refers to
  * them: where a port received them by reference they are a copy (counter copy.writable_bytes). What a device has said about checksums
- * is not asked again.
+ * is not asked again; on virtual links (TAP, virtio) the transport's may not have been made at all, so an answer needs one of its own.
  *
  * queue_id, nb_queues: the stack that would have the frame, from 0, and how many share the device: with one stack 0 and 1. Otherwise the
  * stack that the flow belongs to, whichever thread or process has taken the frame off the device and makes this call.
