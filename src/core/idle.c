@@ -132,6 +132,7 @@ static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, ui
 
     i->last_rate = rate;
     i->strained = strained;
+    i->loaded = !i->napping && !c->fixed && is_busy(i, period_ns, c->begin_parts);
     if (!i->napping)
         i->rate = higher;
     if (c->fixed) {
@@ -159,8 +160,10 @@ static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t si
         i->rate = 0;
         i->next_trial_ns = i->look_ns;
     }
-    if (silence_ns > PERIOD_MAX_NS)
+    if (silence_ns > PERIOD_MAX_NS) {
+        i->loaded = false;
         begin_period(i, i->look_ns, i->look_packets);
+    }
 }
 
 /* What happened since the last look. */
@@ -212,7 +215,7 @@ struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t n
     silence_ns = now_ns - i->quiet_ns;
     if (silence_ns == 0 || (!i->napping && silence_ns < SHORT_NS))
         return step(IDLE_SPIN, 0);
-    if (!c->sleeps || (!i->napping && silence_ns < c->spin_ns))
+    if (!c->sleeps || (!i->napping && silence_ns < (i->loaded ? TRAFFIC_NS : c->spin_ns)))
         return step(IDLE_PAUSE, 0);
     if (events == EVENTS_NONE || i->false_alarm) /* what could not be received now would end the next wait at once */
         return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? cut_nap(i, c, c->nap_ns) : c->long_nap_ns);

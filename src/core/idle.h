@@ -38,6 +38,7 @@ struct idle {
     bool trial;                     /* of the mode, against the rate in the other one */
     bool strained;                  /* too busy for naps in the period before, */
     uint64_t last_rate;             /* and the packets per second; 0: in the other mode */
+    bool loaded;                    /* not napping, and more busy than naps may leave it: silences are pauses of somebody's, spun through */
     uint64_t look_ns, look_packets; /* at the last look; the time of a sleep after it is over */
     uint64_t quiet_ns;              /* of the first look after the last work: the silence began */
     uint64_t woken_ns;              /* end of the last sleep that work followed */

@@ -507,6 +507,28 @@ static void test_busy_bounds(void **state)
     }
 }
 
+static enum idle_what after(uint64_t silence_ns)
+{
+    return idle_look(&w.idle, &w.conf, w.now_ns + silence_ns, w.packets, EVENTS_NONE, false).what;
+}
+
+/* Under load a silence is the client's, or the machine's, and not slept through. */
+static void test_silence_under_load(void **state)
+{
+    (void)state;
+    for (uint64_t busy_us = 400; busy_us <= 1200; busy_us += 200) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        period(2 * MS, 2000, busy_us * US);
+        assert_int_equal(after(8 * MS), busy_us > 500 ? IDLE_PAUSE : IDLE_NAP);
+        assert_int_equal(after(10 * MS), IDLE_NAP);
+        assert_int_equal(after(30 * MS), IDLE_NAP);
+        w.now_ns += 30 * MS;
+        idle_work(&w.idle);
+        assert_int_equal(after(0), IDLE_SPIN);
+        assert_int_equal(after(100 * US), IDLE_NAP);
+    }
+}
+
 /* Naps that cost the clients something are tried later each time, up to a second; those that do not are as soon put to the test. */
 static void test_pauses(void **state)
 {
@@ -595,7 +617,7 @@ int main(void)
         cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_few_under_way),
         cmocka_unit_test(test_theft),         cmocka_unit_test(test_single_packets), cmocka_unit_test(test_substantial_load),
         cmocka_unit_test(test_growing_load),  cmocka_unit_test(test_two_periods),    cmocka_unit_test(test_higher_rate),
-        cmocka_unit_test(test_busy_bounds),   cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_busy_bounds),   cmocka_unit_test(test_pauses),         cmocka_unit_test(test_silence_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
