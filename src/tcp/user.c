@@ -134,6 +134,16 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     return -EINPROGRESS;
 }
 
+bool tcp_source_is_open(const struct tcp_conn *tc)
+{
+    return tc->state == TCPS_CLOSED && tc->irs == 0 && inaddr_is_any(&tc->ent.laddr);
+}
+
+void tcp_set_source(struct tcp_conn *tc, const struct inaddr *a)
+{
+    tc->ent.laddr = *a;
+}
+
 int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
 {
     return open_to(s, tc, a, port, tc->opt->fastopen_connect);
