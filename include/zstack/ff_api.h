@@ -240,12 +240,41 @@ int ff_route_ctl(enum FF_ROUTE_CTL req, enum FF_ROUTE_FLAG flag, struct linux_so
  */
 int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const void *newp, size_t newlen);
 
-/* Not there yet: these fail with ENOTSUP; the functions without a result print one notice. */
+/* hooks ---------------------------------------------------------------------------------------------------------- */
+
+/** Results of a dispatcher beside the number of a stack: the frame is dropped; or sent back. */
 #define FF_DISPATCH_ERROR (-1)
 #define FF_DISPATCH_RESPONSE (-2)
 
+/**
+ * A function of the application that sees each frame that a port received, before any stack does. Packets between addresses of this host
+ * pass no port, and are not shown.
+ *
+ * data, *len: the frame from its Ethernet header on: all of it, or when it came in several buffers (a frame larger than a receive buffer,
+ * segments that the device has merged) what is in the first, at least 192 bytes. These bytes may be written, and behind them as far as
+ * the receive buffer goes, which is at least 1514 bytes from data. They are the application's during the call only. Nobody else refers to
+ * them: where a port received them by reference they are a copy (counter copy.writable_bytes). What a device has said about checksums
+ * is not asked again; on virtual links (TAP, virtio) the transport's may not have been made at all, so an answer needs one of its own.
+ *
+ * queue_id, nb_queues: the stack that would have the frame, from 0, and how many share the device: with one stack 0 and 1. Otherwise the
+ * stack that the flow belongs to, whichever thread or process has taken the frame off the device and makes this call.
+ *
+ * @return  0 to nb_queues - 1: that stack gets the frame (queue_id: as if nobody had asked); *len is not looked at. What concerns all
+ *          stacks (ARP, neighbour discovery, groups) goes to all of them, whichever is named.
+ *          FF_DISPATCH_ERROR: it is dropped (counter drop.dispatched).
+ *          FF_DISPATCH_RESPONSE: the *len bytes at data are sent back on the port that they came from (dispatch.answered), with the
+ *          VLAN tag that the device had taken off. From 14 bytes to the MTU and 18 (the tag included), and no more than fit in the buffer.
+ *          Anything else, a length that cannot be, a stack that has ended: it is dropped (drop.dispatch_bad).
+ *
+ * All frames of a connection must go to one stack, and to the same for as long as it lives. Those that this host opens expect their
+ * answers at queue_id.
+ *
+ * Called on the thread that polls; with thread_mode on those of all stacks, also at the same time. It may call
+ * ff_dpdk_raw_packet_send, but nothing that waits (z_poll gives EDEADLK), and nothing about descriptors of other stacks.
+ */
 typedef int (*dispatch_func_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues);
 
+/** vlan_tci: of a frame whose tag the device has taken off (stripped 1; vlan_strip in config.ini); else both are 0. */
 struct ff_dispatcher_context {
     struct {
         uint8_t stripped;
@@ -255,12 +284,41 @@ struct ff_dispatcher_context {
 
 typedef int (*dispatch_func_context_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues, struct ff_dispatcher_context ctx);
 
+/**
+ * Registers the dispatcher of this process. There is one: a later one of either kind takes its place, NULL in either call removes it. Any
+ * thread, also before ff_init; where other threads poll they may call the one before until the end of their turn. Processes that
+ * share devices (--proc-id) have one each, and the first may receive for others: all should register the same.
+ */
 void ff_regist_packet_dispatcher(dispatch_func_t func);
 void ff_regist_packet_dispatcher_context(dispatch_func_context_t func);
+
+/**
+ * Sends the total bytes at data, a frame from its Ethernet header on, as they are: no checksum is made. They are copied (copy.api_bytes),
+ * and leave with the next turn of the calling thread's stack (of the first one for threads without), outside of ff_run at once.
+ *
+ * port_id: DPDK's number of a port in port_list, or the number of its section in config.ini.
+ *
+ * Ownership: data is the caller's after the call.
+ * @return  0; -1 with errno EINVAL (less than 14 bytes), EMSGSIZE (more than the MTU and 18), EFAULT, ENODEV (no such port), ENOBUFS (no
+ *          buffer, or the transmit queue is full: drop.txq_full), EBADF (before ff_init, or after the end). Any thread; dispatchers.
+ */
 int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id);
 
+/**
+ * A function of the application that chooses the source address of a connection: asked when a socket of TCP or UDP connects that is bound
+ * to no address (a port may be bound), also by MSG_FASTOPEN.
+ *
+ * family AF_INET (also of an IPv4 address on a socket of AF_INET6): dst_addr and src_addr are struct in_addr *; AF_INET6, Linux' number:
+ * struct in6_addr *. dst_port is in network byte order. *src_addr is any when it is called.
+ *
+ * @return  0: *src_addr is the source, or, still any, the stack chooses. An address that is not this host's makes ff_connect fail with
+ *          EADDRNOTAVAIL, as ff_bind does. Other results: the stack chooses.
+ *
+ * Called on the thread of the socket's stack, inside the call that connects. It may call neither ff_* nor z_*.
+ */
 typedef int (*pcblddr_func_t)(uint16_t family, void *dst_addr, uint16_t dst_port, void *src_addr);
 
+/** Registers it for this process; a later one takes its place, NULL removes it. Any thread, also before ff_init. */
 void ff_regist_pcblddr_fun(pcblddr_func_t func);
 
 /* F-Stack's zero copy -------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/cmsg.h"
 #include "api/ff_zc.h"
+#include "api/hooks.h"
 
 #include "base/poison.h"
 
@@ -66,7 +67,7 @@ static int open_and_send(struct z_stack *s, struct sock *sk, struct io_op *a)
         return -EISCONN;
     err = a->addr_err != 0 ? a->addr_err : addr_for_sock(&a->to, sk->inet6, false, ADDR_CONNECT, s->n_netifs);
     if (err == 0)
-        err = tcp_connect_fastopen(s, sk->tcp, &a->to.a, a->to.port);
+        err = hooks_tcp_connect(s, sk->tcp, &a->to.a, a->to.port, true);
     if (err != 0 && (err != -EINPROGRESS || !io_blocks(a, sk)))
         return err;
     a->has_addr = false;

@@ -1,5 +1,4 @@
-/* Time, threads, traffic; and what is not there yet, which says so. */
-#include <stdio.h>
+/* Time, threads, traffic. */
 #include <string.h>
 
 #include "api/api.h"
@@ -92,35 +91,4 @@ void ff_get_traffic(void *buffer)
             t.rx_dropped += missed(api.core[i]->stack);
     }
     memcpy(buffer, &t, sizeof(t));
-}
-
-/* not there yet ------------------------------------------------------------------------------------------------ */
-
-static void notice(const char *name)
-{
-    fprintf(stderr, "zstack: %s: not supported yet; the function will not be called\n", name);
-}
-
-int ff_dpdk_raw_packet_send(void *data, int total, uint16_t port_id)
-{
-    (void)data, (void)total, (void)port_id;
-    return (int)api_ret(-ENOTSUP);
-}
-
-void ff_regist_packet_dispatcher(dispatch_func_t func)
-{
-    (void)func;
-    notice(__func__);
-}
-
-void ff_regist_packet_dispatcher_context(dispatch_func_context_t func)
-{
-    (void)func;
-    notice(__func__);
-}
-
-void ff_regist_pcblddr_fun(pcblddr_func_t func)
-{
-    (void)func;
-    notice(__func__);
 }

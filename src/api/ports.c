@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/hooks.h"
 #include "port/ethdev.h"
 #include "port/steer.h"
 #include "port/tap.h"
@@ -165,6 +166,7 @@ static void open_tap(const struct conf_port *cp, unsigned queues, struct opened 
         o->q[o->n] = port_tap_open(&pc, err, sizeof(err));
         if (o->q[o->n] == NULL)
             api_die("%s", err);
+        o->q[o->n]->id = cp->port_id;
     }
 }
 
@@ -174,6 +176,7 @@ static void add_netif(struct z_stack *s, struct port *p, const struct conf_port 
 
     if (nif == NULL)
         api_die("[port%u]: more ports than the %d a stack can have", cp->port_id, STACK_MAX_NETIFS);
+    p->dispatch.ask = hooks_dispatcher();
     add_addrs(s, nif, cp);
     add_vlans(s, nif, cp);
 }

@@ -3,6 +3,7 @@
 
 #include "api/addr.h"
 #include "api/api.h"
+#include "api/hooks.h"
 #include "sock/event.h"
 #include "udp/icmp_sock.h"
 #pragma GCC visibility push(default)
@@ -190,7 +191,7 @@ int ff_listen(int s, int backlog)
 
 static int64_t connect_tcp(struct z_stack *s, struct sock *sk, struct sock_op *a)
 {
-    int r = tcp_connect(s, sk->tcp, &a->in.a, a->in.port);
+    int r = hooks_tcp_connect(s, sk->tcp, &a->in.a, a->in.port, false);
 
     if (r == -EINPROGRESS && api_pushes(s))
         api_push(s, sk->tcp);
@@ -216,7 +217,7 @@ static int64_t do_connect(struct z_stack *s, struct api_op *op)
         err = addr_for_sock(&a->in, sk->inet6, sk->kind == SOCK_UDP, ADDR_CONNECT, s->n_netifs);
     if (err != 0)
         return err;
-    return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : udp_connect(s, sk->udp, &a->in.a, a->in.port);
+    return sk->kind == SOCK_TCP ? connect_tcp(s, sk, a) : hooks_udp_connect(s, sk->udp, &a->in.a, a->in.port);
 }
 
 int ff_connect(int s, const struct linux_sockaddr *name, socklen_t namelen)

@@ -29,6 +29,9 @@
     X(CTR_STEER_DIED, "steer.processes_died", "other processes that ended without taking leave: what they held of receive buffers is lost") \
     X(CTR_STEER_LOST, "steer.messages_lost", "messages to another core that found its queue full")  \
     X(DROP_STEER_FULL, "drop.steer_full", "received frames lost because the queue of another core was full (steer_queue)") \
+    X(CTR_DISPATCH_ANSWERED, "dispatch.answered", "received frames that the application's dispatcher sent back (FF_DISPATCH_RESPONSE)") \
+    X(DROP_DISPATCHED, "drop.dispatched", "received frames that the application's dispatcher dropped (FF_DISPATCH_ERROR)") \
+    X(DROP_DISPATCH_BAD, "drop.dispatch_bad", "received frames for which the dispatcher's result named no stack that is there, or an answer of impossible length") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")                       \
@@ -50,7 +53,7 @@
     X(CTR_COPY_DELIBERATE, "copy.deliberate_bytes", "bytes copied on purpose: small writes and collapse under pressure") \
     X(CTR_COPY_API, "copy.api_bytes", "payload bytes copied by the copying calls (ff_read, ff_write and kin)") \
     X(CTR_COPY_LOAN, "copy.loan_bytes", "payload bytes copied out because the loan quota was reached") \
-    X(CTR_COPY_WRITABLE, "copy.writable_bytes", "payload bytes copied to make a shared buffer writable") \
+    X(CTR_COPY_WRITABLE, "copy.writable_bytes", "payload bytes copied to make a shared buffer writable, and frames for a dispatcher") \
     X(CTR_COPY_STACK, "copy.stack_bytes", "payload bytes copied by the stack in any other place") \
     X(CTR_LOANS, "loan.buffers", "(level) received buffers held by the application")             \
     X(CTR_LOAN_BYTES, "loan.bytes", "(level) memory of those buffers")                           \

@@ -4,7 +4,7 @@
 
 #include "base/poison.h"
 
-#define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst */
+#define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst, which naps collect anyhow */
 #define SHORT_SLEEP_NS (20 * NS_PER_US) /* not slept: waking up takes as long */
 #define SHORT_NAP_NS (100 * NS_PER_US)  /* a shorter one costs more than it saves */
 #define NAP_PACKETS 64u                 /* a nap under more load is shorter: who sends has so many under way, or naps hold them up */
@@ -16,9 +16,11 @@
 #define PERIOD_MAX_NS (20 * NS_PER_MS)
 #define PERIOD_PACKETS 1024u /* of which chance makes 3 % */
 
-/* From one trial to the next: twice as long each time that the mode stood it. */
-#define TRIAL_NS (50 * NS_PER_MS)
+/* From one trial to the next: four times as long each time that it said the same. The first may have met a pause of the machine's. */
+#define TRIAL_NS (10 * NS_PER_MS)
 #define TRIAL_MAX_NS NS_PER_SEC
+
+#define SPIN_PARTS 2u /* without naps the loop must not be busy for more than one such part of the time, for naps to be thought of */
 
 void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us)
 {
@@ -26,12 +28,16 @@ void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idl
         .sleeps = polling != POLLING_ALWAYS,
         .saving = polling == POLLING_SAVING || idle_sleep_us != 0,
         .fixed = idle_sleep_us != 0,
+        .begin_parts = 4,
+        .end_parts = 3,
         .spin_ns = 100 * NS_PER_US,
         .rest_ns = 250 * NS_PER_US,
         .nap_ns = 250 * NS_PER_US,
         .long_nap_ns = NS_PER_MS,
         .wait_ns = NS_PER_SEC,
     };
+    if (c->saving)
+        c->begin_parts = c->end_parts = 2;
     if (polling == POLLING_SAVING)
         c->rest_ns = c->nap_ns = 500 * NS_PER_US;
     if (idle_sleep_us != 0) {
@@ -47,73 +53,99 @@ static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
     i->busy_ns = i->asleep_ns = 0;
 }
 
+/* To leave it takes two periods that say so. */
+static void set_mode(struct idle *i, bool napping)
+{
+    i->napping = napping;
+    i->strained = !napping;
+    i->last_rate = 0;
+}
+
 void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
 {
-    *i = (struct idle){.napping = c->saving,
-                       .look_ns = now_ns,
+    *i = (struct idle){.look_ns = now_ns,
                        .quiet_ns = now_ns,
                        .from_ns = now_ns,
                        .next_trial_ns = now_ns,
                        .nap_pause_ns = TRIAL_NS,
                        .spin_pause_ns = TRIAL_NS};
+    set_mode(i, c->saving);
 }
 
-static uint64_t twice(uint64_t pause_ns)
+/* Turns that find single packets are dear: what takes a third of the time so takes a fifth with naps, which collect packets. */
+static bool is_busy(const struct idle *i, uint64_t period_ns, uint64_t parts)
 {
-    return MIN(2 * pause_ns, TRIAL_MAX_NS);
+    return i->busy_ns > period_ns / parts;
+}
+
+static uint64_t longer(uint64_t pause_ns)
+{
+    return MIN(4 * pause_ns, TRIAL_MAX_NS);
+}
+
+/* Naps are tried again, later each time. */
+static void nap_no_more(struct idle *i, uint64_t now_ns)
+{
+    set_mode(i, false);
+    i->next_trial_ns = now_ns + i->spin_pause_ns;
+    i->spin_pause_ns = longer(i->spin_pause_ns);
+    i->nap_pause_ns = TRIAL_NS;
 }
 
 /*
- * Naps are taken unless they cost an eighth of the rate. Those that seem to cost nothing are soon tried against spinning: what they hold
- * up, clients with few requests under way and more to send, comes in that trial. Naps that failed it are tried again later each time.
- * Who saves takes them anyhow, and only learns from the trial how long they may be.
+ * Naps are taken unless they cost an eighth of the rate, or the loop has enough to do with them or without. Those that seem to cost nothing
+ * are soon tried against spinning: what they hold up, clients with few requests under way and more to send, comes in that trial. Who saves
+ * takes them at any rate, and only learns from the trial how long they may be.
  */
-static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t rate)
+static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate)
 {
-    uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate, pause_ns = TRIAL_NS;
+    uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
 
-    if (!c->saving && napping < spinning - spinning / 8) {
-        i->napping = false;
-        pause_ns = i->spin_pause_ns;
-        i->spin_pause_ns = twice(pause_ns);
-        i->nap_pause_ns = TRIAL_NS;
-    } else if (!i->napping) {
-        i->napping = true;
-        pause_ns = i->nap_pause_ns = twice(i->nap_pause_ns);
+    i->trial = false;
+    i->rate = MAX(napping, spinning);
+    if ((!c->saving && napping < spinning - spinning / 8) || is_busy(i, period_ns, i->napping ? c->begin_parts : SPIN_PARTS)) {
+        nap_no_more(i, now_ns);
+        return;
+    }
+    if (!i->napping) {
+        set_mode(i, true);
+        i->nap_pause_ns = longer(i->nap_pause_ns);
         i->spin_pause_ns = TRIAL_NS;
     }
-    i->trial = false;
-    i->next_trial_ns = now_ns + pause_ns;
+    i->next_trial_ns = now_ns + i->nap_pause_ns;
 }
 
-/*
- * Is there something to gain in the other mode: throughput, or time that is only spun away? Busy turns are dear while they bring single
- * packets; naps collect them.
- */
-static bool is_promising(const struct idle *i, uint64_t period_ns)
+/* Too much to do for naps, or without them no time that is only spun away. */
+static bool is_strained(const struct idle *i, const struct idle_conf *c, uint64_t period_ns)
 {
-    uint64_t used_ns = MIN(i->busy_ns + i->asleep_ns, period_ns);
-
-    return i->napping || (period_ns - used_ns > period_ns / 8 && i->busy_ns < period_ns / 2);
+    if (i->napping)
+        return is_busy(i, period_ns, c->end_parts);
+    return is_busy(i, period_ns, SPIN_PARTS) || i->busy_ns + i->asleep_ns >= period_ns - period_ns / 8;
 }
 
+/* What one period says may be a pause of the machine's, or of the client's: it takes two for another mode, and of rates the higher one. */
 static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
 {
     uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;
+    uint64_t higher = MAX(rate, i->last_rate);
+    bool strained = is_strained(i, c, period_ns), twice = strained == i->strained;
 
+    i->last_rate = rate;
+    i->strained = strained;
+    i->loaded = !i->napping && !c->fixed && is_busy(i, period_ns, c->begin_parts);
     if (!i->napping)
-        i->rate = rate;
+        i->rate = higher;
     if (c->fixed) {
-        i->napping = i->busy_ns < period_ns / 2;
+        i->napping = !is_busy(i, period_ns, c->end_parts);
     } else if (i->trial) {
-        conclude(i, c, now_ns, rate);
-    } else if (i->napping && i->busy_ns > period_ns / 2) { /* also when the machine took the core away */
-        i->napping = false;
-        i->next_trial_ns = now_ns + TRIAL_NS;
-    } else if (now_ns >= i->next_trial_ns && is_promising(i, period_ns)) {
-        i->napping = !i->napping;
+        conclude(i, c, now_ns, period_ns, rate);
+    } else if (strained) {
+        if (i->napping && twice)
+            nap_no_more(i, now_ns);
+    } else if (twice && now_ns >= i->next_trial_ns) {
         i->trial = true;
-        i->other_rate = rate;
+        i->other_rate = higher;
+        set_mode(i, !i->napping);
     }
     begin_period(i, now_ns, packets);
 }
@@ -122,14 +154,16 @@ static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, ui
 static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t silence_ns)
 {
     if (silence_ns > FORGET_NS) {
-        i->napping = c->saving;
+        set_mode(i, c->saving);
         i->trial = false;
         i->nap_pause_ns = i->spin_pause_ns = TRIAL_NS;
         i->rate = 0;
         i->next_trial_ns = i->look_ns;
     }
-    if (silence_ns > PERIOD_MAX_NS)
+    if (silence_ns > PERIOD_MAX_NS) {
+        i->loaded = false;
         begin_period(i, i->look_ns, i->look_packets);
+    }
 }
 
 /* What happened since the last look. */
@@ -179,9 +213,9 @@ struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t n
     if (is_period_over(i))
         judge(i, c, now_ns, packets);
     silence_ns = now_ns - i->quiet_ns;
-    if (silence_ns < SHORT_NS)
+    if (silence_ns == 0 || (!i->napping && silence_ns < SHORT_NS))
         return step(IDLE_SPIN, 0);
-    if (!c->sleeps || (!i->napping && silence_ns < c->spin_ns))
+    if (!c->sleeps || (!i->napping && silence_ns < (i->loaded ? TRAFFIC_NS : c->spin_ns)))
         return step(IDLE_PAUSE, 0);
     if (events == EVENTS_NONE || i->false_alarm) /* what could not be received now would end the next wait at once */
         return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? cut_nap(i, c, c->nap_ns) : c->long_nap_ns);

@@ -16,8 +16,10 @@ enum idle_polling { POLLING_ALWAYS, POLLING_BALANCED, POLLING_SAVING };
 
 struct idle_conf {
     bool sleeps;          /* at all */
-    bool saving;          /* naps whatever they cost, while busy for less than half of the time */
+    bool saving;          /* naps whatever they cost */
     bool fixed;           /* and for as long as it was told, whatever the load */
+    uint64_t begin_parts; /* naps are begun while they leave the loop busy for no more than one such part of the time, */
+    uint64_t end_parts;   /* and given up beyond this one */
     uint64_t spin_ns;     /* a silence that is spun through while not napping */
     uint64_t rest_ns;     /* while napping, at most: from a wake-up that brought work to the next sleep that a receive event ends */
     uint64_t nap_ns;      /* at most: sleep that no receive event ends, while there is traffic */
@@ -34,6 +36,9 @@ struct idle {
     bool false_alarm;               /* a port ended the last sleep, and nothing has come of it yet */
     bool napping;                   /* the mode */
     bool trial;                     /* of the mode, against the rate in the other one */
+    bool strained;                  /* too busy for naps in the period before, */
+    uint64_t last_rate;             /* and the packets per second; 0: in the other mode */
+    bool loaded;                    /* not napping, and more busy than naps may leave it: silences are pauses of somebody's, spun through */
     uint64_t look_ns, look_packets; /* at the last look; the time of a sleep after it is over */
     uint64_t quiet_ns;              /* of the first look after the last work: the silence began */
     uint64_t woken_ns;              /* end of the last sleep that work followed */
@@ -42,7 +47,7 @@ struct idle {
     uint64_t other_rate;            /* packets per second, before the trial */
     uint64_t rate;                  /* the same when last not napping, by which naps are cut; 0: not known */
     uint64_t next_trial_ns;
-    uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, from when this mode was found to be the better one */
+    uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, when this mode is found to be the better one */
 };
 
 /* Ports of the stack that can end a sleep by a receive event. */

@@ -196,6 +196,8 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
     p->ind_pool = s->pools.ind;
     p->gro = s->conf.gro;
     p->copied = note_copied;
+    p->dispatch.pool = s->pools.rx;
+    p->dispatch.answers = &nif->txq;
     netif_up(s, nif);
     return nif;
 }

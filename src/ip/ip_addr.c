@@ -118,9 +118,10 @@ int ip_add_addr(struct z_stack *s, struct netif *nif, uint32_t addr, uint32_t ma
         return -EEXIST;
     if (nif->n_claims == NETIF_MAX_ADDRS)
         return -ENOSPC;
-    /* subnets of one or two hosts have none (RFC 3021) */
-    if (broadcast == 0)
-        broadcast = ~mask > 1 ? addr | ~mask : UINT32_MAX;
+    if (~mask <= 1) /* subnets of one or two hosts have none (RFC 3021 section 2.2), whatever was given */
+        broadcast = UINT32_MAX;
+    else if (broadcast == 0)
+        broadcast = addr | ~mask;
     if (~mask > 1 && (addr == broadcast || (addr & ~mask) == 0))
         return -EINVAL;
     err = mask == UINT32_MAX ? 0 : add_connected(s, nif, addr, mask);

@@ -55,8 +55,8 @@ struct mon_limits {
 void mon_limits_check(struct mon_limits *ml, const struct z_stack *s, void (*say)(void *arg, const char *line), void *arg);
 
 /*
- * Shows a stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N with N its number, and the sums of all
- * as /zstack/counters. After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
+ * Shows a stack's counters to DPDK's telemetry socket (dpdk-telemetry.py) as /zstack/counters,N and /zstack/drops,N with N its number, and the
+ * sums of all as /zstack/counters and /zstack/drops. After rte_eal_init. 0, -ENOSPC, or the error of rte_telemetry_register_cmd. Any thread.
  */
 int mon_telemetry_add(unsigned number, const struct counters *c);
 

@@ -1,8 +1,12 @@
-/* /zstack/counters for dpdk-telemetry.py: read by DPDK's telemetry thread, so values may be a poll old. */
+/*
+ * /zstack/counters and, since a dictionary has no room for all, /zstack/drops for dpdk-telemetry.py: read by DPDK's telemetry thread, so
+ * values may be a poll old.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_telemetry.h>
 
@@ -18,7 +22,13 @@ static struct {
     const struct counters *ctr[MON_STACKS_MAX];
 } shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-_Static_assert(CTR_COUNT + 3 <= RTE_TEL_MAX_DICT_ENTRIES, "a telemetry dictionary takes all counters");
+#define COUNTERS "/zstack/counters"
+#define DROPS "/zstack/drops"
+
+static bool is_drop(int i)
+{
+    return strncmp(ctr_names[i], "drop.", 5) == 0;
+}
 
 /* Telemetry names have letters, digits, '_' and '/' only. */
 static void add_value(struct rte_tel_data *d, const char *name, uint64_t v)
@@ -41,7 +51,7 @@ static void find_locked(long number, struct mon_stacks *m)
             m->ctr[m->n++] = shown.ctr[i];
 }
 
-static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m)
+static void add_summary(struct rte_tel_data *d, const struct mon_stacks *m)
 {
     uint64_t copied = 0, deliberate = 0;
 
@@ -49,12 +59,19 @@ static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m)
         copied += mon_copied_bytes(m->ctr[i]);
         deliberate += mon_copied_deliberate_bytes(m->ctr[i]);
     }
-    rte_tel_data_start_dict(d);
     add_value(d, "stacks", m->n);
     add_value(d, "copied_bytes", copied);
     add_value(d, "copied_deliberate_bytes", deliberate);
+}
+
+static void add_counters(struct rte_tel_data *d, const struct mon_stacks *m, bool drops)
+{
+    rte_tel_data_start_dict(d);
+    if (!drops)
+        add_summary(d, m);
     for (int i = 0; i < CTR_COUNT; i++)
-        add_value(d, ctr_names[i], mon_sum(m, i));
+        if (is_drop(i) == drops)
+            add_value(d, ctr_names[i], mon_sum(m, i));
 }
 
 static int show_counters(const char *cmd, const char *params, struct rte_tel_data *d)
@@ -62,7 +79,6 @@ static int show_counters(const char *cmd, const char *params, struct rte_tel_dat
     struct mon_stacks m;
     long index = -1;
 
-    (void)cmd;
     if (params != NULL && params[0] != '\0') {
         char *end;
 
@@ -73,9 +89,17 @@ static int show_counters(const char *cmd, const char *params, struct rte_tel_dat
     pthread_mutex_lock(&shown.lock);
     find_locked(index, &m);
     if (m.n != 0)
-        add_counters(d, &m);
+        add_counters(d, &m, strcmp(cmd, DROPS) == 0);
     pthread_mutex_unlock(&shown.lock);
     return m.n != 0 ? 0 : -ENOENT;
+}
+
+static int register_commands(void)
+{
+    int r = rte_telemetry_register_cmd(COUNTERS, show_counters,
+                                       "Counters but those of drops, of all stacks together. Parameter: the number of one, from 0");
+
+    return r != 0 ? r : rte_telemetry_register_cmd(DROPS, show_counters, "Drops by their reason. Parameter: as of " COUNTERS);
 }
 
 int mon_telemetry_add(unsigned number, const struct counters *c)
@@ -89,8 +113,7 @@ int mon_telemetry_add(unsigned number, const struct counters *c)
     if (i == MON_STACKS_MAX)
         r = -ENOSPC;
     else if (!shown.registered)
-        r = rte_telemetry_register_cmd("/zstack/counters", show_counters,
-                                       "Counters, of all stacks together. Parameter: the number of one, from 0");
+        r = register_commands();
     if (r == 0) {
         shown.registered = true;
         shown.number[i] = number;

@@ -331,12 +331,15 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     uint16_t got = p->ops->rx(p, m, n);
+    dispatch_ask *ask;
 
     for (uint16_t i = 0; i < got; i++) {
         p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
         p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
     }
     p->ctr->v[CTR_RX_PACKETS] += got;
+    if (unlikely((ask = dispatch_asked(&p->dispatch)) != NULL) && !p->caps.rx_dispatch)
+        return dispatch_alone(p, ask, m, got);
     return got;
 }
 

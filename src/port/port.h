@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "base/counters.h"
+#include "port/dispatch.h"
 #include "port/gso.h"
 
 struct port;
@@ -27,6 +28,7 @@ struct port_caps {
     bool rx_lro;            /* received frames may be merged ones */
     bool rx_event;          /* can end a sleep when frames arrive */
     bool rx_flow_hash;      /* marks received frames with the hash of steer.h */
+    bool rx_dispatch;       /* asks the application about received frames itself (dispatch.h) */
     uint16_t tx_max_segs;   /* segments per frame at most */
     uint16_t tso_max_segs;  /* the same of a frame that the port cuts */
     uint32_t tso_max_bytes; /* payload of such a frame at most */
@@ -64,8 +66,9 @@ struct port {
     struct port_caps caps;
     uint8_t mac[6];
     uint16_t mtu;
-    uint16_t id;                             /* ethdev port id, or 0 */
+    uint16_t id;                             /* ethdev port id; of others the number in the configuration, or 0 */
     struct counters *ctr;                    /* of the stack that polls this port */
+    struct dispatch dispatch;                /* whom port_rx asks about frames */
     struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are; NULL: those are dropped */
     struct rte_mempool *hdr_pool, *ind_pool; /* for frames that are cut here; NULL: they are refused */
     bool gro;                                /* merge received segments here */
@@ -76,12 +79,12 @@ struct port {
 
 /*
  * Receive and transmit as the stack uses them. port_rx returns frames with RTE_MBUF_F_RX_IP_CKSUM_GOOD and _L4_CKSUM_GOOD set
- * only where the device vouches for them. port_tx takes a prefix of the frames and returns how many; the array may be
- * rewritten: m[returned … n-1] hold what the caller still owns and offers again, so pass the queue's own slots.
- * Frames longer than the MTU are freed and counted (CTR_TX_OVERSIZE), except those for segmentation, below. On transmit checksums that are
- * asked for by mbuf flags (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len, l4_len) are done in software when the port
- * has no offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED and CTR_COPY_PORT). The pseudo-header sum in
- * the L4 checksum field is written here too, so callers leave the field zero.
+ * only where the device vouches for them; those that the application wants otherwise (dispatch.h) are not among them. port_tx takes a
+ * prefix of the frames and returns how many; the array may be rewritten: m[returned … n-1] hold what the caller still owns and offers
+ * again, so pass the queue's own slots. Frames longer than the MTU are freed and counted (CTR_TX_OVERSIZE), except those for segmentation,
+ * below. On transmit checksums that are asked for by mbuf flags (RTE_MBUF_F_TX_IP_CKSUM, _TCP_CKSUM, _UDP_CKSUM with l2_len, l3_len,
+ * l4_len) are done in software when the port has no offload, and frames the port cannot take are linearised (counted in CTR_TX_LINEARIZED
+ * and CTR_COPY_PORT). The pseudo-header sum in the L4 checksum field is written here too, so callers leave the field zero.
  *
  * Segmentation. A frame with RTE_MBUF_F_TX_TCP_SEG and RTE_MBUF_F_TX_TCP_CKSUM (IPv4: _IP_CKSUM too), l2_len, l3_len, l4_len and
  * tso_segsz is many TCP segments: of tso_segsz payload bytes each, the last of what is left. Its headers are in the first mbuf, its IP

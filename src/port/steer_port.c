@@ -110,27 +110,38 @@ static void put_all(struct steer_port *sp, struct rte_mbuf *m)
     }
 }
 
-static unsigned owner_of(struct steer_port *sp, struct rte_mbuf *m)
+static inline void look_at(struct rte_mbuf *m, struct flow *f)
 {
     uint8_t bytes[FLOW_LOOK_BYTES];
     uint32_t len = MIN(m->pkt_len, FLOW_LOOK_BYTES);
-    struct flow f;
 
-    flow_parse(rte_pktmbuf_read(m, 0, len, bytes), len, m->pkt_len, &f);
-    m->l2_len = f.l2_len == ETH_HLEN_MAX ? ETH_HLEN_MAX : ETH_HLEN; /* for whoever hands the frame over later */
-    switch (f.kind) {
+    flow_parse(rte_pktmbuf_read(m, 0, len, bytes), len, m->pkt_len, f);
+    m->l2_len = f->l2_len == ETH_HLEN_MAX ? ETH_HLEN_MAX : ETH_HLEN; /* for whoever hands the frame over later */
+}
+
+/* The home of a frame of one flow; of others the stack that polls. */
+static inline unsigned home_of(const struct steer_port *sp, const struct rte_mbuf *m, const struct flow *f)
+{
+    switch (f->kind) {
     case FLOW_TUPLE:
-        if (sp->p.caps.rx_flow_hash && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 && !f.quoted)
+        if (sp->p.caps.rx_flow_hash && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 && !f->quoted)
             return steer_of_hash(sp->d->g, m->hash.rss);
-        return steer_of_flow(sp->d->g, &f);
+        return steer_of_flow(sp->d->g, f);
     case FLOW_PAIR:
-        return steer_of_flow(sp->d->g, &f);
-    case FLOW_ALL:
-        put_all(sp, m);
-        return sp->me;
+        return steer_of_flow(sp->d->g, f);
     default:
         return sp->me;
     }
+}
+
+static unsigned owner_of(struct steer_port *sp, struct rte_mbuf *m)
+{
+    struct flow f;
+
+    look_at(m, &f);
+    if (unlikely(f.kind == FLOW_ALL))
+        put_all(sp, m);
+    return home_of(sp, m, &f);
 }
 
 /* Frames of the device: neighbours with the same owner go together. Returns how many stay, at the front of the array. */
@@ -155,6 +166,48 @@ static uint16_t distribute(struct steer_port *sp, struct rte_mbuf **m, uint16_t 
     return (uint16_t)kept;
 }
 
+/* The stack that the application names for a frame of the device, which is the home unless it decides otherwise; -1: it is gone. */
+static int named_owner(struct steer_port *sp, dispatch_ask *ask, struct rte_mbuf **m)
+{
+    uint32_t bytes = (*m)->pkt_len;
+    struct flow f;
+    int to;
+
+    look_at(*m, &f);
+    to = dispatch_frame(&sp->p, ask, m, home_of(sp, *m, &f), sp->d->g->n);
+    if (to >= 0 && !steer_is_alive(sp->d->g, (unsigned)to)) {
+        dispatch_drop_bad(&sp->p, *m);
+        to = -1;
+    }
+    if (to < 0) { /* nobody else will count it */
+        sp->p.ctr->v[CTR_RX_PACKETS]++;
+        sp->p.ctr->v[CTR_RX_BYTES] += bytes;
+        return -1;
+    }
+    look_at(*m, &f); /* it may have been rewritten */
+    if (f.kind != FLOW_ALL)
+        return to;
+    put_all(sp, *m);
+    return sp->me;
+}
+
+/* The same as distribute() where the application is asked. */
+static uint16_t dispatch(struct steer_port *sp, dispatch_ask *ask, struct rte_mbuf **m, uint16_t n)
+{
+    uint16_t kept = 0;
+
+    for (uint16_t i = 0; i < n; i++) {
+        struct rte_mbuf *frame = m[i];
+        int to = named_owner(sp, ask, &frame);
+
+        if (to == sp->me && !sp->d->shared_q)
+            m[kept++] = frame;
+        else if (to >= 0)
+            put(sp, (unsigned)to, &frame, 1);
+    }
+    return kept;
+}
+
 static uint16_t take_rings(struct steer_port *sp, struct rte_mbuf **m, uint16_t n)
 {
     struct rte_ring *const *in = sp->d->lines->in[sp->me];
@@ -169,10 +222,13 @@ static uint16_t take_rings(struct steer_port *sp, struct rte_mbuf **m, uint16_t 
 
 static uint16_t poll_queue(struct steer_port *sp, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
+    dispatch_ask *ask = dispatch_asked(&sp->p.dispatch);
     struct port *q = sp->d->q[queue];
+    uint16_t got;
 
     q->ctr = sp->p.ctr;
-    return n == 0 ? 0 : distribute(sp, m, q->ops->rx(q, m, n));
+    got = n == 0 ? 0 : q->ops->rx(q, m, n);
+    return likely(ask == NULL) ? distribute(sp, m, got) : dispatch(sp, ask, m, got);
 }
 
 /* Sends what a process without a queue has put into its own. */
@@ -413,6 +469,7 @@ static struct steer_lines *lines_create(const struct steer *g, const char *name,
     l->face.ctr = NULL;
     l->face.linear_pool = l->face.hdr_pool = l->face.ind_pool = NULL;
     l->face.copied = NULL;
+    l->face.dispatch = (struct dispatch){0};
     if (make_rings(g, l, name, frames))
         return l;
     lines_free(g, l);
@@ -499,6 +556,7 @@ struct port *steer_port_open(struct steer_dev *d, unsigned member, struct rte_me
     sp->p = d->lines->face;
     sp->p.ops = &steer_ops;
     sp->p.caps.rx_event = false; /* frames come from other stacks too */
+    sp->p.caps.rx_dispatch = true;
     if (procs && member != 0)
         sp->p.caps.tx_external = false; /* memory of this process, which the one that closes the device cannot give back */
     sp->p.ctr = &sp->own_ctr;

@@ -116,6 +116,13 @@ int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, 
 /* The same with Fast Open (MSG_FASTOPEN). 0 as well when the SYN waits for data to carry: the next tcp_send_ call sends it. */
 int tcp_connect_fastopen(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port);
 
+/*
+ * Before an attempt: may its source be set (no address was bound, no attempt made)? And sets it; any: the stack's choice. The attempt gives
+ * -EADDRNOTAVAIL when it is not ours.
+ */
+bool tcp_source_is_open(const struct tcp_conn *tc);
+void tcp_set_source(struct tcp_conn *tc, const struct inaddr *a);
+
 /* SHUT_RD, SHUT_WR, SHUT_RDWR; -ENOTCONN, -EINVAL. */
 int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how);
 

@@ -35,11 +35,10 @@ int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uin
 
 int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
 {
-    uint32_t n = (uint32_t)(backlog < 0 ? 0 : backlog);
+    uint32_t n = MIN((uint32_t)backlog, s->conf.somaxconn); /* a negative one is as many as there may be, as on Linux and FreeBSD */
     struct inaddr unbound = tc->ent.laddr;
     int ret;
 
-    n = MIN(n, s->conf.somaxconn);
     if (tc->state == TCPS_LISTEN) {
         tc->lis->backlog = n;
         return 0;
@@ -134,6 +133,16 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     return -EINPROGRESS;
 }
 
+bool tcp_source_is_open(const struct tcp_conn *tc)
+{
+    return tc->state == TCPS_CLOSED && tc->irs == 0 && inaddr_is_any(&tc->ent.laddr);
+}
+
+void tcp_set_source(struct tcp_conn *tc, const struct inaddr *a)
+{
+    tc->ent.laddr = *a;
+}
+
 int tcp_connect(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uint16_t port)
 {
     return open_to(s, tc, a, port, tc->opt->fastopen_connect);
@@ -163,7 +172,10 @@ static void queue_fin(struct z_stack *s, struct tcp_conn *tc)
     }
     tc->fin_queued = true;
     tcp_mark_dirty(s, tc);
-    sock_on_writable(s, tc->sk);
+    if (tcp_rcv_eof(tc))
+        sock_on_closed(s, tc->sk); /* both directions: who waits for the hangup only learns it */
+    else
+        sock_on_writable(s, tc->sk);
 }
 
 int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)

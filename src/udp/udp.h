@@ -83,7 +83,16 @@ struct udp_pcb *udp_create(struct z_stack *s, struct sock *sk); /* NULL: no memo
 void udp_set_inet6(struct udp_pcb *u); /* a new socket is of AF_INET6: its unbound address is ::, which takes IPv4 as well */
 void udp_close(struct z_stack *s, struct udp_pcb *u);
 int udp_bind(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port);
-int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port);
+
+/* src: where a socket comes from that is bound to no address, -EADDRNOTAVAIL when it is not ours; NULL: the stack's choice. */
+int udp_connect_from(struct z_stack *s, struct udp_pcb *u, const struct inaddr *src, const struct inaddr *a, uint16_t port);
+bool udp_source_is_open(const struct udp_pcb *u); /* of UDP, bound to no address */
+
+static inline int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port)
+{
+    return udp_connect_from(s, u, NULL, a, port);
+}
+
 void udp_disconnect(struct z_stack *s, struct udp_pcb *u);
 
 /*

@@ -17,7 +17,7 @@
 #include "base/poison.h"
 
 #define UDP_IDS_MIN 64u
-#define UDP_PICKY_TRIES 512u /* ports looked at for a better one */
+#define UDP_PICKY_TRIES 512u       /* ports looked at for a better one */
 #define UDP_SNDBUF_BYTES (212992u) /* Linux' net.core.wmem_default: nothing is queued here, but programs ask */
 
 int udp_state_init(struct z_stack *s)
@@ -268,15 +268,22 @@ void udp_disconnect(struct z_stack *s, struct udp_pcb *u)
         udp_unhash(s, u);
 }
 
-int udp_connect(struct z_stack *s, struct udp_pcb *u, const struct inaddr *a, uint16_t port)
+bool udp_source_is_open(const struct udp_pcb *u)
+{
+    return u->proto == IPPROTO_UDP && !u->addr_bound;
+}
+
+int udp_connect_from(struct z_stack *s, struct udp_pcb *u, const struct inaddr *src, const struct inaddr *a, uint16_t port)
 {
     struct inaddr dst = udp_destination(a), old = u->laddr;
     int err;
 
     if (inaddr_is_v4(&dst) ? udp_is_v6only(u) : !u->inet6)
         return u->inet6 && u->proto == IPPROTO_UDP ? -ENETUNREACH : -EAFNOSUPPORT;
+    if (src != NULL && !ip_is_local(s, src))
+        return -EADDRNOTAVAIL; /* a group's, too: bound to that it would be a filter */
     if (!u->addr_bound)
-        u->laddr = udp_any(u);
+        u->laddr = src != NULL ? *src : udp_any(u);
     u->path.gen = 0;
     if (inaddr_is_v6_multicast(&dst) && inaddr_has_zone(&dst) && inaddr_zone(&dst) == 0)
         inaddr_set_zone(&dst, u->ip.mc_ifindex[1]); /* without IPV6_MULTICAST_IF there is no path, as on Linux */

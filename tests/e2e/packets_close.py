@@ -111,7 +111,7 @@ def linger_zero_after_shutdown(b):
 
 
 def linger_without_a_connection(b):
-    fd = b.dut.ok("socket")
+    fd = b.descriptor()
     b.dut.ok("linger", fd, 1, 30)
     b.dut.ok("close", fd)
 

@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 
+from packets_ip import V4, only
 from peer import expect
 
 TCP = socket.IPPROTO_TCP
@@ -225,6 +226,7 @@ def flags_without_ack(b):
     b.dut.ok("close", fd)
 
 
+@only(V4)
 def identification(b):
     """Without path MTU discovery every packet may be cut, and has an identification of its own: repeated text, too (RFC 6864 4.2)."""
     for discover in (0, 1):
@@ -238,8 +240,8 @@ def identification(b):
             seen.append(c.expect(None, why="again"))
             c.send("A")
         for s in seen:
-            expect(s.df == (discover != 0), f"discovery {discover}: DF is {s.df}")
-        ids = {s.ident for s in seen}
+            expect(s.ip.df == (discover != 0), f"discovery {discover}: DF is {s.ip.df}")
+        ids = {s.ip.ident for s in seen}
         expect(discover or len(ids) == len(seen), f"{len(ids)} identifications of {len(seen)} packets")
         b.dut.ok("close", fd)
 

@@ -7,7 +7,6 @@ import time
 from peer import expect
 
 TCP = socket.IPPROTO_TCP
-MSS = 536  # of a peer that announces none
 RTT = 0.1  # as the handshake makes it seem: the first timeout is then 0.3 s, a probe's 0.2 s
 CA_OPEN, CA_RECOVERY, CA_LOSS = 0, 3, 4
 USER_TIMEOUT = 18
@@ -55,11 +54,11 @@ def sack(c, una, *blocks):
 
 def flight(b, c, fd, n):
     """n segments of the MSS leave; their numbers, and that of what follows."""
-    seqs = [c.ack + i * MSS for i in range(n + 1)]
-    b.dut.ok("fill", fd, n * MSS)
+    seqs = [c.ack + i * c.mss for i in range(n + 1)]
+    b.dut.ok("fill", fd, n * c.mss)
     for seq in seqs[:-1]:
         s = c.skip_to(seq=seq, why="a flight")
-        expect(len(s.data) == MSS, f"{s}")
+        expect(len(s.data) == c.mss, f"{s}")
     return seqs, s.at
 
 
@@ -128,10 +127,10 @@ def lost_retransmission(b):
     time.sleep(RTT)
     sack(c, seqs[0], (seqs[1], seqs[5]))
     c.skip_to(seq=seqs[0], why="the first again")
-    b.dut.ok("fill", fd, MSS)
+    b.dut.ok("fill", fd, c.mss)
     c.skip_to(seq=seqs[5], why="the sixth")
     time.sleep(RTT)
-    sack(c, seqs[0], (seqs[1], seqs[5] + MSS))
+    sack(c, seqs[0], (seqs[1], seqs[5] + c.mss))
     c.skip_to(seq=seqs[0], why="the first once more")
     expect(b.dut.info(fd)["ca"] == CA_RECOVERY, f"{b.dut.info(fd)}")
     b.dut.ok("close", fd)

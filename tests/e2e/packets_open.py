@@ -4,13 +4,7 @@ import select
 import socket
 import time
 
-from packets import PEER_IP
 from peer import expect
-
-# What a code of destination unreachable is to calls; 4, a packet that is too large, is another matter.
-UNREACHABLE = {0: errno.ENETUNREACH, 1: errno.EHOSTUNREACH, 2: errno.ENOPROTOOPT, 3: errno.ECONNREFUSED, 5: errno.EOPNOTSUPP,
-               6: errno.ENETUNREACH, 7: errno.EHOSTDOWN, 8: errno.ENONET, 9: errno.ENETUNREACH, 10: errno.EHOSTUNREACH,
-               11: errno.ENETUNREACH, 12: errno.EHOSTUNREACH, 13: errno.EHOSTUNREACH, 14: errno.EHOSTUNREACH, 15: errno.EHOSTUNREACH}
 
 
 def acknowledgements_in_syn_received(b):
@@ -87,9 +81,9 @@ def simultaneous_open(b):
 
 def unreachable_in_syn_sent(b):
     """Every kind fails the connect at once with its errno, and nothing is left: the SYN is not repeated, a SYN,ACK is reset."""
-    for code, want in UNREACHABLE.items():
+    for code, want in b.ip.unreachable.items():
         c, fd = b.connecting()
-        c.icmp(3, code, c.syn)
+        c.unreachable(code, c.syn)
         expect(int(b.dut.ok("poll", fd, select.POLLOUT, 5000)) & select.POLLOUT, f"code {code}: poll")
         got = b.dut.ok("getsockopt", fd, socket.SOL_SOCKET, socket.SO_ERROR)
         expect(got == str(want), f"code {code}: errno {got}, {want} expected")
@@ -101,26 +95,23 @@ def unreachable_in_syn_sent(b):
 
 
 def unreachable_for_a_blocking_connect(b):
-    c, fd = b.connecting()
-    b.dut.ok("close", fd)
-    fd = b.dut.ok("socket")
-    b.dut.ok("bind", fd, c.dport + 10000)
-    c = b.conn(c.dport + 10000)
-    tag = b.dut.start("connect", fd, c.sport, text=PEER_IP)
+    fd, port = b.bound()
+    c = b.conn(port)
+    tag = b.dut.start("connect", fd, c.sport, text=b.ip.peer)
     syn = c.expect("S", why="SYN")
-    c.icmp(3, 1, syn)
+    c.unreachable(1, syn)
     ret, err, _, _ = b.dut.result(tag)
-    expect((ret, err) == (-1, errno.EHOSTUNREACH), f"connect: {ret}, errno {err}")
+    expect((ret, err) == (-1, b.ip.unreachable[1]), f"connect: {ret}, errno {err}")
     b.dut.ok("close", fd)
 
 
 def unreachable_when_established(b):
     """The connection stays; the next send() says why, the one after that sends."""
-    for code, want in UNREACHABLE.items():
+    for code, want in b.ip.unreachable.items():
         c, fd = b.accepted()
         b.dut.ok("send", fd, 0, text="hello")
         s = c.expect("PA", b"hello", why="data")
-        c.icmp(3, code, s)
+        c.unreachable(code, s)
         c.settle()
         ret, err, _, _ = b.dut.call("send", fd, 0, text="world")
         expect((ret, err) == (-1, want), f"code {code}: send: {ret}, errno {err}")
@@ -268,6 +259,24 @@ def window_of_the_last_ack_is_unsigned(b):
         b.dut.ok("close", lfd)
 
 
+def reserved_bits(b):
+    """Ignored, and never sent (every segment): a SYN that offers AccECN (RFC 9768 3.1.2) gets the answer of classic ECN."""
+    for flags, answer, reserved in (("SEC", "SAE", 1), ("S", "SA", 1), ("SE", "SA", 15), ("SEC", "SAE", 15)):
+        lfd, port = b.listener()
+        c = b.conn(port)
+        c.send(flags, reserved=reserved)
+        c.expect(answer, why=f"[{flags}] with reserved bits {reserved}")
+        c.send("A", reserved=reserved)
+        fd = b.dut.ok("accept", lfd)
+        c.data(b"text", reserved=reserved)
+        expect(bytes.fromhex(b.dut.ok("recv", fd, 10, 0)) == b"text", "recv")
+        c.send("FA", reserved=reserved)
+        c.expect("A", b"", ack=c.seq, why="FIN")
+        b.dut.ok("close", fd)
+        b.dut.ok("close", lfd)
+
+
 TESTS = [acknowledgements_in_syn_received, reset_in_syn_received, reset_in_syn_sent, simultaneous_open, simultaneous_open_then_reset,
          unreachable_in_syn_sent, unreachable_for_a_blocking_connect, unreachable_when_established, send_in_syn_sent, recv_in_syn_sent,
-         calls_in_syn_sent_when_refused, backlog, cookies, close_before_accept, window_of_the_last_ack_is_unsigned]
+         calls_in_syn_sent_when_refused, backlog, cookies, close_before_accept, window_of_the_last_ack_is_unsigned,
+         reserved_bits]

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "../../examples/example.h"
+#include "ff_epoll.h"
 
 struct order {
     char tag[16], call[16], text[2048];
@@ -30,23 +31,41 @@ static void answer(const struct order *o, long ret, const char *extra)
     pthread_mutex_unlock(&out);
 }
 
-static struct sockaddr_in address(const char *ip, long port)
+/* Of either family; fe80::1%2 has its scope in numbers. */
+static socklen_t address(struct sockaddr_storage *to, const char *text, long port)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in *in = (struct sockaddr_in *)to;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
+    char ip[INET6_ADDRSTRLEN] = "";
+    unsigned scope = 0;
 
-    inet_pton(AF_INET, ip, &in.sin_addr);
-    return in;
+    memset(to, 0, sizeof(*to));
+    sscanf(text, "%45[^%]%%%u", ip, &scope);
+    if (inet_pton(AF_INET, ip, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        return sizeof(*in);
+    }
+    memset(to, 0, sizeof(*to));
+    if (inet_pton(AF_INET6, ip, &in6->sin6_addr) != 1)
+        die(text);
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    in6->sin6_scope_id = scope;
+    return sizeof(*in6);
 }
 
 static long names(const struct order *o)
 {
     int fd = (int)o->a[0], v = (int)o->a[3];
-    struct sockaddr_in in = address("0.0.0.0", o->a[1]);
+    struct sockaddr_storage to;
 
     if (strcmp(o->call, "socket") == 0)
-        return ff_socket(AF_INET, SOCK_STREAM, 0);
-    if (strcmp(o->call, "bind") == 0)
-        return ff_bind(fd, (struct linux_sockaddr *)&in, sizeof(in));
+        return ff_socket((int)o->a[0], (int)o->a[1], 0);
+    if (strcmp(o->call, "bind") == 0 || strcmp(o->call, "connect") == 0) {
+        socklen_t len = address(&to, o->text, o->a[1]);
+        return (o->call[0] == 'b' ? ff_bind : ff_connect)(fd, (struct linux_sockaddr *)&to, len);
+    }
     if (strcmp(o->call, "listen") == 0)
         return ff_listen(fd, (int)o->a[1]);
     if (strcmp(o->call, "accept") == 0)
@@ -71,6 +90,36 @@ static long names(const struct order *o)
     return -1;
 }
 
+/* What a set says of the descriptor alone, in milliseconds at most. */
+static long by_epoll(int fd, uint32_t events, int ms, char *extra)
+{
+    struct epoll_event ev = {.events = events, .data.fd = fd};
+    int set = ff_epoll_create(1);
+    long ret = ff_epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev);
+
+    if (ret == 0)
+        ret = ff_epoll_wait(set, &ev, 1, ms);
+    sprintf(extra, "%u", ret == 1 ? ev.events : 0);
+    ff_close(set);
+    return ret;
+}
+
+/* The same of a kqueue: flags, fflags and data of the event. */
+static long by_kevent(int fd, short filter, long ms, char *extra)
+{
+    struct timespec patience = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    struct kevent ev;
+    int kq = ff_kqueue();
+    long ret;
+
+    EV_SET(&ev, (uintptr_t)fd, filter, EV_ADD, 0, 0, NULL);
+    ret = ff_kevent(kq, &ev, 1, &ev, 1, &patience);
+    if (ret == 1)
+        sprintf(extra, "%u %u %lld", ev.flags, ev.fflags, (long long)ev.data);
+    ff_close(kq);
+    return ret;
+}
+
 static void tell(const struct order *o)
 {
     static __thread char buf[1 << 20], extra[2 * 4096 + 64];
@@ -79,14 +128,15 @@ static void tell(const struct order *o)
     long ret;
 
     extra[0] = '\0';
-    if (strcmp(o->call, "connect") == 0) {
-        struct sockaddr_in in = address(o->text, o->a[1]);
-        ret = ff_connect(fd, (struct linux_sockaddr *)&in, sizeof(in));
-    } else if (strcmp(o->call, "send") == 0) {
+    if (strcmp(o->call, "send") == 0) {
         ret = ff_send(fd, o->text, strlen(o->text), (int)o->a[1]);
     } else if (strcmp(o->call, "fill") == 0) { /* so many bytes */
         memset(buf, 'x', sizeof(buf));
         ret = ff_send(fd, buf, (size_t)o->a[1], 0);
+    } else if (strcmp(o->call, "sendto") == 0) { /* port, so many bytes */
+        struct sockaddr_storage to;
+        memset(buf, 'x', sizeof(buf));
+        ret = ff_sendto(fd, buf, (size_t)o->a[2], 0, (struct linux_sockaddr *)&to, address(&to, o->text, o->a[1]));
     } else if (strcmp(o->call, "recv") == 0) {
         ret = ff_recv(fd, buf, (size_t)o->a[1], (int)o->a[2]);
         for (long i = 0; i < ret && i < 4096; i++)
@@ -95,6 +145,10 @@ static void tell(const struct order *o)
         struct pollfd p = {.fd = fd, .events = (short)o->a[1]};
         ret = ff_poll(&p, 1, (int)o->a[2]);
         sprintf(extra, "%d", p.revents);
+    } else if (strcmp(o->call, "epoll") == 0) {
+        ret = by_epoll(fd, (uint32_t)o->a[1], (int)o->a[2], extra);
+    } else if (strcmp(o->call, "kevent") == 0) {
+        ret = by_kevent(fd, (short)o->a[1], o->a[2], extra);
     } else if (strcmp(o->call, "getsockopt") == 0) {
         ret = ff_getsockopt(fd, (int)o->a[1], (int)o->a[2], &v, &len);
         sprintf(extra, "%d", v);

@@ -224,6 +224,50 @@ static void listeners_everywhere(void **state)
     net_destroy(&w);
 }
 
+/* Of TCP to the listeners it names another stack than the home: by the client's port alone. */
+static int by_client_port(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
+{
+    const uint8_t *ip = data + ETH_HLEN;
+    uint32_t hlen = get16(data + 12) == ETH_TYPE_IPV4 ? (ip[0] & 15u) * 4u : 40u;
+    bool tcp = get16(data + 12) == ETH_TYPE_IPV4 ? ip[9] == 6 : get16(data + 12) == ETH_TYPE_IPV6 && ip[6] == 6;
+
+    if (*len < ETH_HLEN + hlen + 4 || !tcp || get16(ip + hlen + 2) != PORT)
+        return about->queue;
+    return get16(ip + hlen) % about->n_queues;
+}
+
+/* An application that spreads connections its own way: each is where it says, and works as any other. */
+static void a_dispatcher_spreads(void **state)
+{
+    static dispatch_ask *ask = by_client_port;
+    static struct net w;
+
+    (void)state;
+    net_create(&w, NS_PER_MS);
+    for (unsigned i = 0; i < CORES; i++) {
+        w.host->core[i]->nif->port->dispatch.ask = &ask;
+        listen_on(&w, i);
+    }
+    connect_some(&w, 0, CONNS);
+    assert_true(sim_run_for(w.sim, 2 * NS_PER_SEC));
+    assert_int_equal(accepted(&w), CONNS);
+    for (unsigned i = 0; i < CORES; i++) {
+        assert_true(w.served[i].n > 0);
+        for (uint32_t k = 0; k < w.served[i].n; k++) {
+            struct inaddr a;
+            uint16_t port;
+
+            assert_int_equal(tcp_getpeer(w.served[i].conn[k].sk->tcp, &a, &port), 0);
+            assert_int_equal(port % CORES, i);
+        }
+    }
+    all_echo(&w, CONNS);
+    assert_int_equal(sum(&w, CTR_STEER_HANDED), 0);
+    assert_int_equal(sum(&w, CTR_TCP_RST_TX), 0);
+    assert_int_equal(sum(&w, DROP_DISPATCH_BAD) + sum(&w, DROP_STEER_FULL), 0);
+    net_destroy(&w);
+}
+
 /* A listener on one core only gets all connections, wherever they come; those of others are claimed, until they are gone. */
 static void one_listener(void **state)
 {
@@ -870,13 +914,21 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(listeners_everywhere),  cmocka_unit_test(one_listener),
-        cmocka_unit_test(a_listener_closes),     cmocka_unit_test(listeners_come_and_go),
-        cmocka_unit_test(no_listener),           cmocka_unit_test(a_stack_ends),
-        cmocka_unit_test(processes_come_and_go), cmocka_unit_test(a_process_comes_while_the_host_connects),
-        cmocka_unit_test(the_host_connects),     cmocka_unit_test(cookies),
-        cmocka_unit_test(limit_of_claims),       cmocka_unit_test(datagrams),
-        cmocka_unit_test(datagram_clients),      cmocka_unit_test(one_speaks),
+        cmocka_unit_test(listeners_everywhere),
+        cmocka_unit_test(a_dispatcher_spreads),
+        cmocka_unit_test(one_listener),
+        cmocka_unit_test(a_listener_closes),
+        cmocka_unit_test(listeners_come_and_go),
+        cmocka_unit_test(no_listener),
+        cmocka_unit_test(a_stack_ends),
+        cmocka_unit_test(processes_come_and_go),
+        cmocka_unit_test(a_process_comes_while_the_host_connects),
+        cmocka_unit_test(the_host_connects),
+        cmocka_unit_test(cookies),
+        cmocka_unit_test(limit_of_claims),
+        cmocka_unit_test(datagrams),
+        cmocka_unit_test(datagram_clients),
+        cmocka_unit_test(one_speaks),
         cmocka_unit_test(a_test_of_the_address),
     };
 

@@ -40,7 +40,7 @@ const char *__lsan_default_suppressions(void)
     return "leak:stack_create\nleak:port_ethdev_open\nleak:conf_load\nleak:librte_\n";
 }
 
-static inline void api_start_with(const char *dpdk_keys, const char *zstack_keys)
+static inline void api_start_on(const char *device, const char *dpdk_keys, const char *zstack_keys)
 {
     char name[] = "/tmp/zstack_test_api_XXXXXX", arg[64];
     int fd = mkstemp(name);
@@ -50,14 +50,19 @@ static inline void api_start_with(const char *dpdk_keys, const char *zstack_keys
     assert_non_null(f);
     fprintf(f,
             "[dpdk]\nlcore_mask=1\nno_huge=1\nmemory=128\nlog_level=3\nextra_eal_args=--no-shconf --no-pci\nport_list=0\n%s\n"
-            "[vdev0]\ndevargs=net_null0,no-rx=1\n[port0]\naddr=10.9.0.1\nnetmask=255.255.255.0\nbroadcast=10.9.0.255\n"
+            "[vdev0]\ndevargs=%s\n[port0]\naddr=10.9.0.1\nnetmask=255.255.255.0\nbroadcast=10.9.0.255\n"
             "[zstack]\nrx_buffers=1024\ntx_headers=2048\ntx_indirect=2048\napp_buffers_2k=1024\napp_buffers_9k=64\napp_buffers_64k=16\n"
             "conn_memory=64M\nmax_sockets=1024\nmax_connections=1024\n%s\n",
-            dpdk_keys, zstack_keys);
+            dpdk_keys, device, zstack_keys);
     fclose(f);
     snprintf(arg, sizeof(arg), "--conf=%s", name);
     assert_int_equal(ff_init(2, argv), 0);
     unlink(name);
+}
+
+static inline void api_start_with(const char *dpdk_keys, const char *zstack_keys)
+{
+    api_start_on("net_null0,no-rx=1", dpdk_keys, zstack_keys);
 }
 
 static inline void api_start(const char *zstack_keys)

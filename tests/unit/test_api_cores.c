@@ -352,11 +352,65 @@ static void test_counters(void **state)
     assert_int_equal(api_in_child(body_counters), 0);
 }
 
+/* Frames of the test are for the stack that their first byte names: both cores send to both, on a device whose frames come back. */
+static int by_first_byte(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues)
+{
+    const uint8_t *f = data;
+
+    CHILD_CHECK(*len >= 14 && nb_queues == 2 && queue_id < 2);
+    return f[12] == 0x88 && f[13] == 0xb5 ? f[14] : queue_id;
+}
+
+static int by_first_byte_too(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues, struct ff_dispatcher_context ctx)
+{
+    CHILD_CHECK(ctx.vlan.stripped == 0);
+    return by_first_byte(data, len, queue_id, nb_queues);
+}
+
+#define FRAMES 200
+
+static int sends_to_both(void *arg)
+{
+    uint8_t f[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
+
+    (void)arg;
+    if (me < 0)
+        first_turn();
+    if (me == 1 && step == 0) { /* while the other one polls */
+        ff_regist_packet_dispatcher(by_first_byte);
+        ff_regist_packet_dispatcher_context(by_first_byte_too);
+    }
+    for (f[14] = 0; f[14] < 2 && shared.loops[me] < FRAMES; f[14]++)
+        CHILD_CHECK(ff_dpdk_raw_packet_send(f, sizeof(f), 0) == 0);
+    shared.loops[me]++;
+    CHILD_CHECK(api_here->stack->ctr.v[DROP_ETH_DST] <= 2 * FRAMES);
+    if (step == 0 && api_here->stack->ctr.v[DROP_ETH_DST] == 2 * FRAMES) /* nobody else has this address */
+        arrive();
+    if (all_here(1))
+        ff_stop_run();
+    return 0;
+}
+
+static void body_dispatchers(void)
+{
+    ff_regist_packet_dispatcher(by_first_byte);
+    api_start_on("net_ring0", TWO, "");
+    ff_run(sends_to_both, NULL);
+    CHILD_CHECK(api.core[0]->stack->ctr.v[DROP_ETH_DST] == 2 * FRAMES && api.core[1]->stack->ctr.v[DROP_ETH_DST] == 2 * FRAMES);
+    CHILD_CHECK(api.core[0]->stack->ctr.v[CTR_STEER_OUT] + api.core[1]->stack->ctr.v[CTR_STEER_OUT] > 0);
+}
+
+static void test_dispatchers(void **state)
+{
+    (void)state;
+    assert_int_equal(api_in_child(body_dispatchers), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_cores), cmocka_unit_test(test_strangers), cmocka_unit_test(test_background),
-        cmocka_unit_test(test_exit),      cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_exit),      cmocka_unit_test(test_counters),  cmocka_unit_test(test_dispatchers),
     };
 
     if (!has_cpus()) {

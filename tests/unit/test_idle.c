@@ -35,7 +35,7 @@ struct world {
     unsigned head, tail;
     uint64_t theft_ns, next_theft_ns; /* the machine takes the core away, for 2 ms each time */
     /* results */
-    uint64_t cpu_ns, answered, latency_max_ns, latency_sum_ns, sleeps, longest_sleep_ns;
+    uint64_t cpu_ns, asleep_ns, answered, latency_max_ns, latency_sum_ns, sleeps, longest_sleep_ns;
 };
 
 static uint64_t gap(struct world *w)
@@ -99,6 +99,7 @@ static void sleep_step(struct world *w, const struct idle_step *step)
     if (event)
         end_ns = (arrival_ns > w->now_ns ? arrival_ns : w->now_ns) + WAKE_NS;
     w->sleeps++;
+    w->asleep_ns += end_ns - w->now_ns;
     w->longest_sleep_ns = step->ns > w->longest_sleep_ns ? step->ns : w->longest_sleep_ns;
     w->now_ns = end_ns;
     w->cpu_ns += SLEEP_CPU_NS;
@@ -125,7 +126,7 @@ static void run(struct world *w, uint64_t ns)
 {
     uint64_t end_ns = w->now_ns + ns;
 
-    w->cpu_ns = w->answered = w->latency_max_ns = w->latency_sum_ns = w->sleeps = w->longest_sleep_ns = 0;
+    w->cpu_ns = w->asleep_ns = w->answered = w->latency_max_ns = w->latency_sum_ns = w->sleeps = w->longest_sleep_ns = 0;
     while (w->now_ns < end_ns)
         turn(w);
 }
@@ -308,6 +309,53 @@ static void test_theft(void **state)
     }
 }
 
+/* Where a turn for one request takes nearly the time between two there is no silence, and yet most of the core to be saved. */
+static void test_single_packets(void **state)
+{
+    (void)state;
+    for (uint64_t gap_ns = 1500; gap_ns <= 3500; gap_ns += 500) {
+        for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events += 2) {
+            start(&w, POLLING_BALANCED, 0, events);
+            open_loop(&w, gap_ns / 6, gap_ns, 0);
+            run(&w, 500 * MS);
+            run(&w, 2 * S);
+            assert_true(cpu_percent(&w, 2 * S) < 35);
+        }
+    }
+}
+
+/* With more to do than a third of the time nobody sleeps, but for a trial a second: a request in a hundred at most waits for a sleeper. */
+static void test_substantial_load(void **state)
+{
+    (void)state;
+    for (unsigned percent = 35; percent < 60; percent += 3) {
+        for (uint64_t rand = 0; rand < 2; rand++) {
+            start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
+            open_loop(&w, 1 * US, 100 * US / percent, rand);
+            run(&w, 2 * S);
+            run(&w, 4 * S);
+            assert_true(w.asleep_ns < 4 * S / 200);
+        }
+    }
+}
+
+/* A load that grows under naps ends them in time; one that shrinks has them again. */
+static void test_growing_load(void **state)
+{
+    (void)state;
+    start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
+    for (unsigned round = 0; round < 3; round++) {
+        open_loop(&w, 1 * US, 10 * US, 0);
+        run(&w, 3 * S);
+        run(&w, S);
+        assert_true(cpu_percent(&w, S) < 25);
+        open_loop(&w, 1 * US, 100 * US / 45, 0);
+        run(&w, 50 * MS);
+        run(&w, S);
+        assert_true(w.asleep_ns < S / 50);
+    }
+}
+
 /* From half of the possible load on nobody sleeps, and nobody waits for a sleeper. */
 static void test_high_load(void **state)
 {
@@ -382,6 +430,130 @@ static void test_idle_sleep(void **state)
 
 /* steps --------------------------------------------------------------------------------------------------------- */
 
+/* So many packets in so long a time, a part of which was work. */
+static void period(uint64_t ns, uint64_t packets, uint64_t busy_ns)
+{
+    idle_work(&w.idle);
+    w.now_ns += busy_ns;
+    w.packets += packets;
+    idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
+    w.now_ns += ns - busy_ns;
+    idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
+}
+
+/* Until naps have been tried and found good. */
+static void nap(void)
+{
+    start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+    period(2 * MS, 2000, 300 * US);
+    assert_false(w.idle.napping);
+    period(2 * MS, 2000, 300 * US);
+    assert_true(w.idle.napping);
+    period(2 * MS, 2000, 200 * US);
+    assert_true(w.idle.napping && !w.idle.trial);
+}
+
+/* What happened in one period alone decides nothing: it may be a pause of the machine's. */
+static void test_two_periods(void **state)
+{
+    (void)state;
+    nap();
+    period(3 * MS, 2000, 1500 * US);
+    assert_true(w.idle.napping);
+    period(2 * MS, 2000, 200 * US);
+    period(3 * MS, 2000, 1500 * US);
+    assert_true(w.idle.napping);
+    period(2 * MS, 2000, 800 * US);
+    assert_false(w.idle.napping);
+
+    start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+    period(2 * MS, 2000, 1500 * US);
+    period(2 * MS, 2000, 300 * US);
+    assert_false(w.idle.napping);
+}
+
+/* A trial is held against the better one of two periods. */
+static void test_higher_rate(void **state)
+{
+    (void)state;
+    for (uint64_t trial = 1700; trial <= 1800; trial += 100) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        period(2 * MS, 2000, 300 * US);
+        period(2 * MS, 1100, 200 * US);
+        assert_true(w.idle.trial);
+        period(2 * MS, trial, 200 * US);
+        assert_int_equal(w.idle.napping, trial > 1750);
+    }
+}
+
+/* Naps are begun while they leave the loop busy for a quarter of the time, and kept up to a third. */
+static void test_busy_bounds(void **state)
+{
+    (void)state;
+    for (uint64_t percent = 10; percent <= 50; percent++) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        period(2 * MS, 2000, 300 * US);
+        period(2 * MS, 2000, 300 * US);
+        period(2 * MS, 2000, percent * 20 * US);
+        assert_int_equal(w.idle.napping, percent <= 25);
+        nap();
+        period(2 * MS, 2000, percent * 20 * US);
+        period(2 * MS, 2000, percent * 20 * US);
+        assert_int_equal(w.idle.napping, percent <= 33);
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        period(2 * MS, 2000, (percent + 20) * 20 * US);
+        period(2 * MS, 2000, (percent + 20) * 20 * US);
+        assert_int_equal(w.idle.napping, percent + 20 <= 50);
+    }
+}
+
+static enum idle_what after(uint64_t silence_ns)
+{
+    return idle_look(&w.idle, &w.conf, w.now_ns + silence_ns, w.packets, EVENTS_NONE, false).what;
+}
+
+/* Under load a silence is the client's, or the machine's, and not slept through. */
+static void test_silence_under_load(void **state)
+{
+    (void)state;
+    for (uint64_t busy_us = 400; busy_us <= 1200; busy_us += 200) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        period(2 * MS, 2000, busy_us * US);
+        assert_int_equal(after(8 * MS), busy_us > 500 ? IDLE_PAUSE : IDLE_NAP);
+        assert_int_equal(after(10 * MS), IDLE_NAP);
+        assert_int_equal(after(30 * MS), IDLE_NAP);
+        w.now_ns += 30 * MS;
+        idle_work(&w.idle);
+        assert_int_equal(after(0), IDLE_SPIN);
+        assert_int_equal(after(100 * US), IDLE_NAP);
+    }
+}
+
+/* Naps that cost the clients something are tried later each time, up to a second; those that do not are as soon put to the test. */
+static void test_pauses(void **state)
+{
+    static const uint64_t pause_ms[] = {10, 40, 160, 640, 1000, 1000};
+
+    (void)state;
+    start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+    for (unsigned i = 0; i < 6; i++) {
+        while (!w.idle.trial)
+            period(2 * MS, 2000, 300 * US);
+        period(2 * MS, 1500, 200 * US);
+        assert_false(w.idle.napping);
+        assert_int_equal(w.idle.next_trial_ns - w.now_ns, pause_ms[i] * MS);
+    }
+    nap();
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(w.idle.next_trial_ns - w.now_ns, pause_ms[i] * MS);
+        while (!w.idle.trial)
+            period(2 * MS, 2000, 200 * US);
+        assert_false(w.idle.napping);
+        period(2 * MS, 2000, 300 * US);
+        assert_true(w.idle.napping);
+    }
+}
+
 /* An event that brought nothing, as from a port without buffers, is not waited for again at once. */
 static void test_false_alarm(void **state)
 {
@@ -439,11 +611,13 @@ static void test_deadlines(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet), cmocka_unit_test(test_a_tenth),
-        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),    cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),   cmocka_unit_test(test_false_alarm),
-        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_few_under_way),
-        cmocka_unit_test(test_theft),
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet),   cmocka_unit_test(test_a_tenth),
+        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),      cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),     cmocka_unit_test(test_false_alarm),
+        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_few_under_way),
+        cmocka_unit_test(test_theft),         cmocka_unit_test(test_single_packets), cmocka_unit_test(test_substantial_load),
+        cmocka_unit_test(test_growing_load),  cmocka_unit_test(test_two_periods),    cmocka_unit_test(test_higher_rate),
+        cmocka_unit_test(test_busy_bounds),   cmocka_unit_test(test_pauses),         cmocka_unit_test(test_silence_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,194 @@ static void fewer_queues(void **state)
     frames_come_home(5, 2);
 }
 
+static unsigned take(struct port *p)
+{
+    struct rte_mbuf *m[64];
+    unsigned n = 0;
+    uint16_t got;
+
+    while ((got = p->ops->rx(p, m, 64)) != 0) {
+        rte_pktmbuf_free_bulk(m, got);
+        n += got;
+    }
+    return n;
+}
+
+static void arrive(struct fake *f, unsigned n)
+{
+    for (uint16_t port = 1; port <= n; port++)
+        f->frame[f->n++] = frame(ours, 0xc0000201u, port, 80, 0);
+}
+
+/* What the application says of frames, by their source port: the home, the next one, drop, answer, nonsense. */
+enum { AS_IT_IS, ANOTHER, DROP, ANSWER, NONSENSE, RULES };
+
+static const struct steer *asked_of;
+static unsigned asked_times;
+static int says_always = -3; /* -3: by the port */
+
+static int named(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
+{
+    uint16_t sport = get16(data + ETH_HLEN + IPV4_HLEN);
+
+    asked_times++;
+    assert_int_equal(*len, 60);
+    assert_int_equal(about->n_queues, steer_count(asked_of));
+    if (says_always != -3)
+        return says_always;
+    assert_int_equal(about->queue, home(asked_of, 0xc0000201u, sport, 80)); /* wherever it is polled */
+    switch (sport % RULES) {
+    case AS_IT_IS:
+        return about->queue;
+    case ANOTHER:
+        return (about->queue + 1) % about->n_queues;
+    case DROP:
+        return DISPATCH_DROP;
+    case ANSWER:
+        return DISPATCH_ANSWER;
+    default:
+        return 99;
+    }
+}
+
+static dispatch_ask *ask_named = named;
+
+static unsigned take_answers(struct txq *q)
+{
+    unsigned n = txq_count(q);
+
+    for (; txq_count(q) > 0; q->head++)
+        rte_pktmbuf_free(q->slot[q->head & (TXQ_SLOTS - 1)]);
+    q->bytes = 0;
+    return n;
+}
+
+/* Each frame is asked about once, and is where the application wants it: in its flow's order. */
+static void frames_go_where_named(unsigned n_stacks, unsigned n_queues)
+{
+    struct steer *g = steer_create("t_named", n_stacks, false);
+    static struct fake fake[8];
+    static struct txq txq[8];
+    struct port *q[8], *p[8];
+    unsigned got[8] = {0}, want[8] = {0}, fate[RULES] = {0}, answers = 0, dropped = 0, bad = 0, moved = 0, counted = 0;
+    struct steer_dev *d;
+
+    memset(seen, 0, sizeof(seen));
+    memset(fake, 0, sizeof(fake));
+    memset(txq, 0, sizeof(txq));
+    asked_of = g;
+    asked_times = 0;
+    for (unsigned i = 0; i < n_queues; i++) {
+        fake[i].p = (struct port){.ops = &fake_ops, .mtu = 1500};
+        q[i] = &fake[i].p;
+    }
+    d = steer_dev_create(g, "t_named_dev", q, n_queues, QUEUE_FRAMES);
+    for (unsigned i = 0; i < n_stacks; i++) {
+        assert_non_null(p[i] = steer_port_open(d, i, ind_pool));
+        p[i]->dispatch = (struct dispatch){.ask = &ask_named, .pool = rx_pool, .answers = &txq[i]};
+    }
+    for (unsigned k = 0; k < 1000; k++) {
+        uint16_t sport = (uint16_t)(1000 + k % FLOWS);
+        struct fake *f = &fake[sport * 7 % n_queues];
+        struct rte_mbuf *m = frame(ours, 0xc0000201u, sport, 80, 0);
+        unsigned h = home(g, 0xc0000201u, sport, 80);
+
+        *rte_pktmbuf_mtod_offset(m, uint8_t *, 59) = (uint8_t)(k / FLOWS);
+        f->frame[f->n++] = m;
+        fate[sport % RULES]++;
+        want[h] += sport % RULES == AS_IT_IS;
+        want[(h + 1) % n_stacks] += sport % RULES == ANOTHER;
+        if (k % 23 == 22)
+            for (unsigned i = 0; i < n_stacks; i++)
+                drain(p[(i + k) % n_stacks], &got[(i + k) % n_stacks]);
+    }
+    for (unsigned i = 0; i < 2 * n_stacks; i++)
+        drain(p[i % n_stacks], &got[i % n_stacks]);
+    for (unsigned i = 0; i < n_stacks; i++) {
+        assert_int_equal(got[i], want[i]);
+        assert_int_equal(p[i]->ctr->v[DROP_STEER_FULL], 0);
+        answers += take_answers(&txq[i]);
+        dropped += (unsigned)p[i]->ctr->v[DROP_DISPATCHED];
+        bad += (unsigned)p[i]->ctr->v[DROP_DISPATCH_BAD];
+        moved += (unsigned)p[i]->ctr->v[CTR_STEER_OUT];
+        counted += (unsigned)p[i]->ctr->v[CTR_RX_PACKETS];
+    }
+    assert_int_equal(asked_times, 1000);
+    assert_int_equal(answers, fate[ANSWER]);
+    assert_int_equal(dropped, fate[DROP]);
+    assert_int_equal(bad, fate[NONSENSE]);
+    assert_int_equal(counted, answers + dropped + bad); /* the others are counted by the stack that gets them */
+    assert_true(moved > 0 || n_stacks == 1);
+    for (unsigned i = 0; i < n_stacks; i++)
+        port_close(p[i]);
+    steer_free(g);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+}
+
+static void named_frames(void **state)
+{
+    (void)state;
+    frames_go_where_named(4, 1);
+    frames_go_where_named(4, 4);
+    frames_go_where_named(5, 2);
+    frames_go_where_named(1, 1);
+}
+
+static void expect_one_each(struct port *p[3], unsigned first, unsigned second, unsigned third)
+{
+    assert_int_equal(take(p[0]), first);
+    assert_int_equal(take(p[1]), second);
+    assert_int_equal(take(p[2]), third);
+}
+
+/* What concerns all reaches all, whoever is named, unless it is dropped; a stack that is not there is not named. */
+static void named_for_all_and_for_the_dead(void **state)
+{
+    struct steer *g = steer_create("t_dead", 3, false);
+    static struct fake fake[3];
+    static struct txq txq;
+    struct port *q[3], *p[3];
+    struct steer_dev *d;
+
+    (void)state;
+    memset(fake, 0, sizeof(fake));
+    asked_of = g;
+    for (unsigned i = 0; i < 3; i++) {
+        fake[i].p = (struct port){.ops = &fake_ops, .mtu = 1500};
+        q[i] = &fake[i].p;
+    }
+    d = steer_dev_create(g, "t_dead_dev", q, 3, QUEUE_FRAMES);
+    for (unsigned i = 0; i < 3; i++) {
+        p[i] = steer_port_open(d, i, ind_pool);
+        p[i]->dispatch = (struct dispatch){.ask = &ask_named, .pool = rx_pool, .answers = &txq};
+    }
+    for (says_always = 0; says_always < 3; says_always++) {
+        fake[0].frame[fake[0].n++] = frame(all, 1, 2, 3, 0);
+        expect_one_each(p, 1, 1, 1);
+    }
+    says_always = DISPATCH_DROP;
+    fake[0].frame[fake[0].n++] = frame(all, 1, 2, 3, 0);
+    expect_one_each(p, 0, 0, 0);
+    says_always = DISPATCH_ANSWER;
+    fake[0].frame[fake[0].n++] = frame(all, 1, 2, 3, 0);
+    expect_one_each(p, 0, 0, 0);
+    assert_int_equal(take_answers(&txq), 1);
+    says_always = 2;
+    arrive(&fake[0], 5);
+    expect_one_each(p, 0, 0, 5);
+    steer_leave(g, 2);
+    arrive(&fake[0], 5);
+    expect_one_each(p, 0, 0, 0);
+    assert_int_equal(p[0]->ctr->v[DROP_DISPATCH_BAD], 5);
+    says_always = -3;
+    for (unsigned i = 0; i < 3; i++)
+        port_close(p[i]);
+    steer_free(g);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+}
+
 /* Processes: the table follows those who live, in two steps, of which the second waits until all have agreed, or a second has passed. */
 static void processes_change_the_table(void **state)
 {
@@ -378,25 +566,6 @@ static uint16_t send_one(struct port *p)
     struct rte_mbuf *m = frame(ours, 1, 1, 1, 0);
 
     return p->ops->tx(p, &m, 1);
-}
-
-static unsigned take(struct port *p)
-{
-    struct rte_mbuf *m[64];
-    unsigned n = 0;
-    uint16_t got;
-
-    while ((got = p->ops->rx(p, m, 64)) != 0) {
-        rte_pktmbuf_free_bulk(m, got);
-        n += got;
-    }
-    return n;
-}
-
-static void arrive(struct fake *f, unsigned n)
-{
-    for (uint16_t port = 1; port <= n; port++)
-        f->frame[f->n++] = frame(ours, 0xc0000201u, port, 80, 0);
 }
 
 /*
@@ -627,6 +796,8 @@ int main(void)
         cmocka_unit_test(one_queue),
         cmocka_unit_test(a_queue_each),
         cmocka_unit_test(fewer_queues),
+        cmocka_unit_test(named_frames),
+        cmocka_unit_test(named_for_all_and_for_the_dead),
         cmocka_unit_test(broadcast),
         cmocka_unit_test(full_queue),
         cmocka_unit_test(handing_over),

@@ -57,6 +57,25 @@ static const char *ask(const char *question)
     return answer;
 }
 
+/* In one answer or the other. */
+static void each_is_told(void)
+{
+    static char counters[65536];
+
+    snprintf(counters, sizeof(counters), "%s", ask("/zstack/counters"));
+    ask("/zstack/drops");
+    for (int i = 0; i < CTR_COUNT; i++) {
+        const char *drops = ask("/zstack/drops");
+        char key[64];
+
+        snprintf(key, sizeof(key), "\"%s\":", ctr_names[i]);
+        for (char *c = key; *c != '\0'; c++)
+            *c = *c == '.' ? '_' : *c;
+        assert_int_equal(strstr(counters, key) != NULL, strncmp(key, "\"drop_", 6) != 0);
+        assert_int_equal(strstr(drops, key) != NULL, strncmp(key, "\"drop_", 6) == 0);
+    }
+}
+
 static void test_counters(void **state)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -66,6 +85,7 @@ static void test_counters(void **state)
     (void)state;
     s->ctr.v[CTR_RX_PACKETS] = 1234567890123ull;
     s->ctr.v[CTR_COPY_API] = 77;
+    s->ctr.v[DROP_DISPATCHED] = 5;
     assert_int_equal(mon_telemetry_add(2, &s->ctr), 0);
     snprintf(a.sun_path, sizeof(a.sun_path), "%s/dpdk_telemetry.v2", rte_eal_get_runtime_dir());
     sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
@@ -81,6 +101,8 @@ static void test_counters(void **state)
     assert_int_equal(mon_telemetry_add(3, &other->ctr), 0);
     assert_non_null(strstr(ask("/zstack/counters,3"), "\"copied_bytes\":3"));
     assert_non_null(strstr(ask("/zstack/counters"), "\"stacks\":2,\"copied_bytes\":80"));
+    assert_non_null(strstr(ask("/zstack/drops,2"), "\"drop_dispatched\":5"));
+    each_is_told();
     mon_telemetry_remove(&s->ctr);
     assert_string_equal(ask("/zstack/counters,2"), "{\"/zstack/counters\":null}");
     mon_telemetry_remove(&other->ctr);
