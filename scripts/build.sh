@@ -1,5 +1,6 @@
 #!/bin/sh
 # Configures and builds one tree under build/. Usage: build.sh release|dev|asan|clang|coverage|fuzz [ninja targets]
+# TRAIN=no: a release tree is not waited for until its compiler has seen requests go by (train.sh).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +10,7 @@ dir=build/$kind
 compiler=${CC:-cc}
 case $kind in
 # What is installed, the examples and the benchmark: no test, so that nothing but DPDK is needed.
-release) options="--buildtype=release -Dtests=false" ;;
+release) options="--buildtype=release -Dtests=false -Dprofile=true" ;;
 dev) options="--buildtype=debugoptimized" ;;
 asan) options="--buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false" ;;
 clang)
@@ -34,6 +35,14 @@ if [ ! -e "$dir/build.ninja" ]; then
     if ! CC=$compiler meson setup "$dir" $options >"$log" 2>&1; then
         cat "$log" >&2
         exit 1
+    fi
+fi
+if [ "$kind" = release ] && [ "${TRAIN:-yes}" != no ] && ! "$compiler" --version | grep -q clang; then
+    printf 'build: build/train (a minute; its counts make %s faster) ' "$dir" >&2
+    if scripts/train.sh "$dir" >build/train.log 2>&1; then
+        echo "done" >&2
+    else
+        echo "failed, see build/train.log; $dir is built without it" >&2
     fi
 fi
 # Of that tree only the fuzzers are wanted.
