@@ -375,9 +375,11 @@ void mcast_query_input(struct z_stack *s, struct netif *nif, bool v6, const stru
         if (g && g->member && due_ns < ifp->general_due_ns) /* rule 1 */
             ask_group(g, q, due_ns);
     } else if (ifp->version < mcast_newest(ifp)) {
-        for (g = ifp->groups; g; g = g->next)
+        for (g = ifp->groups; g; g = g->next) {
+            due_ns = at_random(s, q->max_resp_ms * NS_PER_MS); /* each group its own */
             if (g->member)
-                g->query_due_ns = MIN(g->query_due_ns, at_random(s, q->max_resp_ms * NS_PER_MS));
+                g->query_due_ns = MIN(g->query_due_ns, due_ns);
+        }
     } else if (due_ns < ifp->general_due_ns && ifp->groups) {
         ifp->general_due_ns = due_ns;
     }

@@ -256,10 +256,12 @@ void tcp_urgent_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_s
     sock_on_readable(s, tc->sk); /* MUST-32 */
 }
 
-/* Text after close(): nobody will read it, and the peer must know (RFC 9293 3.6.1, SHLD-3). */
+/* Text after close(), or shutdown() of both directions: nobody will read it, and the peer must know (RFC 9293 3.6.1, SHLD-3). */
 static bool data_after_close(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct rte_mbuf *m)
 {
-    if (!tc->closed_by_user || g->len == 0 || seq_leq(g->h.seq + g->len, tc->rcv_nxt))
+    bool closed = tc->closed_by_user || (tc->rd_shut && tc->fin_queued);
+
+    if (!closed || g->len == 0 || seq_leq(g->h.seq + g->len, tc->rcv_nxt))
         return false;
     tcp_send_rst(s, tc);
     tcp_drop_conn(s, tc, ECONNRESET);

@@ -61,9 +61,11 @@ static uint32_t readable(const struct tcp_conn *tc)
     return mark != UINT32_MAX && mark > 0 ? mark : tc->rcvq.bytes;
 }
 
-/* Nothing in the queue: 0 at end of file, or why not. */
+/* Nothing in the queue: 0 at end of file, or why not. After the peer's FIN everything was received: an error is about sending then. */
 static int empty_result(struct tcp_conn *tc)
 {
+    if (tc->fin_rcvd)
+        return 0;
     if (tc->so_error != 0)
         return -tcp_take_error(tc);
     if (tc->state == TCPS_LISTEN || (tc->state == TCPS_CLOSED && tc->iss == 0 && tc->irs == 0))

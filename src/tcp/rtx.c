@@ -269,7 +269,9 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
         lost += partial_ack(s, tc, f->acked);
     }
     reduce(tc, delivered, f->acked > 0 && lost == 0);
-    tcp_tlp_schedule(s, tc);
+    /* RFC 8985 7.2: what acknowledges nothing new does not put the probe off */
+    if (f->acked > 0 || sa->newly_sacked > 0 || tc->snd_wnd == 0 || !tcp_timer_on(tc, TT_TLP))
+        tcp_tlp_schedule(s, tc);
 }
 
 /*
@@ -289,8 +291,11 @@ void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
     else
         due = 0; /* is counted */
     if (tc->ca == TCP_CA_RECOVERY && !tc->cc.ops->own_recovery) {
+        uint32_t cwnd;
+
         pipe = tcp_pipe(tc);
-        tc->cc.cwnd = MAX(prr_on_ack(&tc->prr, due, pipe, tc->cc.ssthresh, tc->cc.smss, false), pipe + tc->cc.smss);
+        cwnd = prr_on_ack(&tc->prr, due, pipe, tc->cc.ssthresh, tc->cc.smss, false);
+        tc->cc.cwnd = MAX(cwnd, pipe + tc->cc.smss);
     }
     tcp_mark_dirty(s, tc);
 }

@@ -157,6 +157,18 @@ static void unacceptable(struct z_stack *s, struct tcp_conn *tc, const struct tc
     pkt_drop(s, m, DROP_TCP_SEQ);
 }
 
+/*
+ * RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. No peer acknowledges less than our SYN: who guesses a window's worth of
+ * numbers below it has not seen it. Once in 4 GB that is said of numbers that were sent; then an old ACK is answered, and its text
+ * comes again.
+ */
+static bool ack_possible(const struct tcp_conn *tc, uint32_t ack)
+{
+    uint32_t oldest = tc->snd_una - MIN(tc->max_snd_wnd, tc->snd_una - (tc->iss + 1));
+
+    return seq_leq(oldest, ack) && seq_leq(ack, tc->snd_nxt);
+}
+
 /* Fifth: ACK. False: the segment was consumed. */
 static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, const struct tcp_seg *g, struct rte_mbuf *m)
 {
@@ -166,8 +178,7 @@ static bool ack_step(struct z_stack *s, struct tcp_conn *tc, const struct ip_in 
         if (g->h.ack == tc->snd_una) /* else it acknowledges data that were sent by Fast Open */
             return true;
     }
-    /* RFC 5961 5.2: snd_una - max_snd_wnd <= ack <= snd_nxt; anything else is answered and dropped */
-    if (seq_gt(g->h.ack, tc->snd_nxt) || seq_lt(g->h.ack, tc->snd_una - tc->max_snd_wnd)) {
+    if (!ack_possible(tc, g->h.ack)) { /* answered and dropped */
         tcp_send_ack_limited(s, tc);
         pkt_drop(s, m, DROP_TCP_ACK);
         return false;

@@ -53,7 +53,7 @@ unsigned tcp_poll(const struct tcp_conn *tc)
         r |= SOCK_RDHUP;
     if (tc->oob_have || (tc->rcv_urgent && !tc->oob_taken && !tc->opt->oobinline))
         r |= SOCK_PRI;
-    if (tc->state == TCPS_CLOSED || (tc->fin_rcvd && tc->fin_queued))
+    if (tc->state == TCPS_CLOSED || (tcp_rcv_eof(tc) && tc->fin_queued)) /* both directions: by FINs, or by shutdown() */
         r |= SOCK_HUP;
     if (tcp_snd_eof(tc) || tcp_snd_space(tc) > 0)
         r |= SOCK_OUT;

@@ -35,11 +35,10 @@ int tcp_bind(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *a, uin
 
 int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog)
 {
-    uint32_t n = (uint32_t)(backlog < 0 ? 0 : backlog);
+    uint32_t n = MIN((uint32_t)backlog, s->conf.somaxconn); /* a negative one is as many as there may be, as on Linux and FreeBSD */
     struct inaddr unbound = tc->ent.laddr;
     int ret;
 
-    n = MIN(n, s->conf.somaxconn);
     if (tc->state == TCPS_LISTEN) {
         tc->lis->backlog = n;
         return 0;
@@ -173,7 +172,10 @@ static void queue_fin(struct z_stack *s, struct tcp_conn *tc)
     }
     tc->fin_queued = true;
     tcp_mark_dirty(s, tc);
-    sock_on_writable(s, tc->sk);
+    if (tcp_rcv_eof(tc))
+        sock_on_closed(s, tc->sk); /* both directions: who waits for the hangup only learns it */
+    else
+        sock_on_writable(s, tc->sk);
 }
 
 int tcp_shutdown(struct z_stack *s, struct tcp_conn *tc, int how)

@@ -22,7 +22,7 @@ O_NONBLOCK = os.O_NONBLOCK
 PEER_MAC = b"\x02\x00\x00\x00\x00\x77"
 SO_TIMESTAMPNS = 35
 PATIENCE = 10  # seconds for what must come; that it comes in time is measured
-NAMES = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"))
+NAMES = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"), (64, "E"), (128, "C"))
 
 
 def flags_text(flags):
@@ -41,6 +41,7 @@ class Segment:
         peer.expect(checksum(ip.pseudo(p.src, p.dst, 6, len(tcp)) + tcp) == 0, "a wrong TCP checksum")
         self.ip, self.packet, self.at = p, p.packet, at
         self.sport, self.dport, self.seq, self.ack, offset, self.flags, self.window = struct.unpack("!HHIIBBH", tcp[:16])
+        peer.expect(offset & 15 == 0, "reserved bits are set")
         self.options, self.data = tcp[20:(offset >> 4) * 4], tcp[(offset >> 4) * 4:]
 
     def __str__(self):
@@ -186,12 +187,12 @@ class Conn:
         self.sport = our_port or next(Conn.ports)
         self.seq, self.ack, self.window, self.options, self.synack = 1000000 + 7919 * self.sport, 0, 65535, b"", None
 
-    def build(self, flags, data=b"", seq=None, ack=None, window=None, options=b"", urp=0):
+    def build(self, flags, data=b"", seq=None, ack=None, window=None, options=b"", urp=0, reserved=0):
         """Sequence number, acknowledgement and window are the right ones unless given; seq moves on only when it was not given."""
         flags = flags_of(flags)
         options += b"\1" * (-len(options) % 4)
         head = struct.pack("!HHIIBBHHH", self.sport, self.dport, (self.seq if seq is None else seq) & 0xffffffff,
-                           (self.ack if ack is None else ack) & 0xffffffff if flags & ACK else 0, (5 + len(options) // 4) << 4, flags,
+                           (self.ack if ack is None else ack) & 0xffffffff if flags & ACK else 0, (5 + len(options) // 4) << 4 | reserved, flags,
                            self.window if window is None else window, 0, urp) + options
         pseudo = self.ip.pseudo(self.ours, self.theirs, 6, len(head) + len(data))
         head = head[:16] + struct.pack("!H", checksum(pseudo + head + data)) + head[18:]
@@ -221,10 +222,14 @@ class Conn:
         peer.expect(data is None or s.data == data, f"{why}: {s}: {s.data[:40]!r}, {data[:40] if data is not None else None!r} expected")
         peer.expect(seq is None or s.seq == seq & 0xffffffff, f"{why}: {s}, seq {seq} expected")
         peer.expect(ack is None or s.ack == ack & 0xffffffff, f"{why}: {s}, ack {ack} expected")
+        self.note(s)
+        return s
+
+    def note(self, s):
+        """What we expect next; a keepalive, or something again, changes nothing."""
         end = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
         if not s.flags & RST and (s.flags & SYN or (end - self.ack) & 0xffffffff < 1 << 31):
             self.ack = end
-        return s
 
     def skip_to(self, flags=None, data=None, seq=None, ack=None, why=""):
         """The next segment of this kind, whatever comes before it: timers of the stack may have sent something again."""
@@ -267,9 +272,7 @@ class Conn:
     def drain(self):
         q = self.wire.queue(self.sport, self.dport)
         while not q.empty():
-            s = q.get()
-            if not s.flags & RST:
-                self.ack = (s.seq + len(s.data) + bool(s.flags & (SYN | FIN))) & 0xffffffff
+            self.note(q.get())
 
     def handshake(self, options=b"", window=None, rtt=0):
         self.send("S", options=options, window=window)

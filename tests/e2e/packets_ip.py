@@ -43,7 +43,8 @@ class V4:
 
     @staticmethod
     def packet(src, dst, proto, payload, tos=0):
-        head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), 1, 0x4000, 64, proto, 0) + socket.inet_aton(src) + socket.inet_aton(dst)
+        head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), 1, 0x4000, 64, proto, 0)
+        head += socket.inet_aton(src) + socket.inet_aton(dst)
         return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
     @staticmethod

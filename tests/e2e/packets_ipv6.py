@@ -4,7 +4,8 @@ import select
 import socket
 import struct
 
-from packets_ip import DESTINATION, FRAGMENT, HOP_BY_HOP, ICMP6, ROUTING, TCP, UDP, V6, checksum, extension, fragment, icmp, only, option, routing
+from packets_ip import DESTINATION, FRAGMENT, HOP_BY_HOP, ICMP6, ROUTING, TCP, UDP, V6
+from packets_ip import checksum, extension, fragment, icmp, only, option, routing
 from peer import expect
 
 TOO_BIG, TIME_EXCEEDED, PARAM_PROBLEM = 2, 3, 4
@@ -21,8 +22,8 @@ def problem(b, code, pointer, why):
     p = b.wire.packet(ICMP6, why=why)
     kind, got, _, at = struct.unpack("!BBHI", p.payload[:8])
     expect(checksum(V6.pseudo(p.src, p.dst, ICMP6, len(p.payload)) + p.payload) == 0, f"{why}: a wrong checksum")
-    expect((kind, got, at) == (PARAM_PROBLEM, code, pointer), f"{why}: type {kind} code {got} pointer {at}, code {code} at {pointer} expected")
-    expect(p.src == V6.stack and p.payload[48 - 40 + 8:48 - 40 + 24] == V6.address(V6.peer), f"{why}: quotes something else")
+    expect((kind, got, at) == (PARAM_PROBLEM, code, pointer), f"{why}: type {kind} code {got} at {at}, code {code} at {pointer} expected")
+    expect(p.src == V6.stack and p.payload[16:32] == V6.address(V6.peer), f"{why}: quotes something else")
 
 
 def headers_before_tcp(b):
@@ -78,7 +79,7 @@ def fragments_of(c, text, *cuts, ident=77, **kw):
 
 
 def fragmented_segments(b):
-    """A segment is whole in any order of its pieces, with one of them twice; with others that overlap none of it (RFC 5722, RFC 8200 4.5)."""
+    """A segment is whole in any order of its pieces, with one of them twice; pieces that overlap make nothing of it (RFC 5722)."""
     c, fd = b.accepted()
     text = bytes(range(200))
     for ident, order in ((1, (0, 1, 2)), (2, (2, 1, 0)), (3, (1, 2, 0)), (4, (1, 1, 2, 0))):
@@ -128,7 +129,7 @@ def wrong_pseudo_header(b):
 
 
 def packet_too_big(b):
-    """1400: smaller segments, at once. Below 1280: no path is (RFC 8201 4), ignored. Of a segment that was not sent, or not that large: ignored."""
+    """1400: smaller segments, at once. Ignored: below 1280 (RFC 8201 4), and about a segment that was not sent, or is smaller."""
     c, fd = b.accepted(options=struct.pack("!BBH", 2, 4, 1440))
     for why, mtu, off, size in (("below 1280", 1279, 0, 1440), ("zero", 0, 0, 1440), ("of another segment", 1300, -100000, 1440),
                                 ("larger than the packet", 1501, 0, 1440), ("1400", 1400, 0, 1340)):

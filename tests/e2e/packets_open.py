@@ -259,6 +259,24 @@ def window_of_the_last_ack_is_unsigned(b):
         b.dut.ok("close", lfd)
 
 
+def reserved_bits(b):
+    """Ignored, and never sent (every segment): a SYN that offers AccECN (RFC 9768 3.1.2) gets the answer of classic ECN."""
+    for flags, answer, reserved in (("SEC", "SAE", 1), ("S", "SA", 1), ("SE", "SA", 15), ("SEC", "SAE", 15)):
+        lfd, port = b.listener()
+        c = b.conn(port)
+        c.send(flags, reserved=reserved)
+        c.expect(answer, why=f"[{flags}] with reserved bits {reserved}")
+        c.send("A", reserved=reserved)
+        fd = b.dut.ok("accept", lfd)
+        c.data(b"text", reserved=reserved)
+        expect(bytes.fromhex(b.dut.ok("recv", fd, 10, 0)) == b"text", "recv")
+        c.send("FA", reserved=reserved)
+        c.expect("A", b"", ack=c.seq, why="FIN")
+        b.dut.ok("close", fd)
+        b.dut.ok("close", lfd)
+
+
 TESTS = [acknowledgements_in_syn_received, reset_in_syn_received, reset_in_syn_sent, simultaneous_open, simultaneous_open_then_reset,
          unreachable_in_syn_sent, unreachable_for_a_blocking_connect, unreachable_when_established, send_in_syn_sent, recv_in_syn_sent,
-         calls_in_syn_sent_when_refused, backlog, cookies, close_before_accept, window_of_the_last_ack_is_unsigned]
+         calls_in_syn_sent_when_refused, backlog, cookies, close_before_accept, window_of_the_last_ack_is_unsigned,
+         reserved_bits]

@@ -7,14 +7,16 @@ import sys
 import packets
 import packets_close
 import packets_data
+import packets_events
 import packets_ip
 import packets_ipv6
 import packets_loss
 import packets_open
+import packets_udp
 import packets_window
 
 GROUPS = {"open": packets_open, "data": packets_data, "loss": packets_loss, "window": packets_window, "close": packets_close,
-          "ipv6": packets_ipv6}
+          "ipv6": packets_ipv6, "events": packets_events, "udp": packets_udp}
 
 
 if __name__ == "__main__":

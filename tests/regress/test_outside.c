@@ -1,0 +1,146 @@
+/* What a tester from outside found, who has packets and calls only: each was wrong once. */
+#include "../script/script.h"
+
+/* EPOLLHUP says that both directions are over; by shutdown() of both as well, whatever the peer does (tcp_poll of Linux). */
+TEST(shutdown_of_both_is_a_hangup)
+{
+    int c = passive();
+
+    shut(c, SHUT_RDWR);
+    out("FA", 1, 1);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP);
+    in("A", 1, 2);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP);
+}
+
+TEST(shutdown_of_one_is_none)
+{
+    int c = passive();
+
+    shut(c, SHUT_WR);
+    out("FA", 1, 1);
+    check_eq(polls(c), SOCK_OUT);
+    c = passive(.port = 5001);
+    shut(c, SHUT_RD);
+    check_eq(polls(c), SOCK_IN | SOCK_OUT | SOCK_RDHUP);
+}
+
+/* Text after shutdown() of both directions is lost like text after close(): the peer is told (SHLD-3), and so is the application. */
+TEST(text_after_shutdown_of_both_resets)
+{
+    int c = passive();
+
+    shut(c, SHUT_RDWR);
+    out("FA", 1, 1);
+    in("PA", 1, 2, 10);
+    out("RA", 2, 1);
+    state_is(TCPS_CLOSED);
+    so_error(c, ECONNRESET);
+}
+
+/* With one direction open it is what the application wants, or throws away without a word. */
+TEST(text_after_shutdown_of_one_is_taken)
+{
+    int c = passive();
+
+    shut(c, SHUT_WR);
+    out("FA", 1, 1);
+    in("PA", 1, 2, 10);
+    out("A", 2, 11);
+    rcv(c, 10);
+    c = passive(.port = 5001);
+    shut(c, SHUT_RD);
+    in("PA", 1, 1, 10, .port = 5001);
+    out("A", 1, 11, .port = 5001);
+}
+
+/*
+ * RFC 5961 5.2: who acknowledges what was sent before our SYN has not seen it. MAX.SND.WND below SND.UNA such numbers were taken, a
+ * window's worth of guesses at once for who had guessed a SYN cookie.
+ */
+TEST(ack_below_the_syn_is_challenged)
+{
+    int c = passive();
+
+    in("PA", 1, 0, 10); /* of the SYN's own number */
+    out("A", 1, 1);
+    in("PA", 1, (uint32_t)-60000, 10);
+    out("A", 1, 1);
+    snd(c, 100);
+    out("PA", 1, 1, 100);
+    in("A", 1, 101);
+    in("PA", 1, (uint32_t)-1, 10);
+    out("A", 101, 1);
+    in("PA", 1, 1, 10); /* of the SYN: old, and possible */
+    out("A", 101, 11);
+    rcv(c, 10);
+}
+
+/* Of what the peer finished sending nothing is lost when it resets later: recv() says end of file, and the error is that of sending. */
+TEST(end_of_file_comes_before_a_later_error)
+{
+    int c = passive();
+
+    in("FPA", 1, 1, 10);
+    out("A", 1, 12);
+    in("R", 12, 0);
+    rcv(c, 10);
+    rcv(c, 0);
+    rcv(c, 0);
+    so_error(c, EPIPE);
+    rcv(c, 0);
+    check_eq(snd_flags(c, 1, 0), -EPIPE);
+}
+
+/*
+ * RFC 9937 6.2: what arrived is replaced, whatever found the losses. The reordering timer counted it twice, and sent twice as much into
+ * a network that had lost eight of ten.
+ */
+TEST(reordering_timer_replaces_no_more_than_arrived)
+{
+    int c = passive(.mss = 1000, .sack = true, .rtt_ms = 40);
+
+    snd(c, 10000);
+    skip_all();
+    quiet_ms(40);
+    in("A", 1, 1, .o = {SACK(1001, 2001), SACK(9001, 10001)});
+    after_ms(10);
+    out("A", 1, 1, 1000);
+    out("A", 2001, 1, 1000);
+    nothing();
+}
+
+/*
+ * RFC 8985 7.2: the probe is put off by what acknowledges new data only. Segments of a peer that sends, too, put it off each time, until
+ * the retransmission timeout.
+ */
+TEST(tail_loss_probe_is_not_put_off_by_the_peers_text)
+{
+    int c = passive(.mss = 1000, .sack = true, .rtt_ms = 40);
+
+    snd(c, 3000);
+    skip_all();
+    for (uint32_t i = 0; i < 7; i++) {
+        quiet_ms(10);
+        in("PA", 1 + 10 * i, 1, 10);
+        out("A", 3001, 11 + 10 * i);
+    }
+    after_ms(10); /* two round trips */
+    out("PA", 2001, 71, 1000);
+    rcv(c, 70);
+}
+
+/* Programs say listen(s, -1) for as many as there may be. */
+TEST(negative_backlog_is_the_largest)
+{
+    int l = listen_backlog(80, -1);
+
+    check_eq(tconn(l)->lis->backlog, conf()->somaxconn);
+    check_eq(tlisten(l, 3), 0);
+    check_eq(tconn(l)->lis->backlog, 3);
+}
+
+RUN(T(tail_loss_probe_is_not_put_off_by_the_peers_text), T(reordering_timer_replaces_no_more_than_arrived),
+    T(end_of_file_comes_before_a_later_error), T(negative_backlog_is_the_largest), T(shutdown_of_both_is_a_hangup),
+    T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets), T(text_after_shutdown_of_one_is_taken),
+    T(ack_below_the_syn_is_challenged))
