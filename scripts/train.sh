@@ -23,7 +23,7 @@ if [ ! -e $train/trained ] || [ $train/bench/core -nt $train/trained ]; then
     run --only rr --reps 1 --requests 200 --size 65000
     run --only rr --reps 1 --requests 1000 --size 8192 --conns 10 --tso 0 --gro 1
     run --only bulk --reps 1
-    run --only open --reps 1 --requests 2000
+    run --only open --reps 1 --requests 40000
     touch $train/trained
 fi
 (cd $train && find src -name '*.gcda') | while read -r file; do
