@@ -20,7 +20,7 @@
 #define TRIAL_NS (10 * NS_PER_MS)
 #define TRIAL_MAX_NS NS_PER_SEC
 
-#define SPIN_PARTS 2u /* without naps the loop must not be busy for more than one such part of the time, for naps to be thought of */
+#define SPIN_PARTS 4u /* less than one such part of the time free without naps is too little for naps to be thought of */
 
 void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us)
 {
@@ -72,10 +72,15 @@ void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
     set_mode(i, c->saving);
 }
 
-/* Turns that find single packets are dear: what takes a third of the time so takes a fifth with naps, which collect packets. */
 static bool is_busy(const struct idle *i, uint64_t period_ns, uint64_t parts)
 {
     return i->busy_ns > period_ns / parts;
+}
+
+/* Without naps. Turns that find single packets are dear: what takes half of the time so takes a fifth with naps, which collect packets. */
+static bool is_full(const struct idle *i, uint64_t period_ns)
+{
+    return i->busy_ns > period_ns - period_ns / SPIN_PARTS;
 }
 
 static uint64_t longer(uint64_t pause_ns)
@@ -103,7 +108,7 @@ static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns,
 
     i->trial = false;
     i->rate = MAX(napping, spinning);
-    if ((!c->saving && napping < spinning - spinning / 8) || is_busy(i, period_ns, i->napping ? c->begin_parts : SPIN_PARTS)) {
+    if ((!c->saving && napping < spinning - spinning / 8) || (i->napping ? is_busy(i, period_ns, c->begin_parts) : is_full(i, period_ns))) {
         nap_no_more(i, now_ns);
         return;
     }
@@ -120,7 +125,7 @@ static bool is_strained(const struct idle *i, const struct idle_conf *c, uint64_
 {
     if (i->napping)
         return is_busy(i, period_ns, c->end_parts);
-    return is_busy(i, period_ns, SPIN_PARTS) || i->busy_ns + i->asleep_ns >= period_ns - period_ns / 8;
+    return is_full(i, period_ns) || i->busy_ns + i->asleep_ns >= period_ns - period_ns / 8;
 }
 
 /* What one period says may be a pause of the machine's, or of the client's: it takes two for another mode, and of rates the higher one. */

@@ -328,7 +328,7 @@ static void test_single_packets(void **state)
 static void test_substantial_load(void **state)
 {
     (void)state;
-    for (unsigned percent = 35; percent < 60; percent += 3) {
+    for (unsigned percent = 35; percent < 80; percent += 3) {
         for (uint64_t rand = 0; rand < 2; rand++) {
             start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
             open_loop(&w, 1 * US, 100 * US / percent, rand);
@@ -356,11 +356,11 @@ static void test_growing_load(void **state)
     }
 }
 
-/* From half of the possible load on nobody sleeps, and nobody waits for a sleeper. */
+/* From three quarters of the possible load on nobody sleeps, and nobody waits for a sleeper. */
 static void test_high_load(void **state)
 {
     (void)state;
-    for (unsigned percent = 50; percent <= 100; percent += 10) {
+    for (unsigned percent = 80; percent <= 100; percent += 5) {
         start(&w, POLLING_BALANCED, 0, EVENTS_ALL);
         open_loop(&w, 10 * US, 1000 * US / percent, 0);
         run(&w, S);
@@ -369,7 +369,7 @@ static void test_high_load(void **state)
         open_loop(&w, 10 * US, 1000 * US / percent, 0);
         run(&w, S);
         run(&w, S);
-        assert_true(percent == 50 || w.sleeps == 0);
+        assert_int_equal(w.sleeps, 0);
     }
 }
 
@@ -392,7 +392,7 @@ static void test_changes(void **state)
         open_loop(&w, 5 * US, 8 * US, 7); /* 63 % */
         run(&w, 2 * S);
         run(&w, 2 * S);
-        assert_int_equal(w.sleeps, 0);
+        assert_true(w.asleep_ns < 2 * S / 200);
     }
 }
 
@@ -467,7 +467,7 @@ static void test_two_periods(void **state)
     assert_false(w.idle.napping);
 
     start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
-    period(2 * MS, 2000, 1500 * US);
+    period(2 * MS, 2000, 1600 * US);
     period(2 * MS, 2000, 300 * US);
     assert_false(w.idle.napping);
 }
@@ -501,9 +501,9 @@ static void test_busy_bounds(void **state)
         period(2 * MS, 2000, percent * 20 * US);
         assert_int_equal(w.idle.napping, percent <= 33);
         start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
-        period(2 * MS, 2000, (percent + 20) * 20 * US);
-        period(2 * MS, 2000, (percent + 20) * 20 * US);
-        assert_int_equal(w.idle.napping, percent + 20 <= 50);
+        period(2 * MS, 2000, (percent + 45) * 20 * US);
+        period(2 * MS, 2000, (percent + 45) * 20 * US);
+        assert_int_equal(w.idle.napping, percent + 45 <= 75);
     }
 }
 
