@@ -368,7 +368,6 @@ static int by_first_byte_too(void *data, uint16_t *len, uint16_t queue_id, uint1
 }
 
 #define FRAMES 200
-#define WIRE_FRAMES 1023 /* of net_ring: what is in its ring when it is closed is gone with it */
 
 static int sends_to_both(void *arg)
 {
@@ -407,129 +406,11 @@ static void test_dispatchers(void **state)
     assert_int_equal(api_in_child(body_dispatchers), 0);
 }
 
-/*
- * A dispatcher that answers, drops and names stacks in turn on both cores, takes itself off and sends more, while threads that own nothing
- * send as fast as they can, until there is no stack any more. Every buffer is back then.
- */
-static bool doubles; /* every frame comes back twice: the transmit queues are full from the first moments to the end */
-static bool leaves;  /* the dispatcher ends the process */
-
-static int rude(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues)
-{
-    static __thread unsigned turn;
-    uint8_t *f = data;
-
-    if (f[12] != 0x88 || f[13] != 0xb5)
-        return queue_id;
-    if (leaves && me == 1 && turn == 1000)
-        exit(0);
-    if (doubles) {
-        ff_dpdk_raw_packet_send(data, *len, 0); /* no room is an answer, too */
-        return FF_DISPATCH_RESPONSE;
-    }
-    switch (turn++ % 8) {
-    case 0:
-        return FF_DISPATCH_ERROR;
-    case 1:
-        ff_dpdk_raw_packet_send(data, *len, 0);
-        return queue_id;
-    case 2:
-        ff_regist_packet_dispatcher(NULL);
-        ff_regist_packet_dispatcher(rude);
-        return nb_queues - 1;
-    case 3:
-        CHILD_CHECK(z_poll() == -1 && errno == EDEADLK);
-        *len = (uint16_t)(turn * 97);
-        return FF_DISPATCH_RESPONSE;
-    default:
-        return FF_DISPATCH_RESPONSE;
-    }
-}
-
-static void *sends_until_the_end(void *arg)
-{
-    uint8_t f[1000] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
-    int r;
-
-    (void)arg;
-    do {
-        r = ff_dpdk_raw_packet_send(f, sizeof(f), 0);
-        CHILD_CHECK(r == 0 || errno == ENOBUFS || errno == EBADF || errno == ENODEV);
-    } while (r == 0 || errno != EBADF);
-    return NULL;
-}
-
-static pthread_t senders[3];
-
-static int stops_later(void *arg)
-{
-    uint8_t f[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
-    bool exits = arg != NULL;
-
-    if (me < 0)
-        first_turn();
-    CHILD_CHECK(ff_dpdk_raw_packet_send(f, sizeof(f), 0) == 0 || errno == ENOBUFS);
-    if (leaves || ++shared.loops[me] != 3000)
-        return 0;
-    if (me == 0 && exits)
-        exit(0);
-    if (me == 0)
-        ff_stop_run();
-    return 0;
-}
-
-static void start_rude(void)
-{
-    ff_regist_packet_dispatcher(rude);
-    api_start_on("net_ring0", TWO, "exit_drain_ms=200\napp_buffers_2k=8192");
-    for (int i = 0; i < 3; i++)
-        CHILD_CHECK(pthread_create(&senders[i], NULL, sends_until_the_end, NULL) == 0);
-}
-
-static void body_rude(void)
-{
-    start_rude();
-    ff_run(stops_later, NULL);
-    for (int i = 0; i < 3; i++)
-        CHILD_CHECK(pthread_join(senders[i], NULL) == 0);
-    for (int i = 0; i < 2; i++) {
-        const struct z_stack *s = api.core[i]->stack;
-
-        CHILD_CHECK(s->ctr.v[CTR_DISPATCH_ANSWERED] > 0);
-        CHILD_CHECK(doubles == (s->ctr.v[DROP_TXQ_FULL] > 100));
-        CHILD_CHECK(rte_mempool_in_use_count(s->pools.rx) == 0 && rte_mempool_in_use_count(s->pools.hdr) == 0);
-        CHILD_CHECK(rte_mempool_in_use_count(s->pools.ind) == 0);
-        CHILD_CHECK(rte_mempool_in_use_count(s->pools.app[0]) <= WIRE_FRAMES);
-    }
-}
-
-static void body_rude_exit(void)
-{
-    start_rude();
-    ff_run(stops_later, &shared);
-}
-
-static void test_rude_dispatcher(void **state)
-{
-    (void)state;
-    assert_int_equal(api_in_child(body_rude), 0);
-    assert_int_equal(api_in_child(body_rude_exit), 0);
-    doubles = true;
-    assert_int_equal(api_in_child(body_rude), 0);
-    assert_int_equal(api_in_child(body_rude_exit), 0);
-    doubles = false;
-    leaves = true;
-    assert_int_equal(api_in_child(body_rude), 0);
-    leaves = false;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_cores),       cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_background),      cmocka_unit_test(test_exit),
-        cmocka_unit_test(test_counters),        cmocka_unit_test(test_dispatchers),
-        cmocka_unit_test(test_rude_dispatcher),
+        cmocka_unit_test(test_two_cores), cmocka_unit_test(test_strangers), cmocka_unit_test(test_background),
+        cmocka_unit_test(test_exit),      cmocka_unit_test(test_counters),  cmocka_unit_test(test_dispatchers),
     };
 
     if (!has_cpus()) {
