@@ -267,10 +267,12 @@ int ff_sysctl(const int *name, u_int namelen, void *oldp, size_t *oldlenp, const
  *          Anything else, a length that cannot be, a stack that has ended: it is dropped (drop.dispatch_bad).
  *
  * All frames of a connection must go to one stack, and to the same for as long as it lives. Those that this host opens expect their
- * answers at queue_id.
+ * answers at queue_id. Fragments are put together by the stack that gets them; the whole goes to the one that its ports belong to,
+ * whichever that was.
  *
- * Called on the thread that polls; with thread_mode on those of all stacks, also at the same time. It may call
- * ff_dpdk_raw_packet_send, but nothing that waits (z_poll gives EDEADLK), and nothing about descriptors of other stacks.
+ * Called on the thread that polls; with thread_mode on those of all stacks, also at the same time, and still while exit or ff_stop_run
+ * deliver what was written. It may call ff_dpdk_raw_packet_send, but nothing that waits (z_poll gives EDEADLK), and nothing about
+ * descriptors of other stacks. exit from inside it ends its stack without delivering anything.
  */
 typedef int (*dispatch_func_t)(void *data, uint16_t *len, uint16_t queue_id, uint16_t nb_queues);
 
@@ -286,7 +288,7 @@ typedef int (*dispatch_func_context_t)(void *data, uint16_t *len, uint16_t queue
 
 /**
  * Registers the dispatcher of this process. There is one: a later one of either kind takes its place, NULL in either call removes it. Any
- * thread, also before ff_init; where other threads poll they may call the one before until the end of their turn. Processes that
+ * thread, also before ff_init, and a dispatcher itself; whoever polls may call the one before until the end of its turn. Processes that
  * share devices (--proc-id) have one each, and the first may receive for others: all should register the same.
  */
 void ff_regist_packet_dispatcher(dispatch_func_t func);

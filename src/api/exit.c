@@ -106,7 +106,7 @@ static void drain_elsewhere(void)
         port_nap(NS_PER_MS);
 }
 
-/* Not when exit comes from a release callback: the protocol cannot be entered. */
+/* Not when exit comes from a release callback or a dispatcher: the protocol cannot be entered. */
 static void at_exit(void)
 {
     if (api_get_state() != API_RUNNING)

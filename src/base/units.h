@@ -14,8 +14,19 @@
 #define KIB 1024u
 #define MIB (1024u * 1024u)
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+/*
+ * Each argument is evaluated once, so it may have effects. The counter gives every use names of its own: in one of a use's arguments
+ * another use does not shadow the first.
+ */
+#define MIN(a, b) PICK_NAMED(a, <, b, __COUNTER__)
+#define MAX(a, b) PICK_NAMED(a, >, b, __COUNTER__)
+#define PICK_NAMED(a, op, b, n) PICK(a, op, b, n)
+#define PICK(a, op, b, n)                                                                                                                  \
+    __extension__({                                                                                                                        \
+        __auto_type pick_a_##n = (a);                                                                                                      \
+        __auto_type pick_b_##n = (b);                                                                                                      \
+        pick_a_##n op pick_b_##n ? pick_a_##n : pick_b_##n;                                                                                \
+    })
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -76,7 +76,7 @@ static uint16_t ethdev_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     uint16_t got;
 
     if (unlikely(e->n_stash > 0)) {
-        got = MIN(n, e->n_stash);
+        got = (uint16_t)MIN(n, e->n_stash);
         memcpy(m, e->stash, sizeof(m[0]) * got);
         e->n_stash = (uint16_t)(e->n_stash - got);
         memmove(e->stash, e->stash + got, sizeof(m[0]) * e->n_stash);
@@ -238,7 +238,7 @@ static void choose_offloads(const struct port_ethdev_conf *c, const struct rte_e
 
 static uint16_t queues(const struct port_ethdev_conf *c)
 {
-    return MAX(c->n_queues, 1);
+    return c->n_queues != 0 ? c->n_queues : 1;
 }
 
 /* What the device does with frames of many segments; a frame takes no more than a good part of the ring. */
@@ -249,7 +249,7 @@ static void set_large_caps(struct port *p, const struct rte_eth_dev_info *info, 
     p->caps.tx_tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && p->caps.tx_chains;
     p->caps.rx_lro = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
     p->caps.tso_max_bytes = PKT_BUF_MAX;
-    p->caps.tso_max_segs = most != 0 ? MIN(most, n_tx / 4u) : n_tx / 4u;
+    p->caps.tso_max_segs = (uint16_t)(most != 0 ? MIN(most, n_tx / 4u) : n_tx / 4u);
 }
 
 /* The device carries what it does not offer: flags of mbufs arrive at the other end, and come from there. */
@@ -282,7 +282,7 @@ static void set_caps(struct port *p, const struct rte_eth_dev_info *info, const 
     if (lim->nb_seg_max != 0)
         p->caps.tx_max_segs = lim->nb_seg_max;
     if (lim->nb_mtu_seg_max != 0)
-        p->caps.tx_max_segs = MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
+        p->caps.tx_max_segs = (uint16_t)MIN(p->caps.tx_max_segs, lim->nb_mtu_seg_max);
 }
 
 /* Some drivers refuse to merge with these buffers: then they do not. */
@@ -548,7 +548,7 @@ uint16_t port_ethdev_max_queues(uint16_t port_id)
     struct rte_eth_dev_info info;
     char err[256];
 
-    return device_info(port_id, &info, err, sizeof(err)) == 0 ? MIN(info.max_rx_queues, info.max_tx_queues) : 0;
+    return device_info(port_id, &info, err, sizeof(err)) == 0 ? (uint16_t)MIN(info.max_rx_queues, info.max_tx_queues) : 0;
 }
 
 uint32_t port_ethdev_rx_room(uint16_t port_id, uint16_t mtu)

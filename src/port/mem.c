@@ -438,10 +438,10 @@ struct port *port_mem_open(const struct port_mem_conf *c)
     rng_seed(&mp->rng, c->seed);
     mp->p.ops = &mem_ops;
     mp->p.caps = c->caps;
-    mp->p.caps.tx_max_segs = MIN(c->caps.tx_max_segs, PORT_MEM_MAX_SEGS);
-    mp->p.caps.tso_max_segs = MIN(c->caps.tso_max_segs, PORT_MEM_MAX_SEGS);
+    mp->p.caps.tx_max_segs = (uint16_t)MIN(c->caps.tx_max_segs, PORT_MEM_MAX_SEGS);
+    mp->p.caps.tso_max_segs = (uint16_t)MIN(c->caps.tso_max_segs, PORT_MEM_MAX_SEGS);
     if (mp->p.caps.max_mtu == 0)
-        mp->p.caps.max_mtu = (uint16_t)MIN(c->frames->max_bytes - FRAME_ROOM, UINT16_MAX);
+        mp->p.caps.max_mtu = (uint16_t)MIN(c->frames->max_bytes - FRAME_ROOM, (uint32_t)UINT16_MAX);
     memcpy(mp->p.mac, c->mac, sizeof(mp->p.mac));
     mp->p.mtu = c->mtu;
     mp->p.ctr = &mp->own_ctr;

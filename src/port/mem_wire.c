@@ -57,7 +57,7 @@ static uint64_t rx_flags_v6(const uint8_t *p, uint32_t len)
         return 0;
     memcpy(&ip, p, sizeof(ip));
     l4_len = rte_be_to_cpu_16(ip.payload_len);
-    if (p[0] >> 4 != 6 || l4_len > len - sizeof(ip))
+    if (p[0] >> 4 != 6 || (ip.proto != IPPROTO_TCP && ip.proto != IPPROTO_UDP) || l4_len > len - sizeof(ip))
         return 0;
     return rx_l4_flags(p + sizeof(ip), l4_len, ip.proto, rte_ipv6_phdr_cksum(&ip, 0));
 }

@@ -89,7 +89,7 @@ void port_limits_get(struct port_limits *l, uint16_t mtu, const struct rte_eth_d
         uint32_t slot = slot_bytes(info, q) - q->slot_overhead;
 
         max = slot - RTE_ETHER_HDR_LEN; /* no frame check sequence in memory */
-        l->configure_mtu = MIN(mtu, RTE_ETHER_MTU);
+        l->configure_mtu = (uint16_t)MIN(mtu, RTE_ETHER_MTU);
         l->rx_room = q->slot_room ? slot : l->rx_room;
         l->rx_room_required = q->slot_room;
     } else if (info->max_rx_pktlen != 0) {
@@ -99,7 +99,7 @@ void port_limits_get(struct port_limits *l, uint16_t mtu, const struct rte_eth_d
     }
     if (q->max_mtu != 0)
         max = MIN(max, q->max_mtu);
-    l->max_mtu = (uint16_t)MIN(max, UINT16_MAX);
+    l->max_mtu = (uint16_t)MIN(max, (uint32_t)UINT16_MAX);
 }
 
 static const char *slot_hint(const struct quirk *q)

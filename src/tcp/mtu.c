@@ -54,7 +54,7 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
         return true;
     if (tc->mtup != NULL) {
         tc->mtup->high = tc->path.mtu;
-        tc->mtup->low = MIN(tc->mtup->low, tc->path.mtu);
+        tc->mtup->low = (uint16_t)MIN(tc->mtup->low, tc->path.mtu);
         tc->mtup->tries = 0;
     }
     use_mtu(s, tc);

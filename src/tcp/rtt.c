@@ -32,7 +32,7 @@ static inline uint64_t smooth(uint64_t old, uint64_t sample, int64_t divisor)
 
 static uint64_t cut(const struct rtt_conf *c, uint64_t sample_ns)
 {
-    return MIN(MAX(sample_ns, 1), c->max_ns);
+    return MIN(MAX(sample_ns, 1u), c->max_ns);
 }
 
 static void note_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)

@@ -34,7 +34,7 @@ struct fake {
 static uint16_t fake_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     struct fake *f = (struct fake *)(void *)p;
-    uint16_t sent = MIN(n, f->take);
+    uint16_t sent = (uint16_t)MIN(n, f->take);
 
     for (uint16_t i = 0; i < sent; i++)
         f->taken[f->n_taken++] = m[i];
@@ -49,7 +49,7 @@ static uint16_t fake_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
         m[i] = rte_pktmbuf_alloc(pool);
         rte_pktmbuf_append(m[i], 60);
     }
-    return MIN(n, 2);
+    return n < 2 ? n : 2;
 }
 
 static const struct port_ops fake_ops = {.tx = fake_tx, .rx = fake_rx};

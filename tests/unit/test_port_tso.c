@@ -36,7 +36,7 @@ struct fake {
 static uint16_t fake_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     struct fake *f = (struct fake *)(void *)p;
-    uint16_t sent = MIN(n, f->take);
+    uint16_t sent = (uint16_t)MIN(n, f->take);
 
     for (uint16_t i = 0; i < sent; i++)
         f->taken[f->n_taken++] = m[i];
