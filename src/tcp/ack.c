@@ -200,7 +200,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
 
     if (unlikely(tc->rate != NULL)) {
-        rated.flags = 0;
+        rated = (struct sent_rec){0};
         sa.rated = &rated;
     }
     tc->probe_count = 0;

@@ -154,8 +154,7 @@ static void note_rack(const struct sent_rec *r, struct sent_ack *out)
 /* A record that was not sacked before arrived, one way or the other. */
 static void note_delivered(const struct sent_rec *r, uint64_t rtx_latest_ns, struct sent_ack *out)
 {
-    if (unlikely(out->rated != NULL) && (r->flags & SENT_RATED) != 0 &&
-        (out->rated->flags == 0 || r->sent_at_ns >= out->rated->sent_at_ns))
+    if (unlikely(out->rated != NULL) && (r->flags & SENT_RATED) != 0 && (out->rated->flags == 0 || r->sent_at_ns >= out->rated->sent_at_ns))
         *out->rated = *r;
     if ((r->flags & SENT_RETRANS) != 0) {
         out->acked_retrans = true;

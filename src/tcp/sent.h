@@ -64,7 +64,7 @@ int sent_reserve(struct sent_map *sm, struct arena *a, uint32_t limit);
 
 /*
  * What an acknowledgement told us. sent_ack and sent_sack add to it; the caller zeroes it for each segment and sets
- * the first three fields.
+ * the first three fields and the last.
  */
 struct sent_ack {
     uint64_t rtx_latest_ns;  /* in: a retransmission later than this is too young to have been acknowledged */
@@ -78,10 +78,10 @@ struct sent_ack {
     uint32_t orig_end;    /* when orig_valid: the lowest end of a record that was sent once (RFC 5682) */
     uint32_t reord_bytes; /* a record sent once arrived this far behind fack (RFC 8985 6.2 step 3) */
     bool rtt_valid, rack_valid, orig_valid;
-    bool acked_retrans;    /* some of it had been retransmitted */
-    bool rtx_early;        /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
-    bool rtx_needed;       /* a record left by the cumulative ACK whose retransmission may have been what arrived */
-    struct sent_rec *rated; /* NULL: nobody asks; its flags are 0 at first, then it is of the delivered records with SENT_RATED the one sent last */
+    bool acked_retrans;     /* some of it had been retransmitted */
+    bool rtx_early;         /* a record left by the cumulative ACK was retransmitted for nothing, by echo_latest_ns (RFC 3522) */
+    bool rtx_needed;        /* a record left by the cumulative ACK whose retransmission may have been what arrived */
+    struct sent_rec *rated; /* in, zeroed, or NULL; gets of the delivered records with SENT_RATED the one sent last */
 };
 
 /* The cumulative acknowledgement moved to una: records before it go, a record cut by it is shortened. */
