@@ -37,34 +37,38 @@ if [ ! -e "$dir/build.ninja" ]; then
         exit 1
     fi
 fi
-if [ "$kind" = release ] && [ "${TRAIN:-yes}" != no ] && ! "$compiler" --version | grep -q clang; then
-    printf 'build: build/train (a minute; its counts make %s faster) ' "$dir" >&2
-    if scripts/train.sh "$dir" >build/train.log 2>&1; then
-        echo "done" >&2
-    else
-        echo "failed, see build/train.log; $dir is built without it" >&2
-    fi
-fi
-# Of that tree only the fuzzers are wanted.
-if [ "$kind" = fuzz ] && [ $# -eq 0 ]; then
-    # shellcheck disable=SC2046 # one word per target
-    set -- $(ninja -C "$dir" -t targets all | sed -n 's|^\(tests/fuzz/fuzz_[a-z0-9_]*\): .*LINKER.*|\1|p')
-fi
-# How far it is, every few seconds; ends with this script, however that ends.
+# How far the build is whose log is $1, every few seconds; ends with this script, however that ends.
 progress() {
     seconds=0
     shown=
     while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         seconds=$((seconds + 1))
         [ "$((seconds % 8))" = 0 ] || continue
-        now=$(sed -n 's|^\[\([0-9]*/[0-9]*\)\].*|\1|p' "$log" | tail -n 1)
+        now=$(sed -n 's|^\[\([0-9]*/[0-9]*\)\].*|\1|p' "$1" | tail -n 1)
         [ "$now" = "$shown" ] || printf '%s ' "$now" >&2
         shown=$now
     done
 }
+if [ "$kind" = release ] && [ "${TRAIN:-yes}" != no ] && ! "$compiler" --version | grep -q clang; then
+    printf 'build: build/train, whose counts make %s faster ' "$dir" >&2
+    : >build/train.log
+    progress build/train.log &
+    watcher=$!
+    if scripts/train.sh "$dir" >build/train.log 2>&1; then
+        echo "done" >&2
+    else
+        echo "failed, see build/train.log; $dir is built without it" >&2
+    fi
+    kill "$watcher" 2>/dev/null || true
+fi
+# Of that tree only the fuzzers are wanted.
+if [ "$kind" = fuzz ] && [ $# -eq 0 ]; then
+    # shellcheck disable=SC2046 # one word per target
+    set -- $(ninja -C "$dir" -t targets all | sed -n 's|^\(tests/fuzz/fuzz_[a-z0-9_]*\): .*LINKER.*|\1|p')
+fi
 printf 'build: %s ' "$dir" >&2
 : >"$log"
-progress &
+progress "$log" &
 watcher=$!
 trap 'kill "$watcher" 2>/dev/null || true' EXIT
 if ! ninja -C "$dir" "$@" >"$log" 2>&1; then

@@ -6,6 +6,7 @@ import struct
 import time
 
 import peer
+from packets_ip import checksum
 from peer import labs
 
 PORT = 5300
@@ -17,22 +18,13 @@ CONFIG = ["rx_buffers=8192", "frag_memory=4m", "[vdev0]", f"devargs=net_pcap0,if
 VLAN_CONFIG = ["[dpdk]", f"vlan_filter={VLAN}", f"[vlan{VLAN}]", "portid=0", f"addr={VLAN_SERVER}", "netmask=255.255.255.0"]
 
 
-def cksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def ping(lab, address, size):
     """An echo request with size bytes, which the kernel cuts; the answer must be whole and the same."""
     v6 = ":" in address
     payload = peer.pattern(size)
     head = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, os.getpid() & 0xffff, size)
     if not v6:  # of ICMPv6 the kernel fills it in
-        head = struct.pack("!BBHHH", 8, 0, cksum(head + payload), os.getpid() & 0xffff, size)
+        head = struct.pack("!BBHHH", 8, 0, checksum(head + payload), os.getpid() & 0xffff, size)
     with lab.on("kernel"):
         s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 58 if v6 else 1)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -129,12 +121,12 @@ def vlan_frames(lab):
     peer.expect(answer, "no ARP answer on the VLAN")
     mac = answer[6:12]
     echo = struct.pack("!BBHHH", 8, 0, 0, 1, 1) + b"seven"
-    echo = echo[:2] + struct.pack("!H", cksum(echo)) + echo[4:]
+    echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(echo), 1, 0, 64, 1, 0) + client + server
-    ip = ip[:10] + struct.pack("!H", cksum(ip)) + ip[12:]
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     answer = host.ask(mac, 0x800, ip + echo, lambda p: p[12:20] == server + client and p[20] == 0)
     peer.expect(answer and b"seven" in answer, "no echo on the VLAN")
-    peer.expect(cksum(answer[14:34]) == 0, "the header checksum of a tagged packet is wrong")
+    peer.expect(checksum(answer[14:34]) == 0, "the header checksum of a tagged packet is wrong")
     peer.expect(host.ask(mac, 0x800, ip + echo, lambda p: p[20] == 0, vid=VLAN + 1) is None, "an unknown VLAN was answered")
     host.s.close()
 

@@ -236,6 +236,18 @@ static void drain(struct port *p, unsigned *n)
     }
 }
 
+/* The last port closes the device's queues, once each, and nothing is left of the buffers. */
+static void close_all(struct steer *g, struct port *const p[], unsigned n_stacks, const struct fake fake[], unsigned n_queues)
+{
+    for (unsigned i = 0; i < n_stacks; i++)
+        port_close(p[i]);
+    for (unsigned i = 0; i < n_queues; i++)
+        assert_int_equal(fake[i].closed, 1);
+    steer_free(g);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+}
+
 /* Whatever the number of queues, every frame arrives once, at its home, in its flow's order. */
 static void frames_come_home(unsigned n_stacks, unsigned n_queues)
 {
@@ -273,13 +285,7 @@ static void frames_come_home(unsigned n_stacks, unsigned n_queues)
         assert_int_equal(got[i], want[i]);
         assert_int_equal(p[i]->ctr->v[DROP_STEER_FULL], 0);
     }
-    for (unsigned i = 0; i < n_stacks; i++)
-        port_close(p[i]);
-    for (unsigned i = 0; i < n_queues; i++)
-        assert_int_equal(fake[i].closed, 1);
-    steer_free(g);
-    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
-    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+    close_all(g, p, n_stacks, fake, n_queues);
 }
 
 static void one_queue(void **state)
@@ -418,11 +424,7 @@ static void frames_go_where_named(unsigned n_stacks, unsigned n_queues)
     assert_int_equal(bad, fate[NONSENSE]);
     assert_int_equal(counted, answers + dropped + bad); /* the others are counted by the stack that gets them */
     assert_true(moved > 0 || n_stacks == 1);
-    for (unsigned i = 0; i < n_stacks; i++)
-        port_close(p[i]);
-    steer_free(g);
-    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
-    assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
+    close_all(g, p, n_stacks, fake, n_queues);
 }
 
 static void named_frames(void **state)
