@@ -11,6 +11,12 @@
 
 #include "tcp/conn.h"
 
+int net_setup(void **state)
+{
+    (void)state;
+    return sim_eal_init();
+}
+
 static void echo(struct z_stack *s, struct sock *sk)
 {
     char buf[256];

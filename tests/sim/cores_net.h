@@ -36,6 +36,9 @@ struct net {
     struct end conn[CONNS]; /* of the client */
 };
 
+/* Of a group of tests. */
+int net_setup(void **state);
+
 /* What of the configuration a test wants otherwise, while it creates; may be NULL. */
 extern void (*net_tune)(struct stack_conf *c);
 

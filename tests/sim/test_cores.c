@@ -339,12 +339,6 @@ static void errors_follow_claims(void **state)
     net_destroy(&w);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return sim_eal_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,7 +350,7 @@ int main(void)
     const struct CMUnitTest ipv4[] = {
         cmocka_unit_test(errors_follow_claims),
     };
-    int failed = cmocka_run_group_tests(tests, setup, NULL);
+    int failed = cmocka_run_group_tests(tests, net_setup, NULL);
 
     return sim_v6() ? failed : failed + cmocka_run_group_tests(ipv4, NULL, NULL);
 }

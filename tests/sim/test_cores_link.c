@@ -132,12 +132,6 @@ static void a_conflict(void **state)
     net_destroy(&w);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return sim_eal_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,7 +141,7 @@ int main(void)
     const struct CMUnitTest ipv4[] = {
         cmocka_unit_test(a_conflict),
     };
-    int failed = cmocka_run_group_tests(tests, setup, NULL);
+    int failed = cmocka_run_group_tests(tests, net_setup, NULL);
 
     return sim_v6() ? failed : failed + cmocka_run_group_tests(ipv4, NULL, NULL);
 }

@@ -116,12 +116,6 @@ static void a_process_comes_while_the_host_connects(void **state)
     net_destroy(&w);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return sim_eal_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,5 +123,5 @@ int main(void)
         cmocka_unit_test(a_process_comes_while_the_host_connects),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, net_setup, NULL);
 }

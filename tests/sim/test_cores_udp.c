@@ -146,12 +146,6 @@ static void datagram_clients(void **state)
     net_destroy(&w);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return sim_eal_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,5 +153,5 @@ int main(void)
         cmocka_unit_test(datagram_clients),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, net_setup, NULL);
 }
