@@ -23,6 +23,7 @@ struct bench_conf {
     uint16_t mtu;
     bool tso, gro;       /* the port takes frames of 64 KB as they are, and delivers them; else: received segments are merged in software */
     bool count;          /* rr once, for callgrind to count: no repetitions, no clock */
+    uint32_t calls;      /* of the kernel, between two turns of which the parts are timed */
     const char *only;    /* rr, cold, size, bulk, open, many; NULL: all */
     const char *variant; /* of rr; NULL: all */
 };

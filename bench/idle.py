@@ -4,7 +4,8 @@
 For each port and policy: CPU time of a server that nobody asks anything; the round trip of requests so far apart that each is the first one
 after a silence; the highest rate; CPU time and latency at a tenth of it. The server is the HTTP example with bodies of 64 bytes. Clients: on
 tap and af_packet wrk and bench/kload.c on the kernel's sockets, on the other ports zload, which polls always. A repetition goes through
-all policies of a port before the next begins. Results: bench/results/idle.csv and idle.md.
+all policies of a port before the next begins. Beside each lone request runs what bounds it: a program that only wakes up (bench/wake.c), on the
+same cores and at the same intervals. Results: bench/results/idle.csv and idle.md.
 """
 import argparse
 import contextlib
@@ -25,12 +26,12 @@ import httplab  # noqa: E402
 import lab as labs  # noqa: E402
 
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(results.ROOT, "build/release")
-SIZE, CONNECTIONS = 64, 50
+SIZE = 64
 LONELY_RATE = 20  # requests per second: one in 50 ms
 SETTLE = 3        # seconds: neighbours are found, addresses announced, clients have begun
 POLICIES = ("always", "balanced", "saving")
-COLUMNS = ["port", "policy", "repetition", "quiet_cpu", "lonely_p50_us", "lonely_p99_us", "lonely_cpu", "highest", "tenth", "tenth_p50_us",
-           "tenth_p99_us", "tenth_cpu"]
+COLUMNS = ["port", "policy", "repetition", "quiet_cpu", "lonely_p50_us", "lonely_p99_us", "lonely_cpu", "wake_p50_us", "wake_p99_us",
+           "highest", "tenth", "tenth_p50_us", "tenth_p99_us", "tenth_cpu"]
 
 
 def cpu_seconds(pid):
@@ -52,10 +53,18 @@ def cpu_share(pid, seconds):
 class Side:
     """Where and how servers and clients run."""
 
-    def __init__(self, tmp, huge):
+    def __init__(self, tmp, huge, connections):
         cores = sorted(os.sched_getaffinity(0))
         self.tmp, self.huge = tmp, huge
         self.server_core, self.client_core = cores[0], cores[1 % len(cores)]
+        self.connections = connections
+
+
+def wake_up(side, seconds):
+    """Of a program that does nothing else: p50 and p99 in microseconds."""
+    argv = [os.path.join(BUILD, "bench/wake"), f"{side.server_core}", f"{side.client_core}", f"{seconds}", f"{1000 // LONELY_RATE}"]
+    r = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+    return r["p50_us"], r["p99_us"]
 
 
 class KernelPort:
@@ -82,7 +91,7 @@ class KernelPort:
 
     def highest(self, policy, seconds):
         with self.server(policy) as server:
-            return httplab.wrk(server, CONNECTIONS, seconds, self.side.client_core)[0]
+            return httplab.wrk(server, self.side.connections, seconds, self.side.client_core)[0]
 
     def load(self, policy, connections, rate, seconds):
         with self.server(policy) as server:
@@ -145,7 +154,7 @@ class LinkPort:
             return cpu_share(server.pid, seconds)
 
     def highest(self, policy, seconds):
-        return self.zload(policy, seconds, "--connections", f"{CONNECTIONS}")[0]["requests_per_second"]
+        return self.zload(policy, seconds, "--connections", f"{self.side.connections}")[0]["requests_per_second"]
 
     def load(self, policy, connections, rate, seconds):
         r, cpu = self.zload(policy, seconds, "--connections", f"{connections}", "--rate", f"{rate:.0f}")
@@ -170,14 +179,16 @@ def measure(o, side, table, name, port):
         for policy in o.policies:
             row = {"port": name, "policy": policy, "repetition": repetition, "quiet_cpu": port.quiet(policy, o.seconds)}
             lonely = port.load(policy, 1, LONELY_RATE, max(5, o.seconds))
+            row.update(zip(("wake_p50_us", "wake_p99_us"), wake_up(side, max(5, o.seconds))))
             row["highest"] = port.highest(policy, o.seconds)
             highest = highest or row["highest"]
-            tenth = port.load(policy, CONNECTIONS, highest / 10, o.seconds)
+            tenth = port.load(policy, o.connections, highest / 10, o.seconds)
             row.update(tenth=highest / 10)
             for load, values in (("lonely", lonely), ("tenth", tenth)):
                 row.update(zip((f"{load}_p50_us", f"{load}_p99_us", f"{load}_cpu"), values))
             table.add(**row)
             print(f"{name}, {policy}: no traffic {100 * row['quiet_cpu']:.2f} %, first packets p50 {lonely[0]:.0f} us, p99 {lonely[1]:.0f} us, "
+                  f"a bare wake-up p50 {row['wake_p50_us']:.0f} us, p99 {row['wake_p99_us']:.0f} us, "
                   f"highest {row['highest']:.0f}/s, a tenth {100 * tenth[2]:.1f} %, p99 {tenth[1]:.0f} us", flush=True)
 
 
@@ -185,6 +196,12 @@ def added(table, column, name, policy):
     """To the value of polling=always, within each repetition."""
     pairs = zip(table.values(column, port=name, policy=policy), table.values(column, port=name, policy="always"))
     return [a - b for a, b in pairs] if policy != "always" else []
+
+
+def to_wake(table, column, name, policy):
+    """What is added, as a multiple of a bare wake-up in the same repetition."""
+    bare = table.values(f"wake_{column}", port=name, policy=policy)
+    return [a / b for a, b in zip(added(table, f"lonely_{column}", name, policy), bare)]
 
 
 def ratio(table, name, policy):
@@ -199,21 +216,26 @@ def report(o, table):
             def cell(column, form="{:.0f}", scale=1, want={"port": name, "policy": policy}):
                 return results.spread([scale * v for v in table.values(column, **want)], form)
 
+            wakes = [cell(c) for c in ("wake_p50_us", "wake_p99_us")]
+            parts = [results.spread(v, "{:.1f}") if (v := to_wake(table, c, name, policy)) else "" for c in ("p50_us", "p99_us")]
             late = [results.spread(v, "{:+.0f}") if (v := added(table, c, name, policy)) else "" for c in ("lonely_p50_us", "lonely_p99_us")]
             share = results.spread(r, "{:.3f}") if (r := ratio(table, name, policy)) else ""
-            rows.append([name, policy, cell("quiet_cpu", "{:.2f}", 100), cell("lonely_p50_us"), cell("lonely_p99_us"), *late,
+            rows.append([name, policy, cell("quiet_cpu", "{:.2f}", 100), cell("lonely_p50_us"), cell("lonely_p99_us"), *late, *wakes, *parts,
                          cell("highest"), share, cell("tenth", "{:.0f}"), cell("tenth_cpu", "{:.1f}", 100), cell("tenth_p99_us")])
-    results.save("idle.md", f"# Little to do\n\n{results.machine()}\n\nMedian (quartiles) of {o.repetitions} repetitions of {o.seconds} s; "
+    results.save("idle.md", f"# Little to do\n\n{results.machine()}\n\nMedian (quartiles) of {o.repetitions} repetitions of {o.seconds} s, "
+                 f"{o.connections} connections; "
                  "differences and ratios to polling=always are taken within each repetition. CPU in percent of one core, all threads of the "
                  "server. First packets: HTTP requests on one connection, 50 ms apart, latency from the intended time.\n\n"
-                 + results.markdown(["port", "polling", "CPU, no traffic", "first packet p50 us", "p99 us", "added p50", "added p99", "highest rate",
-                                     "to always", "a tenth", "CPU at a tenth", "p99 us"], rows))
+                 + results.markdown(["port", "polling", "CPU, no traffic", "first packet p50 us", "p99 us", "added p50", "added p99",
+                                     "bare wake-up p50 us", "p99 us", "added to it p50", "p99", "highest rate", "to always",
+                                     "a tenth", "CPU at a tenth", "p99 us"], rows))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--ports", default=",".join(PORTS))
     p.add_argument("--policies", default=",".join(POLICIES))
+    p.add_argument("--connections", type=int, default=50)
     p.add_argument("--repetitions", type=int, default=3)
     p.add_argument("--seconds", type=int, default=2)
     o = p.parse_args()
@@ -226,7 +248,7 @@ def main():
     def inside():
         with hugepages.Reserve(512) as huge, tempfile.TemporaryDirectory(prefix="zstack-idle-") as tmp:
             table = results.Csv("idle.csv", COLUMNS)
-            side, lab = Side(tmp, huge.ready), labs.Lab()
+            side, lab = Side(tmp, huge.ready, o.connections), labs.Lab()
             for name in o.ports:
                 measure(o, side, table, name, PORTS[name](side, lab))
             report(o, table)

@@ -36,6 +36,7 @@ struct pair {
     struct side side[2];   /* client, server */
     bool split;            /* time every phase: costs a few cycles itself, which are subtracted */
     uint64_t stamp_cycles; /* of one time stamp */
+    uint32_t kernel_calls; /* before each turn that is split, and in none of its parts: what the kernel's work leaves of the caches */
     uint32_t conns_max;    /* open at a time */
     uint32_t ports;        /* of the server's that were listened at, in turn */
 };

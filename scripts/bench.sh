@@ -8,7 +8,7 @@
 #     make bench BENCH=kernel SIZE=64 [CONNS=1,50] [VARIANT="zero-copy, tap;kernel"] [ONLY=http|cpu|bulk|cost|ping] [REPS=3] [TIME=1]
 #     make bench BENCH=demo
 # Not part of the whole, for the time that they take: a server with little to do (15 minutes), goodput under loss (half an hour).
-#     make bench BENCH=idle [PORT=tap,memif] [POLICY=always,balanced] [REPS=3] [TIME=2]
+#     make bench BENCH=idle [PORT=tap,memif] [POLICY=always,balanced] [CONNS=50] [REPS=3] [TIME=2]
 #     make bench BENCH=loss [LOSS_ARGS="--seeds 5 --losses 1"]
 set -eu
 cd "$(dirname "$0")/.."
@@ -88,6 +88,7 @@ run_idle() {
     [ -z "${POLICY:-}" ] || set -- "$@" --policies "$POLICY"
     [ -z "${REPS:-}" ] || set -- "$@" --repetitions "$REPS"
     [ -z "${TIME:-}" ] || set -- "$@" --seconds "$TIME"
+    [ -z "${CONNS:-}" ] || set -- "$@" --connections "$CONNS"
     python3 -B bench/idle.py "$@"
 }
 
