@@ -255,7 +255,7 @@ static void look_step(struct world *w)
     }
 }
 
-static unsigned run(uint64_t seed, int steps)
+static uint64_t run(uint64_t seed, int steps)
 {
     static struct world w;
 
