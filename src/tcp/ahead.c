@@ -6,8 +6,6 @@
 #include <rte_prefetch.h>
 
 #include "base/flowhash.h"
-#include "sock/sock.h"
-#include "sock/watch.h"
 #include "tcp/conn.h"
 #include "wire/bytes.h"
 #include "wire/eth.h"
@@ -71,8 +69,10 @@ void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
 {
     const struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
 
-    if (e != NULL)
-        fetch(e, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare */
+    if (e == NULL)
+        return;
+    fetch(e, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
+    fetch(&((const struct tcp_conn *)e)->sock, sizeof(struct sock));
 }
 
 static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)
@@ -84,20 +84,11 @@ static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)
     return e != NULL && e->kind == TCP_ENT_CONN ? tcp_conn_of(e) : NULL;
 }
 
-void tcp_ahead_sock(const struct z_stack *s, uint32_t hash)
+void tcp_ahead_names(const struct z_stack *s, uint32_t hash)
 {
     const struct tcp_conn *tc = find(s, hash);
 
-    if (tc == NULL || tc->sk == NULL)
+    if (tc == NULL)
         return;
-    rte_prefetch0(tc->sk);
     rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
-}
-
-void tcp_ahead_watch(const struct z_stack *s, uint32_t hash)
-{
-    const struct tcp_conn *tc = find(s, hash);
-
-    if (tc != NULL && tc->sk != NULL && !LIST_EMPTY(&tc->sk->watches))
-        fetch(LIST_FIRST(&tc->sk->watches), 2 * LINE);
 }

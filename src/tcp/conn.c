@@ -149,13 +149,9 @@ static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *paren
     return tc;
 }
 
-struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
+struct tcp_conn *tcp_create(struct z_stack *s)
 {
-    struct tcp_conn *tc = new_conn(s, NULL);
-
-    if (tc != NULL)
-        tc->sk = sk;
-    return tc;
+    return new_conn(s, NULL);
 }
 
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener)
@@ -168,9 +164,10 @@ void tcp_set_inet6(struct tcp_conn *tc)
     tc->ent.laddr = (struct inaddr){0};
 }
 
-void tcp_attach(struct tcp_conn *tc, struct sock *sk)
+struct sock *tcp_attach(struct tcp_conn *tc)
 {
-    tc->sk = sk;
+    tc->sk = &tc->sock;
+    return tc->sk;
 }
 
 struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id)

@@ -25,6 +25,7 @@
 #include "buf/reass.h"
 #include "buf/sndq.h"
 #include "core/stack.h"
+#include "sock/sock.h"
 #include "tcp/cc.h"
 #include "tcp/cwv.h"
 #include "tcp/optset.h"
@@ -267,6 +268,8 @@ struct tcp_conn {
         struct tcp_listener *lis;  /* of a listener; NULL of any other */
     };
     struct tcp_conn *bound_next; /* bucket of bound sockets */
+
+    _Alignas(64) struct sock sock; /* while sk says so */
 };
 
 /* Where the lines begin. */
@@ -280,7 +283,7 @@ TCP_LINE(sent, 5);
 TCP_LINE(timer, 6);
 TCP_LINE(rtt, 7);
 TCP_LINE(dsack_start, 11);
-_Static_assert(sizeof(struct tcp_conn) <= 832, "a class of the arena: a million connections are as many blocks of it");
+_Static_assert(sizeof(struct tcp_conn) <= 960, "a class of the arena: a million connections are as many blocks of it");
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
 {

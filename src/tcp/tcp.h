@@ -93,8 +93,8 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc);
 
 /* Socket life ------------------------------------------------------------------------------------------------- */
 
-/* A closed connection block for a new socket; NULL: limit or memory. */
-struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk);
+/* A closed connection block for a new socket, attached to none yet (tcp_attach); NULL: limit or memory. */
+struct tcp_conn *tcp_create(struct z_stack *s);
 void tcp_set_inet6(struct tcp_conn *tc); /* a new socket is of AF_INET6: its unbound address is ::, which takes IPv4 as well */
 
 /* EADDRINUSE, EADDRNOTAVAIL, EINVAL (already bound). port 0: an ephemeral one. */
@@ -105,7 +105,9 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog);
 
 /* The next established connection, attached to no sock yet (tcp_attach); NULL and *err: EAGAIN, EINVAL (not listening), ECONNABORTED. */
 struct tcp_conn *tcp_accept(struct z_stack *s, struct tcp_conn *tc, int *err);
-void tcp_attach(struct tcp_conn *tc, struct sock *sk);
+
+/* A descriptor comes to a connection that never had one. Returns the memory of its sock, in the connection's block: see sock_new_tcp(). */
+struct sock *tcp_attach(struct tcp_conn *tc);
 
 /*
  * Starts an active open: -EINPROGRESS. Called again: -EALREADY while connecting, 0 once after it was established, -EISCONN
