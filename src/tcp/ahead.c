@@ -38,7 +38,7 @@ static uint32_t place(const struct z_stack *s, const struct inaddr *dst, const s
 {
     uint32_t hash = flow_hash(&s->flow_key, dst, src, get16(ports + 2), get16(ports));
 
-    rte_prefetch0(&s->tcp.bucket[hash & s->tcp.bucket_mask]);
+    rte_prefetch0(&s->tcp.place[hash & s->tcp.place_mask]);
     return hash;
 }
 
@@ -65,30 +65,31 @@ uint32_t tcp_ahead_frame(const struct z_stack *s, const struct rte_mbuf *m)
     return 0;
 }
 
-void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
+/* By its hash alone: of two entries that have the same it may be the other one, and of any kind. NULL: none. */
+static const struct tcp_conn *guess(const struct z_stack *s, uint32_t hash)
 {
-    const struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
+    const struct tcp_state *t = &s->tcp;
 
-    if (e == NULL)
-        return;
-    fetch(e, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
-    fetch(&((const struct tcp_conn *)e)->sock, sizeof(struct sock));
+    for (uint32_t i = hash & t->place_mask; t->place[i].ref != 0; i = (i + 1) & t->place_mask)
+        if (t->place[i].hash == hash)
+            return arena_at(&s->arena, t->place[i].ref);
+    return NULL;
 }
 
-static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)
+void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
 {
-    struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
+    const struct tcp_conn *tc = guess(s, hash);
 
-    while (e != NULL && e->hash != hash)
-        e = e->hash_next;
-    return e != NULL && e->kind == TCP_ENT_CONN ? tcp_conn_of(e) : NULL;
+    if (tc == NULL)
+        return;
+    fetch(tc, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
+    fetch(&tc->sock, sizeof(tc->sock));
 }
 
 void tcp_ahead_names(const struct z_stack *s, uint32_t hash)
 {
-    const struct tcp_conn *tc = find(s, hash);
+    const struct tcp_conn *tc = guess(s, hash);
 
-    if (tc == NULL)
-        return;
-    rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
+    if (tc != NULL)
+        rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
 }

@@ -52,13 +52,13 @@ void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to)
 int tcp_state_init(struct z_stack *s)
 {
     struct tcp_state *t = &s->tcp;
-    size_t n = bigtab_pow2(MAX(s->conf.max_connections, 16u));
+    size_t n = bigtab_pow2(MAX(s->conf.max_connections, 16u)), n_places = tcp_table_places(&s->conf);
 
-    t->bucket = bigtab_alloc(n * 2, sizeof(t->bucket[0]));
+    t->place = bigtab_alloc(n_places, sizeof(t->place[0]));
     t->id_tab = bigtab_alloc(n * 2, sizeof(t->id_tab[0]));
     t->bound_bucket = bigtab_alloc(65536, sizeof(t->bound_bucket[0]));
     t->port_use = bigtab_alloc(65536, sizeof(t->port_use[0]));
-    t->bucket_mask = (uint32_t)(n * 2 - 1);
+    t->place_mask = (uint32_t)(n_places - 1);
     t->id_mask = (uint32_t)(n * 2 - 1);
     tcp_optsets_init(&t->optsets, &s->arena);
     TAILQ_INIT(&t->dirty);
@@ -68,23 +68,23 @@ int tcp_state_init(struct z_stack *s)
     t->timewait_timer.kind = TIMER_TW;
     for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
         t->port_counter[i] = (uint32_t)rng_next(&s->rng);
-    return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
+    return t->place != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
 void tcp_state_fini(struct z_stack *s)
 {
     struct tcp_state *t = &s->tcp;
-    size_t n = (size_t)t->bucket_mask + 1;
+    size_t n = (size_t)t->id_mask + 1;
 
     for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
         if (t->id_tab[i] != NULL)
             tcp_free(s, t->id_tab[i]);
-    if (t->bucket != NULL)
+    if (t->place != NULL)
         tcp_timewait_fini(s);
-    if (t->bucket != NULL)
+    if (t->place != NULL)
         tcp_forward_fini(s);
     tcp_fastopen_fini(s);
-    bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
+    bigtab_free(t->place, (size_t)t->place_mask + 1, sizeof(t->place[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
     bigtab_free(t->port_use, 65536, sizeof(t->port_use[0]));

@@ -62,7 +62,6 @@ enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW, TCP_ENT_FWD };
 
 /* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
-    struct tcp_entry *hash_next;
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
@@ -132,7 +131,8 @@ struct tcp_conn {
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
 
     /* line 1: every segment. RFC 9293 3.3.1 and RFC 7323 */
-    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    _Alignas(64) uint32_t snd_una;
+    uint32_t snd_nxt, snd_wnd, snd_wl1, snd_wl2;
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
     uint32_t rcv_nxt;
@@ -371,6 +371,7 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
 /* table.c */
+size_t tcp_table_places(const struct stack_conf *c); /* a power of two: half as many again as there may be entries */
 struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
                                  uint16_t rport);
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */

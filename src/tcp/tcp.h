@@ -47,9 +47,18 @@ struct tcp_syncache {
 };
 
 /* Of one stack. */
+/*
+ * A place of the table of connections by 4-tuple. An entry is in the first place from that of its hash on that was free: with the hash
+ * beside it no entry has to be looked at but the one that is wanted.
+ */
+struct tcp_place {
+    uint32_t hash;
+    uint32_t ref; /* arena_ref() of a struct tcp_entry; 0: free */
+};
+
 struct tcp_state {
-    struct tcp_entry **bucket; /* connections by 4-tuple */
-    uint32_t bucket_mask;
+    struct tcp_place *place;
+    uint32_t place_mask;
     struct tcp_conn **bound_bucket; /* bound and listening sockets by local port */
     struct tcp_conn **id_tab;       /* connection of a loan: by id & mask */
     uint32_t id_mask, next_id;
