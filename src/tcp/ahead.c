@@ -85,11 +85,3 @@ void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
     fetch(tc, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
     fetch(&tc->sock, sizeof(tc->sock));
 }
-
-void tcp_ahead_names(const struct z_stack *s, uint32_t hash)
-{
-    const struct tcp_conn *tc = guess(s, hash);
-
-    if (tc != NULL)
-        rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
-}

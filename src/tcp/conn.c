@@ -221,7 +221,9 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     t->n_conns--;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tcp_optset_put(&t->optsets, tc->opt);
-    arena_free(&s->arena, tc, sizeof(*tc));
+    tc->dead = tc->gone = true;
+    if (tc->loan_bytes == 0)
+        arena_free(&s->arena, tc, sizeof(*tc));
 }
 
 /* Callers up the stack may still look at the block: it goes at the end of the turn, through the dirty list. */

@@ -65,7 +65,7 @@ struct tcp_entry {
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
-    uint32_t id; /* of a connection: what loans and listeners call it */
+    uint32_t id; /* of a connection: what others call it who may outlive it */
     uint8_t kind;
     bool in_table;
     bool claimed; /* packets of the flow come to another stack, which forwards them */
@@ -195,7 +195,7 @@ struct tcp_conn {
     uint64_t last_rcv_ns;
     uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
-    uint32_t loan_bytes;        /* lent to the application */
+    uint32_t loan_bytes;        /* lent to the application: the block stays until it is returned */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
     int16_t so_error;           /* pending errno (positive) */
@@ -260,6 +260,7 @@ struct tcp_conn {
     uint16_t tfo_bytes;             /* of data in our SYN */
     uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
     uint8_t oob_byte;
+    bool gone;             /* tcp_free was called, and the block is there for what it has lent */
     bool fastopen_renew;   /* the SYN,ACK carries a new cookie: the one that came was of the key before */
     uint64_t ack_tat_ns;   /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
@@ -356,7 +357,7 @@ int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name,
 /* conn.c */
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener); /* with its options; as tcp_create */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
-void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
+void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once; the block with its last loan */
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc,
                    int err);                                 /* ends it: error to the application, CLOSED, freed when nobody holds it */
 void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */

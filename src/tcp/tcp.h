@@ -60,7 +60,7 @@ struct tcp_state {
     struct tcp_place *place;
     uint32_t place_mask;
     struct tcp_conn **bound_bucket; /* bound and listening sockets by local port */
-    struct tcp_conn **id_tab;       /* connection of a loan: by id & mask */
+    struct tcp_conn **id_tab;       /* all connections: by id & mask */
     uint32_t id_mask, next_id;
     uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
     uint32_t n_conns, n_timewait, n_orphans;
