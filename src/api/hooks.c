@@ -23,12 +23,10 @@ dispatch_ask *const *hooks_dispatcher(void)
     return &asked;
 }
 
-/* Frames that the application keeps to itself are work all the same: the loop does not go to sleep over them. */
 static int ask(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
 {
     dispatch_func_t func = __atomic_load_n(&dispatcher, __ATOMIC_RELAXED);
 
-    api_here->progress = 1;
     return func(data, len, about->queue, about->n_queues);
 }
 
@@ -37,7 +35,6 @@ static int ask_with_context(uint8_t *data, uint16_t *len, const struct dispatch_
     dispatch_func_context_t func = __atomic_load_n(&with_context, __ATOMIC_RELAXED);
     struct ff_dispatcher_context ctx = {.vlan = {.stripped = about->vlan_stripped, .vlan_tci = about->vlan_tci}};
 
-    api_here->progress = 1;
     return func(data, len, about->queue, about->n_queues, ctx);
 }
 

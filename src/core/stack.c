@@ -277,23 +277,25 @@ static void input_ahead(struct z_stack *s, struct netif *nif, struct rte_mbuf *m
     }
 }
 
+/* How many frames the port had. Those that the application keeps from the stack are work all the same. */
 static inline unsigned receive_burst(struct z_stack *s, struct netif *nif, uint16_t burst)
 {
     struct rte_mbuf *m[BURST_MAX];
     uint16_t got = port_rx(nif->port, m, burst), n = port_merge(nif->port, m, got);
+    unsigned had = (unsigned)got + nif->port->dispatch.gone;
 
     if (unlikely(s->steer != NULL))
         tcp_forward_hear(s); /* who gave these frames may have said something about them before */
     if (n > 1 && tcp_ahead_pays(s)) {
         input_ahead(s, nif, m, n);
-        return got;
+        return had;
     }
     for (uint16_t i = 0; i < n; i++) {
         if (i + 1 < n)
             rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
         input(s, nif, m[i]);
     }
-    return got;
+    return had;
 }
 
 static inline unsigned receive(struct z_stack *s, struct netif *nif)
@@ -304,7 +306,7 @@ static inline unsigned receive(struct z_stack *s, struct netif *nif)
     do {
         got = receive_burst(s, nif, burst);
         n += got;
-    } while (got == burst && n < TURN_RX);
+    } while (got >= burst && n < TURN_RX);
     return n;
 }
 

@@ -8,12 +8,19 @@
 static void drop(struct port *p, struct rte_mbuf *m, enum ctr reason)
 {
     p->ctr->v[reason]++;
+    p->dispatch.gone++;
     pkt_unref_chain(m);
 }
 
 void dispatch_drop_bad(struct port *p, struct rte_mbuf *m)
 {
     drop(p, m, DROP_DISPATCH_BAD);
+}
+
+static void answered(struct port *p)
+{
+    p->ctr->v[CTR_DISPATCH_ANSWERED]++;
+    p->dispatch.gone++;
 }
 
 /* Only the first buffer is shown, so only that must be ours. */
@@ -72,7 +79,7 @@ static void answer(struct port *p, struct rte_mbuf *m, uint16_t len)
     else if (!txq_put(p->dispatch.answers, m))
         drop(p, m, DROP_TXQ_FULL);
     else
-        p->ctr->v[CTR_DISPATCH_ANSWERED]++;
+        answered(p);
 }
 
 int dispatch_frame(struct port *p, dispatch_ask *ask, struct rte_mbuf **slot, unsigned queue, unsigned n)

@@ -39,6 +39,7 @@ struct dispatch {
         *ask; /* the process's: an atomic word that any thread may write, and NULL when nobody is to be asked. May be NULL */
     struct rte_mempool *pool; /* for copies; NULL: frames that may not be written are dropped */
     struct txq *answers;      /* where they leave */
+    uint16_t gone;            /* frames of the last port_rx that were dropped or sent back */
 };
 
 struct port;

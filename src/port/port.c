@@ -330,9 +330,11 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
-    uint16_t got = p->ops->rx(p, m, n);
     dispatch_ask *ask;
+    uint16_t got;
 
+    p->dispatch.gone = 0;
+    got = p->ops->rx(p, m, n);
     for (uint16_t i = 0; i < got; i++) {
         p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
         p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,6 +65,16 @@ static inline void api_start_on(const char *device, const char *dpdk_keys, const
 static inline void api_start_with(const char *dpdk_keys, const char *zstack_keys)
 {
     api_start_on("net_null0,no-rx=1", dpdk_keys, zstack_keys);
+}
+
+/* Keys for a stack and a thread on each of the cores 0 and 1; are these the process's? */
+#define API_TWO_CORES "lcore_mask=3\nthread_mode=1\nmemory=256\n"
+
+static inline bool api_has_two_cpus(void)
+{
+    cpu_set_t cpus;
+
+    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_ISSET(0, &cpus) && CPU_ISSET(1, &cpus);
 }
 
 static inline void api_start(const char *zstack_keys)

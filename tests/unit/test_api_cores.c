@@ -2,13 +2,10 @@
 #include "api_fixture.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 #include "api/api.h"
 #include "sock/fdtab.h"
-
-#define TWO "lcore_mask=3\nthread_mode=1\nmemory=256\n"
 
 /* What the threads of a test tell each other. */
 static struct {
@@ -194,7 +191,7 @@ static void body_two_cores(void)
 {
     char c;
 
-    api_start_with(TWO, "");
+    api_start_with(API_TWO_CORES, "");
     CHILD_CHECK(api.n_cores == 2);
     ff_run(two_cores, &shared);
     CHILD_CHECK(all_here(7) && api_get_state() == API_STOPPED);
@@ -202,13 +199,6 @@ static void body_two_cores(void)
     CHILD_CHECK(ff_read(shared.fd[1], &c, 1) == -1 && errno == EBADF);
     for (int i = 0; i < 2; i++)
         CHILD_CHECK(api.core[i]->stack->ctr.v[CTR_SOCKS] == 0 && stack_loan_bytes(api.core[i]->stack) == 0);
-}
-
-static bool has_cpus(void)
-{
-    cpu_set_t cpus;
-
-    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_ISSET(0, &cpus) && CPU_ISSET(1, &cpus);
 }
 
 static void test_two_cores(void **state)
@@ -248,7 +238,7 @@ static void body_strangers(void)
 {
     int fd;
 
-    api_start_with(TWO, "");
+    api_start_with(API_TWO_CORES, "");
     fd = ff_socket(AF_INET, SOCK_DGRAM, 0);
     CHILD_CHECK(fd == 1024 && ff_close(fd) == 0);
     ff_run(waits_for_a_stranger, NULL);
@@ -277,7 +267,7 @@ static void body_background(void)
 {
     int pair[2];
 
-    api_start_with(TWO, "poll_thread=1");
+    api_start_with(API_TWO_CORES, "poll_thread=1");
     CHILD_CHECK(!api_is_owner());
     api_pair(pair);
     CHILD_CHECK(pair[0] % 2 == 0);
@@ -306,7 +296,7 @@ static int exits(void *arg)
 /* exit() on the thread of one core: both stacks end in order. */
 static void body_exit(void)
 {
-    api_start_with(TWO, "");
+    api_start_with(API_TWO_CORES, "");
     ff_run(exits, NULL);
     _exit(99);
 }
@@ -342,7 +332,7 @@ static int prints(void *arg)
 
 static void body_counters(void)
 {
-    api_start_with(TWO, "");
+    api_start_with(API_TWO_CORES, "");
     ff_run(prints, NULL);
 }
 
@@ -394,7 +384,7 @@ static int sends_to_both(void *arg)
 static void body_dispatchers(void)
 {
     ff_regist_packet_dispatcher(by_first_byte);
-    api_start_on("net_ring0", TWO, "");
+    api_start_on("net_ring0", API_TWO_CORES, "");
     ff_run(sends_to_both, NULL);
     CHILD_CHECK(api.core[0]->stack->ctr.v[DROP_ETH_DST] == 2 * FRAMES && api.core[1]->stack->ctr.v[DROP_ETH_DST] == 2 * FRAMES);
     CHILD_CHECK(api.core[0]->stack->ctr.v[CTR_STEER_OUT] + api.core[1]->stack->ctr.v[CTR_STEER_OUT] > 0);
@@ -413,7 +403,7 @@ int main(void)
         cmocka_unit_test(test_exit),      cmocka_unit_test(test_counters),  cmocka_unit_test(test_dispatchers),
     };
 
-    if (!has_cpus()) {
+    if (!api_has_two_cpus()) {
         printf("skipped: the cores 0 and 1 are not this process's\n");
         return 77;
     }

@@ -135,10 +135,8 @@ static void results(void **state)
     ff_regist_packet_dispatcher(look);
     seen.result = FF_DISPATCH_ERROR;
     send_frame(3, 77);
-    api_here->progress = 0;
     poll_some();
     assert_true(seen.calls == 1 && seen.len == 77 && seen.mark == 3);
-    assert_int_equal(api_here->progress, 1); /* it was work: no reason to sleep */
     assert_int_equal(counter("drop.dispatched"), dropped + 1);
     for (int i = 0; i < 2; i++) {
         seen.result = i == 0 ? 99 : -7;
@@ -156,10 +154,8 @@ static void results(void **state)
     ff_regist_packet_dispatcher_context(look_at_context); /* takes its place */
     seen.ctx = (struct ff_dispatcher_context){.vlan = {.stripped = 1, .vlan_tci = 1}};
     send_frame(6, 60);
-    api_here->progress = 0;
     poll_some();
     assert_int_equal(seen.calls, 5);
-    assert_int_equal(api_here->progress, 1);
     assert_true(seen.ctx.vlan.stripped == 0 && seen.ctx.vlan.vlan_tci == 0);
     assert_int_equal(counter("drop.dispatch_bad"), bad + 3); /* 100 */
     ff_regist_packet_dispatcher(look);

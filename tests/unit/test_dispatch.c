@@ -175,6 +175,9 @@ static void burst(void **state)
     }
     assert_int_equal(dev.ctr.v[DROP_DISPATCHED], 3);
     assert_int_equal(dev.ctr.v[CTR_DISPATCH_ANSWERED], 2);
+    assert_int_equal(dev.p.dispatch.gone, 5);
+    assert_int_equal(port_rx(&dev.p, out, 8), 0);
+    assert_int_equal(dev.p.dispatch.gone, 0);
     assert_int_equal(txq_count(&dev.txq), 2);
     assert_int_equal(*pkt_data(dev.txq.slot[0]), 2);
     assert_int_equal(*pkt_data(dev.txq.slot[1]), 5);

@@ -147,6 +147,49 @@ static void test_receiving_has_an_end(void **state)
     stack_destroy(s);
 }
 
+static int drop_all(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
+{
+    (void)data, (void)len, (void)about;
+    return DISPATCH_DROP;
+}
+
+static int drop_odd(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
+{
+    static unsigned calls;
+
+    (void)data, (void)len;
+    return ++calls % 2 != 0 ? DISPATCH_DROP : about->queue;
+}
+
+static int answer_all(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
+{
+    (void)data, (void)len, (void)about;
+    return DISPATCH_ANSWER;
+}
+
+/* A turn receives as many frames, and tells of them, whether they are the stack's or the application keeps them. */
+static void test_dispatched_frames_are_frames(void **state)
+{
+    static dispatch_ask *const how[] = {NULL, drop_all, drop_odd, answer_all};
+    unsigned had[ARRAY_LEN(how)];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(how); i++) {
+        struct z_stack *s = new_stack();
+
+        d.p.dispatch = (struct dispatch){.ask = &how[i], .pool = d.pool, .answers = &s->netif[0]->txq};
+        d.waiting = RING;
+        had[i] = stack_input(s, s->now_ns);
+        assert_int_equal(had[i], had[0]);
+        assert_int_equal(d.received, had[0]);
+        d.waiting = 1;
+        assert_int_equal(stack_input(s, s->now_ns), 1);
+        assert_int_equal(stack_input(s, s->now_ns), 0);
+        stack_drop_unsent(s);
+        stack_destroy(s);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -159,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_transmission_does_not_flood_the_receive_ring),
         cmocka_unit_test(test_queue_goes_in_order_until_it_is_empty),
         cmocka_unit_test(test_receiving_has_an_end),
+        cmocka_unit_test(test_dispatched_frames_are_frames),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
