@@ -154,6 +154,10 @@ class Dut:
             peer.expect(self.changed.wait_for(lambda: tag in self.answers, timeout), f"{self.orders[tag]} does not return")
             return self.answers[tag]
 
+    def waits(self, tag):
+        """Until the call that was started is one that waits for events, and has seen none."""
+        self.ok("waits", text=tag)
+
     def pending(self, tag):
         return tag not in self.answers
 

@@ -2,7 +2,6 @@
 import errno
 import select
 import socket
-import time
 
 from packets_ip import V6
 from peer import expect
@@ -122,7 +121,7 @@ def hangup_is_told_to_who_waits(b):
     """A wait for nothing but EPOLLHUP ends when the second direction does, whichever that is, and by whom."""
     c, fd = b.accepted()
     tag = b.dut.start("epoll", fd, 0, 5000)
-    time.sleep(0.1)
+    b.dut.waits(tag)
     c.send("FA")
     c.expect("A", b"", ack=c.seq, why="FIN")
     expect(b.dut.pending(tag), "half closed is no hangup")
@@ -131,7 +130,7 @@ def hangup_is_told_to_who_waits(b):
     b.dut.ok("close", fd)
     c, fd = b.accepted()
     tag = b.dut.start("epoll", fd, 0, 5000)
-    time.sleep(0.1)
+    b.dut.waits(tag)
     b.dut.ok("shutdown", fd, socket.SHUT_WR)
     c.expect("FA", why="shutdown")
     c.send("A")
@@ -141,7 +140,7 @@ def hangup_is_told_to_who_waits(b):
     b.dut.ok("close", fd)
     c, fd = b.accepted()
     tag = b.dut.start("epoll", fd, 0, 5000)
-    time.sleep(0.1)
+    b.dut.waits(tag)
     b.dut.ok("shutdown", fd, socket.SHUT_RD)
     b.dut.ok("shutdown", fd, socket.SHUT_WR)
     expect(b.dut.result(tag)[2] == str(HUP), "shutdown() of one, then the other")

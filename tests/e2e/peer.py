@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -126,6 +127,39 @@ def echo(lab, total, port=ECHO, chunk=1 << 18):
         s.close()
     expect(not problems, f"sending: {problems}")
     check_pattern(data, total)
+
+
+def cksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def kernel_pings(lab, address, size):
+    """Echo requests of the kernel's, until one is answered; of ICMPv6 it fills in the checksum."""
+    v6 = ":" in address
+    payload = pattern(size)
+    head = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, 7, size)
+    if not v6:
+        head = struct.pack("!BBHHH", 8, 0, cksum(head + payload), 7, size)
+    with lab.on("kernel"):
+        s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 58 if v6 else 1)
+    with s:
+        s.settimeout(1)
+        for _ in range(10):
+            s.sendto(head + payload, (address, 0))
+            try:
+                while True:
+                    data = s.recv(1 << 16)
+                    data = data if v6 else data[20:]
+                    if data[0] == (129 if v6 else 0) and data[4:8] == head[4:8]:
+                        expect(data[8:] == payload, f"{address} answers with other bytes")
+                        return
+            except socket.timeout:
+                pass
+    raise Failure(f"{address} does not answer")
 
 
 class Program:

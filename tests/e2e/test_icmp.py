@@ -2,8 +2,6 @@
 """Sockets of ICMP with the kernel as peer, pings both ways while both are at it; and what a router, the kernel, says of packets."""
 import os
 import re
-import socket
-import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -24,39 +22,6 @@ def stack_pings(lab, *argv):
     return p.text
 
 
-def kernel_pings(lab, address, size):
-    """Echo requests of the kernel's, until one is answered; of ICMPv6 it fills in the checksum."""
-    v6 = ":" in address
-    payload = peer.pattern(size)
-    head = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, 7, size)
-    if not v6:
-        head = struct.pack("!BBHHH", 8, 0, cksum(head + payload), 7, size)
-    with lab.on("kernel"):
-        s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 58 if v6 else 1)
-    with s:
-        s.settimeout(1)
-        for _ in range(10):
-            s.sendto(head + payload, (address, 0))
-            try:
-                while True:
-                    data = s.recv(1 << 16)
-                    data = data if v6 else data[20:]
-                    if data[0] == (129 if v6 else 0) and data[4:8] == head[4:8]:
-                        expect(data[8:] == payload, f"{address} answers with other bytes")
-                        return
-            except socket.timeout:
-                pass
-    raise peer.Failure(f"{address} does not answer")
-
-
-def cksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def both_ways(lab):
     for raw in ([], ["raw"]):
         for address, family in ((labs.CLIENT_IP, 4), (CLIENT_IP6, 6)):
@@ -67,8 +32,8 @@ def both_ways(lab):
     # a socket that hears all leaves the answers to the stack
     lab.call("kernel", "ip", "route", "add", "blackhole", FAR4)
     with peer.program(lab, "examples/ping", "raw", FAR4, "5", "56", zstack=DEVICE + PORT0) as p:
-        kernel_pings(lab, labs.SERVER_IP, 56)
-        kernel_pings(lab, SERVER_IP6, 3000)
+        peer.kernel_pings(lab, labs.SERVER_IP, 56)
+        peer.kernel_pings(lab, SERVER_IP6, 3000)
         p.wait_output("5 sent, 0 answered", timeout=60)
     lab.call("kernel", "ip", "route", "del", "blackhole", FAR4)
 

@@ -1,7 +1,8 @@
 /*
  * Socket calls on order, for tests that play the peer packet by packet. Each line of standard input is a tag and a call; its answer is
  * the tag, what the call returned, errno when that was -1, and what it stored. A tag that begins with "&" makes the call in a thread
- * of its own, so that calls may block. Descriptors are the stack's; options are numbers.
+ * of its own, so that calls may block. Descriptors are the stack's; options are numbers. "waits" with a tag for its text is answered when
+ * the call of that tag has come so far: its thread sleeps in the call that waits for events.
  *
  * Usage: zdut --conf config.ini (with poll_thread=1)
  */
@@ -9,6 +10,9 @@
 #include <linux/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "../../examples/example.h"
 #include "ff_epoll.h"
@@ -18,6 +22,14 @@ struct order {
     long a[4];
     int n;
 };
+
+/* Which thread of this process has come to the wait of its call, by the number in the call's tag. Atomic. */
+static pid_t waiter[1024];
+
+static pid_t *waiter_of(const char *tag)
+{
+    return &waiter[(unsigned)atoi(tag + 1) % (sizeof(waiter) / sizeof(waiter[0]))];
+}
 
 static pthread_mutex_t out = PTHREAD_MUTEX_INITIALIZER;
 
@@ -90,15 +102,42 @@ static long names(const struct order *o)
     return -1;
 }
 
+static bool sleeps(pid_t thread)
+{
+    char path[64], state = ' ';
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+    f = fopen(path, "r");
+    if (f == NULL)
+        return false;
+    if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+        state = ' ';
+    fclose(f);
+    return state == 'S';
+}
+
+/* From the mark on the thread sleeps nowhere but in the call. One more call of ours: who owns the stack has looked at both. */
+static long until_it_waits(const char *tag)
+{
+    pid_t thread;
+
+    while ((thread = __atomic_load_n(waiter_of(tag), __ATOMIC_ACQUIRE)) == 0 || !sleeps(thread))
+        sched_yield();
+    return ff_close(ff_socket(AF_INET, SOCK_DGRAM, 0));
+}
+
 /* What a set says of the descriptor alone, in milliseconds at most. */
-static long by_epoll(int fd, uint32_t events, int ms, char *extra)
+static long by_epoll(const char *tag, int fd, uint32_t events, int ms, char *extra)
 {
     struct epoll_event ev = {.events = events, .data.fd = fd};
     int set = ff_epoll_create(1);
     long ret = ff_epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev);
 
-    if (ret == 0)
+    if (ret == 0) {
+        __atomic_store_n(waiter_of(tag), gettid(), __ATOMIC_RELEASE);
         ret = ff_epoll_wait(set, &ev, 1, ms);
+    }
     sprintf(extra, "%u", ret == 1 ? ev.events : 0);
     ff_close(set);
     return ret;
@@ -146,7 +185,9 @@ static void tell(const struct order *o)
         ret = ff_poll(&p, 1, (int)o->a[2]);
         sprintf(extra, "%d", p.revents);
     } else if (strcmp(o->call, "epoll") == 0) {
-        ret = by_epoll(fd, (uint32_t)o->a[1], (int)o->a[2], extra);
+        ret = by_epoll(o->tag, fd, (uint32_t)o->a[1], (int)o->a[2], extra);
+    } else if (strcmp(o->call, "waits") == 0) {
+        ret = until_it_waits(o->text);
     } else if (strcmp(o->call, "kevent") == 0) {
         ret = by_kevent(fd, (short)o->a[1], o->a[2], extra);
     } else if (strcmp(o->call, "getsockopt") == 0) {
@@ -189,6 +230,7 @@ int main(int argc, char **argv)
             tell(&o);
             continue;
         }
+        __atomic_store_n(waiter_of(o.tag), 0, __ATOMIC_RELAXED);
         copy = malloc(sizeof(*copy));
         *copy = o;
         if (ff_pthread_create(&t, NULL, tell_in_thread, copy) != 0)

@@ -10,12 +10,15 @@
  *  +5 LAZY    SINK that reads nothing for 1500 ms
  *  +6 DISCARD reads and forgets
  *
+ * With the word "ghost" behind PORT there is another host (ghost.h).
+ *
  * Each ended connection is one line on standard output: "MODE received N sent N: how it ended".
  */
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../examples/example.h"
+#include "ghost.h"
 #include "sha256.h"
 
 #define MAX_EVENTS 256
@@ -382,6 +385,8 @@ int main(int argc, char **argv)
     }
     fork_check();
     fflush(stdout);
+    if (argc > arg + 1 && strcmp(argv[arg + 1], "ghost") == 0)
+        ghost_appear();
     ff_run(loop, NULL);
     printf("wrapped %u released %u\n", wrapped, released);
     z_print_counters(stdout);
