@@ -1,9 +1,10 @@
-"""What a request under wrk costs the server on ports of the stack, and where: a profile of its process (perf, the CPU clock), its CPU time
-and the counters of turns. A part of bench/kernel.py.
+"""What a request under wrk costs the server on ports of the stack, and where: from the counters of busy time, and as perf sees it. A part
+of bench/kernel.py.
 
-While the client is the bound most turns of the loop find nothing. What they are made of, reading the clock and pausing (core_run, api_idle), is
-a part of its own, "turns". What else of the stack they run costs the same with and without traffic: its price is measured on the server at
-rest, and times their number under load it is taken off the stack's part.
+The counters: time of turns that had something to do, and of that time in calls of the ports (time_ports=1), so that the rest is stack,
+application and sums made in software, exactly, pauses of the machine included. While the client is the bound most turns of the loop find
+nothing; they are not in it. A profile (perf, the CPU clock) in a run of its own divides all of the process's CPU time: there stack is what
+idle turns run of it, too, and what they are made of, reading the clock and pausing (core_run, api_idle), is a part of its own, "turns".
 """
 import json
 import os
@@ -19,7 +20,8 @@ import results
 SIZE, CONNECTIONS = 64, 50
 PORTS = ("tap", "af_packet", "af_xdp")
 PARTS = ("kernel", "driver", "turns", "stack")
-COLUMNS = ["port", "repetition", "requests_per_second", *PARTS, "idle_turns", "idle_turn", "stack_without_idle"]
+EXACT = ("busy_turns", "port_calls", "stack_and_application")
+COLUMNS = ["port", "repetition", "requests_per_second", *EXACT, "profiled_requests_per_second", *PARTS]
 DRIVER = re.compile(r"librte_net_|libxdp|libbpf")
 TURNS = re.compile(r"(core_run|api_idle)\b")  # of src/api: the loop itself
 CALLS = re.compile(r"sendto|recv|poll|readv|writev|asynccancel")  # of the C library: the driver's way into the kernel
@@ -31,11 +33,10 @@ class Cost:
         gaps = subprocess.run([os.path.join(build, "bench/gaps"), str(b.server_core), "0.01"], stdout=subprocess.PIPE, check=True)
         self.tsc_hz = json.loads(gaps.stdout)["tsc_hz"]
         self.csv = results.Csv("cost.csv", COLUMNS)
-        self.ports = []
-        if not self.perf_works():
+        self.ports = [p for p in PORTS if f"zero-copy, {p}" in b.o.variants]
+        self.perf = self.perf_works()
+        if self.ports and not self.perf:
             print("kernel.py: no perf here, or none that may look, so no shares of kernel, driver and stack (package linux-perf)", flush=True)
-        else:
-            self.ports = [p for p in PORTS if f"zero-copy, {p}" in b.o.variants]
 
     def perf_works(self):
         argv = ["perf", "record", "-q", "-e", "cpu-clock", "-o", os.path.join(self.b.tmp, "perf.data"), "--", "true"]
@@ -64,35 +65,49 @@ class Cost:
             raise labs.LabError("cannot read the output of perf report:\n" + out)
         return {part: share / total for part, share in found.items()}
 
-    def seen(self, server, act):
-        """Shares of the parts and cycles while act() runs; cycles and idle turns from before to after, when counters are printed; its result."""
-        begin, before = server.cpu_seconds(), server.counters()
-        data, perf = self.profile(server, self.b.o.seconds)
-        cpu = server.cpu_seconds()
-        result = act()
-        end = server.cpu_seconds()
-        turns = server.counters()["loop.idle_polls"] - before.get("loop.idle_polls", 0)
-        if perf.wait(30) != 0:
-            raise labs.LabError("perf record does not work here")
-        return self.shares(data), (end - cpu) * self.tsc_hz, (end - begin) * self.tsc_hz, turns, result
-
-    def measure(self, port, repetition):
+    def server(self, port, *keys):
         b = self.b
         server = httplab.Server(b.lab, os.path.join(self.build, "examples"), b.tmp, "zero-copy", SIZE, b.server_core, port, b.huge,
-                                zstack=("polling=always",))
+                                zstack=("polling=always", *keys))
         server.check_body()
-        share, _, whole, turns, _ = self.seen(server, lambda: time.sleep(b.o.seconds))
-        turn = whole / turns
-        idle_turn = share["stack"] * turn
-        share, cycles, whole, turns, wrk = self.seen(server, lambda: httplab.wrk(server, CONNECTIONS, b.o.seconds, b.client_core))
+        return server
+
+    def wrk(self, server):
+        """Requests per second."""
+        return httplab.wrk(server, CONNECTIONS, self.b.o.seconds, self.b.client_core)[0]
+
+    def counted(self, port):
+        """Of a run without a profile."""
+        server = self.server(port, "time_ports=1")
+        before = server.counters()
+        rate = self.wrk(server)
+        after = server.counters()
         server.stop()
-        requests = wrk[0] * b.o.seconds
-        idle_turns = (turns - (whole - cycles) / turn) / requests  # without those while nothing was asked
-        row = {part: share[part] * cycles / requests for part in PARTS}
-        row["stack_without_idle"] = row["stack"] - idle_turns * idle_turn
-        self.csv.add(port=port, repetition=repetition, requests_per_second=wrk[0], **row, idle_turns=idle_turns, idle_turn=idle_turn)
-        b.tell(f"cost, {port}: {wrk[0]:.0f} requests/s, cycles each: " + ", ".join(f"{part} {row[part]:.0f}" for part in PARTS)
-               + f"; stack without idle turns {row['stack_without_idle']:.0f}")
+        # each response is a segment, and hardly anything else is: wrk's own time is not quite what it was told
+        turns, busy, calls, requests = (after[c] - before.get(c, 0)
+                                        for c in ("loop.busy_turns", "loop.busy_ns", "loop.busy_port_ns", "tcp.segments_tx"))
+        cycles = self.tsc_hz / 1e9
+        return rate, {"busy_turns": turns / requests, "port_calls": calls * cycles / requests,
+                      "stack_and_application": (busy - calls) * cycles / requests}
+
+    def profiled(self, port):
+        server = self.server(port)
+        data, perf = self.profile(server, self.b.o.seconds)
+        cpu = server.cpu_seconds()
+        rate = self.wrk(server)
+        cycles = (server.cpu_seconds() - cpu) * self.tsc_hz
+        if perf.wait(30) != 0:
+            raise labs.LabError("perf record does not work here")
+        server.stop()
+        return rate, {part: share * cycles / (rate * self.b.o.seconds) for part, share in self.shares(data).items()}
+
+    def measure(self, port, repetition):
+        rate, exact = self.counted(port)
+        profiled_rate, parts = self.profiled(port) if self.perf else (None, dict.fromkeys(PARTS))
+        self.csv.add(port=port, repetition=repetition, requests_per_second=rate, **exact, profiled_requests_per_second=profiled_rate, **parts)
+        self.b.tell(f"cost, {port}: {rate:.0f} requests/s, each {exact['busy_turns']:.2f} turns and cycles: port {exact['port_calls']:.0f}, stack "
+                    f"and application {exact['stack_and_application']:.0f}"
+                    + ("; profile: " + ", ".join(f"{part} {parts[part]:.0f}" for part in PARTS) if self.perf else ""))
 
     def run(self):
         self.b.lab.offloads(False)
@@ -101,11 +116,13 @@ class Cost:
                 self.measure(port, repetition)
 
     def report(self):
-        rows = [[port, *(results.spread(self.csv.values(c, port=port), "{:.2f}" if c == "idle_turns" else "{:.0f}") for c in COLUMNS[2:])]
+        shown = COLUMNS[2:] if self.perf else COLUMNS[2:2 + 1 + len(EXACT)]
+        rows = [[port, *(results.spread(self.csv.values(c, port=port), "{:.2f}" if c == "busy_turns" else "{:.0f}") for c in shown)]
                 for port in self.ports]
         if rows:
             results.save("cost.md", f"# Cycles of the server per request under wrk\n\n{results.machine()}\n\n{SIZE} B, {CONNECTIONS} connections, "
-                         "`polling=always`; CPU time of the process times the rate of the time-stamp counter, divided as perf's samples are. Turns: "
-                         "the loop, its clock and its pauses; stack: stack, HTTP and the C library. Median (quartiles).\n\n"
-                         + results.markdown(["port", "requests/s", *PARTS, "idle turns per request", "stack cycles of one",
-                                             "stack without idle turns"], rows))
+                         "`polling=always`, cycles of the time-stamp counter. Busy turns, port calls, stack and application: counters of the server "
+                         "(loop.busy_turns, loop.busy_ns, loop.busy_port_ns), without turns that found nothing. The rest in a run of its own: CPU "
+                         "time of the process, divided as perf's samples are; turns: the loop, its clock and its pauses; stack: stack, HTTP and the "
+                         "C library, idle turns included. Median (quartiles).\n\n"
+                         + results.markdown(["port", *(c.replace("_", " ") for c in shown)], rows))

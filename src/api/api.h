@@ -50,9 +50,12 @@ struct api_core {
     uint16_t cpu;      /* on which it runs */
     uint16_t lender;   /* pkt_meta.loan_stack of its loans */
     bool in_turn;      /* the protocol is running: it may not be entered again */
-    uint32_t again;    /* calls since the last turn that would have blocked */
-    uint64_t progress; /* not 0: calls had results since the loop looked last */
-    uint64_t timers;   /* CTR_TIMERS, and what was done for other stacks, when it looked */
+    bool worked;       /* the turn that began at turn_ns had something to do: it is busy time until the next one begins */
+    uint64_t turn_ns;
+    uint64_t turn_port_ns; /* CTR_PORT_NS then */
+    uint32_t again;        /* calls since the last turn that would have blocked */
+    uint64_t progress;     /* not 0: calls had results since the loop looked last */
+    uint64_t timers;       /* CTR_TIMERS, and what was done for other stacks, when it looked */
     struct idle idle;
     struct sleeper sleeper;
     const struct mail_slot *awaits; /* the result of this thread's call to another core */

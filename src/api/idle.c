@@ -78,6 +78,7 @@ void api_idle(struct api_core *c, unsigned moved, uint64_t until_ns, bool unseen
     unsigned n;
 
     if (was_busy(c, moved)) {
+        c->worked = true;
         idle_work(&c->idle);
         return;
     }

@@ -13,11 +13,14 @@ struct zio_op {
 
 /* reading ------------------------------------------------------------------------------------------------------ */
 
+static int64_t or_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r, uint64_t timeo_ns)
+{
+    return r != -EAGAIN || sk->nonblock ? r : api_wait(s, op, api_timeo(timeo_ns), -EAGAIN);
+}
+
 static int64_t read_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r)
 {
-    if (r != -EAGAIN || sk->nonblock)
-        return r;
-    return api_wait(s, op, api_timeo(sk->rcvtimeo_ns), -EAGAIN);
+    return or_wait(s, sk, op, r, sk->rcvtimeo_ns);
 }
 
 static int64_t do_read(struct z_stack *s, struct api_op *op)
@@ -93,9 +96,7 @@ static int write_chain(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *
 
 static int64_t write_wait(struct z_stack *s, const struct sock *sk, struct api_op *op, int64_t r)
 {
-    if (r != -EAGAIN || sk->nonblock)
-        return r;
-    return api_wait(s, op, api_timeo(sk->sndtimeo_ns), -EAGAIN);
+    return or_wait(s, sk, op, r, sk->sndtimeo_ns);
 }
 
 static int64_t do_write(struct z_stack *s, struct api_op *op)

@@ -32,9 +32,13 @@
     X(CTR_DISPATCH_ANSWERED, "dispatch.answered", "received frames that the application's dispatcher sent back (FF_DISPATCH_RESPONSE)") \
     X(DROP_DISPATCHED, "drop.dispatched", "received frames that the application's dispatcher dropped (FF_DISPATCH_ERROR)") \
     X(DROP_DISPATCH_BAD, "drop.dispatch_bad", "received frames for which the dispatcher's result named no stack that is there, or an answer of impossible length") \
+    X(CTR_PORT_NS, "port.call_ns", "nanoseconds in calls of the ports that receive and send, where time_ports=1 has them measured") \
     X(CTR_COPY_PORT, "copy.port_bytes", "payload bytes copied because of what the port cannot do") \
     X(CTR_POLLS, "loop.polls", "turns of the poll loop")                                         \
     X(CTR_IDLE_POLLS, "loop.idle_polls", "turns that found nothing to do")                       \
+    X(CTR_BUSY_TURNS, "loop.busy_turns", "turns that had something to do: packets, timers, calls with a result") \
+    X(CTR_BUSY_NS, "loop.busy_ns", "nanoseconds of those turns, with what the application did in them") \
+    X(CTR_BUSY_PORT_NS, "loop.busy_port_ns", "nanoseconds of those in calls of the ports, where time_ports=1 has them measured") \
     X(CTR_TIMERS, "loop.timers", "timers that ran")                                              \
     X(CTR_NAPS, "loop.naps", "sleeps that no receive event ends")                                \
     X(CTR_WAITS, "loop.waits", "sleeps that a receive event can end")                            \

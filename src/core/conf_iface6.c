@@ -46,24 +46,16 @@ static int read_vips6(struct iface_section *is)
 {
     const struct ini_entry *e = iface_find(is, "vip_addr6");
     uint8_t plen = 0;
+    const char *list;
+    char one[48];
 
     if (e == NULL)
         return 0;
     if (read_plen(is, "vip_prefix_len", &plen) != 0)
         return -1;
-    for (const char *s = e->value; *s != '\0';) {
-        char one[48];
-        size_t n;
-
-        s += strspn(s, "; \t");
-        n = strcspn(s, "; \t");
-        if (n == 0)
-            break;
-        snprintf(one, sizeof(one), "%.*s", n < sizeof(one) ? (int)n : 0, s);
+    for (list = e->value; conf_next_item(&list, one, sizeof(one));)
         if (add_addr(is, e, one, plen) != 0)
             return -1;
-        s += n;
-    }
     return 0;
 }
 

@@ -156,6 +156,7 @@ const struct conf_key conf_keys_zstack[] = {
     BOOL(Z, "rx_csum_offload_skip", rx_csum_skip),
     BOOL(Z, "lro", lro),
     BOOL(Z, "gro", stack.gro),
+    BOOL(Z, "time_ports", stack.time_ports),
     NUM(Z, "neigh_limit", stack.neigh_limit, 4, 1048576),
     NUM(Z, "neigh_queue_limit", stack.neigh_queue_limit, 1, 1024),
     MSEC(Z, "arp_reachable_ms", stack.arp_reachable_ns, 100, 86400000),

@@ -106,24 +106,18 @@ static int add_vip(struct iface_section *is, const struct ini_entry *e, uint32_t
 static int read_vips(struct iface_section *is)
 {
     const struct ini_entry *e = iface_find(is, "vip_addr");
+    const char *list;
+    char one[24];
 
     if (e == NULL)
         return 0;
-    for (const char *s = e->value; *s != '\0';) {
-        char one[24];
+    for (list = e->value; conf_next_item(&list, one, sizeof(one));) {
         uint32_t v;
-        size_t n;
 
-        s += strspn(s, "; \t");
-        n = strcspn(s, "; \t");
-        if (n == 0)
-            break;
-        snprintf(one, sizeof(one), "%.*s", n < sizeof(one) ? (int)n : 0, s);
         if (!conf_get_ipv4(one, &v) || !is_host_addr(v))
             return conf_bad(&is->b->out, e, "IPv4 addresses like 10.0.0.3;10.0.0.4");
         if (add_vip(is, e, v) != 0)
             return -1;
-        s += n;
     }
     return 0;
 }

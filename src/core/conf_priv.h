@@ -51,6 +51,8 @@ bool conf_get_hex(const char *s, uint64_t *v);       /* hex digits, 0x optional 
 bool conf_get_size(const char *s, uint64_t *v);      /* decimal, then nothing or one of k m g t (powers of 1024) */
 bool conf_get_ipv4(const char *s, uint32_t *v);      /* four decimal numbers; host order */
 bool conf_get_ipv6(const char *s, struct inaddr *a); /* not a mapped IPv4 address */
+/* The next of a list separated by ';' or blanks, "" where it is longer than an item can be. False: the list is at its end. */
+bool conf_next_item(const char **list, char *item, size_t size);
 bool conf_get_numlist(const char *s, uint16_t *list, unsigned max, unsigned *n); /* 0-3,7 */
 void conf_put_size(char *buf, size_t len, uint64_t v);                           /* as short as conf_get_size can read it */
 void conf_put_ipv4(char *buf, size_t len, uint32_t v);

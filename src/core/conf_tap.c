@@ -56,17 +56,12 @@ static bool is_ours(const struct conf_port *p, const struct inaddr *a)
 static int read_addrs(struct iface_section *is, const struct ini_entry *e)
 {
     struct conf_port *p = is->p;
+    const char *list = e->value;
+    char one[56];
 
-    for (const char *s = e->value; *s != '\0';) {
+    while (conf_next_item(&list, one, sizeof(one))) {
         struct conf_tap_addr a;
-        char one[56];
-        size_t n;
 
-        s += strspn(s, "; \t");
-        n = strcspn(s, "; \t");
-        if (n == 0)
-            break;
-        snprintf(one, sizeof(one), "%.*s", n < sizeof(one) ? (int)n : 0, s);
         if (!get_prefix(one, &a))
             return conf_bad(&is->b->out, e, ADDR_FORM);
         if (is_ours(p, &a.addr))
@@ -74,7 +69,6 @@ static int read_addrs(struct iface_section *is, const struct ini_entry *e)
         if (p->n_tap_addrs == CONF_MAX_TAP_ADDRS)
             return conf_bad(&is->b->out, e, "at most %d addresses", CONF_MAX_TAP_ADDRS);
         p->tap_addr[p->n_tap_addrs++] = a;
-        s += n;
     }
     return 0;
 }

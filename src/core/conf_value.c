@@ -195,6 +195,16 @@ static const char *skip_blanks(const char *s)
     return s + strspn(s, " \t");
 }
 
+bool conf_next_item(const char **list, char *item, size_t size)
+{
+    const char *s = *list + strspn(*list, "; \t");
+    size_t n = strcspn(s, "; \t");
+
+    snprintf(item, size, "%.*s", n < size ? (int)n : 0, s);
+    *list = s + n;
+    return n != 0;
+}
+
 /* exp ::= num_list {"," num_list}, num_list ::= num | num "-" num. A number given twice counts once. */
 bool conf_get_numlist(const char *s, uint16_t *list, unsigned max, unsigned *n)
 {

@@ -7,9 +7,17 @@
 #define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst, which naps collect anyhow */
 #define SHORT_SLEEP_NS (20 * NS_PER_US) /* not slept: waking up takes as long */
 #define SHORT_NAP_NS (100 * NS_PER_US)  /* a shorter one costs more than it saves */
-#define NAP_PACKETS 64u                 /* a nap under more load is shorter: who sends has so many under way, or naps hold them up */
 #define TRAFFIC_NS (10 * NS_PER_MS)     /* a longer silence is no part of a conversation */
 #define FORGET_NS (100 * NS_PER_MS)     /* what comes after it is something new */
+
+/*
+ * A nap under much load is as long as so many packets take, since who sends has so many under way, or naps hold them up. How many more that
+ * may be is found out: after a trial that naps have passed, after four times as many each time that it went wrong. What longer naps hold up
+ * has gathered until the next trial, and stands out in it.
+ */
+#define NAP_PACKETS_LEAST 64u
+#define NAP_PACKETS_MOST 256u
+#define LONGER_TRIALS_MAX 64u
 
 /* A period over which rates are taken: this long, or longer for want of packets. */
 #define PERIOD_NS (2 * NS_PER_MS)
@@ -53,6 +61,12 @@ static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
     i->busy_ns = i->asleep_ns = 0;
 }
 
+static void least_naps(struct idle *i)
+{
+    i->nap_packets = NAP_PACKETS_LEAST;
+    i->trials_left = i->trials_between = 1;
+}
+
 /* To leave it takes two periods that say so. */
 static void set_mode(struct idle *i, bool napping)
 {
@@ -69,6 +83,7 @@ void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
                        .next_trial_ns = now_ns,
                        .nap_pause_ns = TRIAL_NS,
                        .spin_pause_ns = TRIAL_NS};
+    least_naps(i);
     set_mode(i, c->saving);
 }
 
@@ -88,6 +103,29 @@ static uint64_t longer(uint64_t pause_ns)
     return MIN(4 * pause_ns, TRIAL_MAX_NS);
 }
 
+/* Naps have passed: until when are they not tried? Now and then they become longer before. */
+static uint64_t naps_stand(struct idle *i)
+{
+    set_mode(i, true);
+    i->spin_pause_ns = TRIAL_NS;
+    if (i->nap_packets < NAP_PACKETS_MOST && --i->trials_left == 0) {
+        i->nap_packets *= 2;
+        i->trials_left = i->trials_between;
+        return TRIAL_NS;
+    }
+    i->nap_pause_ns = longer(i->nap_pause_ns);
+    return i->nap_pause_ns;
+}
+
+/* So long they cost throughput. */
+static uint64_t naps_too_long(struct idle *i)
+{
+    set_mode(i, true);
+    i->nap_packets /= 2;
+    i->trials_left = i->trials_between = MIN(4 * i->trials_between, LONGER_TRIALS_MAX);
+    return TRIAL_NS;
+}
+
 /* Naps are tried again, later each time. */
 static void nap_no_more(struct idle *i, uint64_t now_ns)
 {
@@ -95,6 +133,7 @@ static void nap_no_more(struct idle *i, uint64_t now_ns)
     i->next_trial_ns = now_ns + i->spin_pause_ns;
     i->spin_pause_ns = longer(i->spin_pause_ns);
     i->nap_pause_ns = TRIAL_NS;
+    i->nap_packets = NAP_PACKETS_LEAST;
 }
 
 /*
@@ -105,19 +144,16 @@ static void nap_no_more(struct idle *i, uint64_t now_ns)
 static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate)
 {
     uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
+    bool costs = napping < spinning - spinning / 8;
 
     i->trial = false;
     i->rate = MAX(napping, spinning);
-    if ((!c->saving && napping < spinning - spinning / 8) || (i->napping ? is_busy(i, period_ns, c->begin_parts) : is_full(i, period_ns))) {
+    if (!i->napping && costs && i->nap_packets > NAP_PACKETS_LEAST)
+        i->next_trial_ns = now_ns + naps_too_long(i);
+    else if ((costs && !c->saving) || (i->napping ? is_busy(i, period_ns, c->begin_parts) : is_full(i, period_ns)))
         nap_no_more(i, now_ns);
-        return;
-    }
-    if (!i->napping) {
-        set_mode(i, true);
-        i->nap_pause_ns = longer(i->nap_pause_ns);
-        i->spin_pause_ns = TRIAL_NS;
-    }
-    i->next_trial_ns = now_ns + i->nap_pause_ns;
+    else
+        i->next_trial_ns = now_ns + (i->napping ? i->nap_pause_ns : naps_stand(i));
 }
 
 /* Too much to do for naps, or without them no time that is only spun away. */
@@ -162,6 +198,7 @@ static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t si
         set_mode(i, c->saving);
         i->trial = false;
         i->nap_pause_ns = i->spin_pause_ns = TRIAL_NS;
+        least_naps(i);
         i->rate = 0;
         i->next_trial_ns = i->look_ns;
     }
@@ -196,10 +233,10 @@ static bool is_period_over(const struct idle *i)
     return n >= PERIOD_PACKETS || ns >= PERIOD_MAX_NS || (i->trial && i->other_rate * ns >= PERIOD_PACKETS * NS_PER_SEC);
 }
 
-/* The time of NAP_PACKETS, within bounds of which the upper one is the policy's. */
+/* The time of nap_packets, within bounds of which the upper one is the policy's. */
 static uint64_t cut_nap(const struct idle *i, const struct idle_conf *c, uint64_t most_ns)
 {
-    uint64_t ns = i->rate != 0 ? NAP_PACKETS * NS_PER_SEC / i->rate : 0;
+    uint64_t ns = i->rate != 0 ? i->nap_packets * NS_PER_SEC / i->rate : 0;
 
     return c->fixed ? most_ns : MIN(MAX(ns, SHORT_NAP_NS), most_ns);
 }
@@ -227,7 +264,7 @@ struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t n
     awake_ns = now_ns - i->woken_ns;
     rest_ns = cut_nap(i, c, c->rest_ns);
     if (i->napping && awake_ns + SHORT_SLEEP_NS < rest_ns)
-        return step(IDLE_NAP, rest_ns - awake_ns);
+        return step(IDLE_NAP, rest_ns);
     return step(IDLE_WAIT, events == EVENTS_ALL && !unseen ? c->wait_ns : c->long_nap_ns);
 }
 

@@ -46,6 +46,8 @@ struct idle {
     uint64_t busy_ns, asleep_ns;    /* and what was done in it */
     uint64_t other_rate;            /* packets per second, before the trial */
     uint64_t rate;                  /* the same when last not napping, by which naps are cut; 0: not known */
+    uint32_t nap_packets;           /* a nap lasts as long as so many packets take */
+    uint32_t trials_left, trials_between; /* that naps have to pass before longer ones are tried */
     uint64_t next_trial_ns;
     uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, when this mode is found to be the better one */
 };

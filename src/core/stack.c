@@ -198,6 +198,8 @@ struct netif *stack_add_netif(struct z_stack *s, struct port *p, const char *nam
     p->copied = note_copied;
     p->dispatch.pool = s->pools.rx;
     p->dispatch.answers = &nif->txq;
+    if (s->conf.time_ports)
+        port_time(p);
     netif_up(s, nif);
     return nif;
 }

@@ -101,7 +101,8 @@ struct stack_conf {
     uint32_t udp_rcvbuf_bytes;
     uint32_t udp_errors; /* reports that MSG_ERRQUEUE has yet to give, of one socket */
 
-    bool gro; /* neighbouring TCP segments of a receive burst are merged */
+    bool gro;        /* neighbouring TCP segments of a receive burst are merged */
+    bool time_ports; /* port_time */
 
     /* loop */
     uint32_t burst; /* frames per receive burst */

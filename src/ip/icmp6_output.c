@@ -34,13 +34,9 @@ void icmp6_output(struct z_stack *s, const struct inaddr *src, const struct inad
 /* The request turns round as it is: only the type and the checksum change. */
 void icmp6_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
-    if (!pkt_sole_owner(m) || rte_pktmbuf_headroom(m) < IP_HEADERS_BYTES) {
-        m = icmp_copy(s, m);
-        if (!m)
-            return;
-    }
-    m->ol_flags = 0;
-    m->tx_offload = 0;
+    m = icmp_turn(s, m);
+    if (!m)
+        return;
     pkt_data(m)[0] = ICMP6_ECHO_REPLY;
     stack_count(s, CTR_ICMP_ECHO);
     icmp6_output(s, &in->dst, &in->src, in->tos, m);

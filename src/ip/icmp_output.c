@@ -53,7 +53,7 @@ void icmp_output(struct z_stack *s, const struct inaddr *src, const struct inadd
         ip_output(s, &path, &o, m);
 }
 
-struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m)
+static struct rte_mbuf *copy_of(struct z_stack *s, struct rte_mbuf *m)
 {
     struct rte_mbuf *c = pkt_alloc_app(s, m->pkt_len);
     uint8_t *to;
@@ -74,6 +74,18 @@ struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m)
     return c;
 }
 
+struct rte_mbuf *icmp_turn(struct z_stack *s, struct rte_mbuf *m)
+{
+    if (!pkt_sole_owner(m) || rte_pktmbuf_headroom(m) < IP_HEADERS_BYTES) {
+        m = copy_of(s, m);
+        if (!m)
+            return NULL;
+    }
+    m->ol_flags = 0;
+    m->tx_offload = 0;
+    return m;
+}
+
 /* The request turns round as it is: only the type changes, and the checksum by as much (RFC 1624). */
 void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf *m)
 {
@@ -81,13 +93,9 @@ void icmp_echo_reply(struct z_stack *s, const struct ip_in *in, struct rte_mbuf 
     uint32_t x;
     uint8_t *p;
 
-    if (!pkt_sole_owner(m) || rte_pktmbuf_headroom(m) < IP_HEADERS_BYTES) {
-        m = icmp_copy(s, m);
-        if (!m)
-            return;
-    }
-    m->ol_flags = 0;
-    m->tx_offload = 0;
+    m = icmp_turn(s, m);
+    if (!m)
+        return;
     p = pkt_data(m);
     p[0] = ICMP_ECHO_REPLY;
     memcpy(&sum, p + ICMP_CKSUM_OFFSET, 2);

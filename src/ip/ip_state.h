@@ -73,8 +73,8 @@ void ip6_input_from(struct z_stack *s, struct netif *nif, struct rte_mbuf *m /* 
 /* May one more ICMP error be sent (icmp_error_rate)? */
 bool icmp_error_allowed(struct z_stack *s);
 
-/* A copy of a message that may be written, for one that somebody else holds too. NULL after a drop. */
-struct rte_mbuf *icmp_copy(struct z_stack *s, struct rte_mbuf *m /* consumed */);
+/* A received message, ready to be written and sent back: a copy where somebody else holds it, or has no room. NULL after a drop. */
+struct rte_mbuf *icmp_turn(struct z_stack *s, struct rte_mbuf *m /* consumed */);
 
 /* Copies the first len bytes from the IP header on of a received packet that begins behind it; returns how many there were. */
 uint32_t icmp_quote_copy(const struct ip_in *in, const struct rte_mbuf *m, uint8_t *to, uint32_t len);

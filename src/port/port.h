@@ -61,6 +61,12 @@ struct port_ops {
     void (*close)(struct port *p);
 };
 
+/* Of a port whose calls are timed: its own calls, and those that take their place (port_time). */
+struct port_timed {
+    const struct port_ops *real;
+    struct port_ops ops;
+};
+
 struct port {
     const struct port_ops *ops;
     struct port_caps caps;
@@ -75,6 +81,7 @@ struct port {
     void (*copied)(struct rte_mbuf *seg);    /* told of external memory that was copied instead of sent; may be NULL */
     char name[64];
     struct gso gso; /* the frame that is being cut */
+    struct port_timed timed;
 };
 
 /*
@@ -106,6 +113,12 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t port_merge(struct port *p, struct rte_mbuf **m, uint16_t n);
 void port_tx_abandon(struct port *p); /* frames that were offered will not be offered again */
 void port_close(struct port *p);
+
+/*
+ * From now on the clock is read around each call of ops.rx and ops.tx, and what they take is counted (CTR_PORT_NS): the device and its
+ * driver, without what port_rx and port_tx do in software. Once per port, when its ops are complete; a clock read costs some 20 cycles.
+ */
+void port_time(struct port *p);
 
 /* Monotonic clock in ns: TSC where it is invariant. The loop reads it at most twice a poll. */
 uint64_t port_clock_ns(void);

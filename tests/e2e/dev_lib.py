@@ -117,6 +117,26 @@ def runs(lab):
         shutil.rmtree(tmp)
 
 
+def fails_to_start(lab, words, port, device=None, prefix=(), **kw):
+    """examples/echo must end with status 1, and its last line be one sentence that has these words."""
+    with tempfile.TemporaryDirectory(prefix="zstack-start-") as tmp:
+        os.chmod(tmp, 0o755)
+        conf = config(os.path.join(tmp, "config.ini"), [device] if device else [], [port], **kw)
+        run = lab.popen("stack", *prefix, os.path.join(BUILD, "examples/echo"), "--conf", conf, "--", "7", stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT, text=True)
+        try:
+            out, _ = run.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            raise Failure(f"started, instead of an error with {words}") from None
+    said = [line for line in out.splitlines() if line.startswith("zstack: ") and "warning" not in line]
+    expect(run.returncode == 1, f"status {run.returncode} of {words}:\n{out}")
+    expect(len(said) == 1 and out.rstrip().endswith(said[0]), f"not one sentence at the end:\n{out}")
+    for word in words:
+        expect(word in said[0], f"no {word!r} in: {said[0]}")
+    print("   ", said[0], flush=True)
+
+
 def wait_tcp(lab, run, address, port, timeout=30):
     end = time.monotonic() + timeout
     while True:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import socketserver
 import struct
 import sys
 import tempfile
@@ -160,6 +161,26 @@ def kernel_pings(lab, address, size):
             except socket.timeout:
                 pass
     raise Failure(f"{address} does not answer")
+
+
+@contextlib.contextmanager
+def kernel_server(lab, port, handler):
+    """A server on the kernel's side; handler is one of socketserver's."""
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+        request_queue_size = 256
+
+    with lab.on("kernel"):
+        server = Server((labs.CLIENT_IP, port), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Program:

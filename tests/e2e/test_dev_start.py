@@ -2,8 +2,6 @@
 import contextlib
 import os
 import socket
-import subprocess
-import tempfile
 import time
 
 import dev_lib as dev
@@ -13,24 +11,8 @@ from peer import BUILD, expect, labs
 AF_PACKET = f"net_af_packet0,iface={labs.STACK_IF},qdisc_bypass=1"
 
 
-def fails(lab, words, device=AF_PACKET, port=labs.SERVER_IP, prefix=(), **kw):
-    """examples/echo must end with status 1, and its last line be one sentence that has these words."""
-    with tempfile.TemporaryDirectory(prefix="zstack-start-") as tmp:
-        os.chmod(tmp, 0o755)
-        conf = dev.config(os.path.join(tmp, "config.ini"), [device] if device else [], [port], **kw)
-        run = lab.popen("stack", *prefix, os.path.join(BUILD, "examples/echo"), "--conf", conf, "--", "7", stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT, text=True)
-        try:
-            out, _ = run.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            raise peer.Failure(f"started, instead of an error with {words}") from None
-    lines = [line for line in out.splitlines() if line.startswith("zstack: ") and "warning" not in line]
-    expect(run.returncode == 1, f"status {run.returncode} of {words}:\n{out}")
-    expect(len(lines) == 1 and out.rstrip().endswith(lines[0]), f"not one sentence at the end:\n{out}")
-    for word in words:
-        expect(word in lines[0], f"no {word!r} in: {lines[0]}")
-    print("   ", lines[0], flush=True)
+def fails(lab, words, device=AF_PACKET, port=labs.SERVER_IP, **kw):
+    dev.fails_to_start(lab, words, port, device, **kw)
 
 
 def test_config(lab):

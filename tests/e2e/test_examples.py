@@ -40,25 +40,6 @@ class Resetter(socketserver.BaseRequestHandler):
         self.request.close()  # before socketserver makes a FIN of it
 
 
-@contextlib.contextmanager
-def kernel_server(lab, port, handler):
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        request_queue_size = 256
-
-    with lab.on("kernel"):
-        server = Server((labs.CLIENT_IP, port), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def echo(lab):
     with peer.program(lab, "examples/echo", "7", port=7) as server:
         for n in (0, 1, 1460, 1_000_000, TOTAL):
@@ -68,7 +49,7 @@ def echo(lab):
 
 def client(lab):
     for size in (1, 64, 1024, 60000):
-        with kernel_server(lab, 7, EchoHandler):
+        with peer.kernel_server(lab, 7, EchoHandler):
             with peer.program(lab, "examples/client", labs.CLIENT_IP, "7", str(size), "10", "1") as run:
                 run.process.wait(20)
         peer.expect_no_copies(run.counters)
@@ -104,7 +85,7 @@ def arguments(lab):
 
 def proxy(lab):
     with peer.program(lab, "examples/proxy", labs.CLIENT_IP, "7", "8080", zstack=(), port=8080) as server:
-        with kernel_server(lab, 7, EchoHandler):
+        with peer.kernel_server(lab, 7, EchoHandler):
             for n in (0, 1, 1460, 100_000, TOTAL):
                 peer.echo(lab, n, port=8080)
             threads = [threading.Thread(target=peer.echo, args=(lab, 200_000, 8080)) for _ in range(50)]
@@ -112,13 +93,13 @@ def proxy(lab):
                 t.start()
             for t in threads:
                 t.join()
-        with kernel_server(lab, 7, SlowSink):
+        with peer.kernel_server(lab, 7, SlowSink):
             s = peer.connect(lab, 8080)
             s.sendall(peer.pattern(TOTAL))
             s.shutdown(socket.SHUT_WR)
             answer = peer.read_all(s).decode()
             peer.expect(answer == hashlib.sha256(peer.pattern(TOTAL)).hexdigest(), f"through the slow reader: {answer!r}")
-        with kernel_server(lab, 7, Resetter):
+        with peer.kernel_server(lab, 7, Resetter):
             s = peer.connect(lab, 8080)
             s.sendall(b"x")
             try:

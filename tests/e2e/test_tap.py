@@ -191,7 +191,7 @@ def test_restart(lab):
         dev.wait_tcp(lab, two, "10.79.0.2", peer.ECHO)
         dev.roundtrip(lab, STACK, peer.ECHO, dev.MB)
         dev.roundtrip(lab, "10.79.0.2", peer.ECHO, dev.MB)
-        fails(lab, [f"tap={NAME}", "in use by another program"], port())
+        dev.fails_to_start(lab, [f"tap={NAME}", "in use by another program"], port())
         one.stop()
         dev.roundtrip(lab, "10.79.0.2", peer.ECHO, dev.MB)
         two.stop()
@@ -223,26 +223,6 @@ def test_mixed(lab):
             dev.no_payload_copies(run)
 
 
-def fails(lab, words, lines, prefix=(), **kw):
-    """examples/echo must end with status 1, and its last line be one sentence that has these words."""
-    with tempfile.TemporaryDirectory(prefix="zstack-tap-") as tmp:
-        os.chmod(tmp, 0o755)
-        conf = dev.config(os.path.join(tmp, "config.ini"), [], [lines], **kw)
-        run = lab.popen("stack", *prefix, os.path.join(BUILD, "examples/echo"), "--conf", conf, "--", "7", stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT, text=True)
-        try:
-            out, _ = run.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            raise peer.Failure(f"started, instead of an error with {words}") from None
-    said = [line for line in out.splitlines() if line.startswith("zstack: ") and "warning" not in line]
-    expect(run.returncode == 1, f"status {run.returncode} of {words}:\n{out}")
-    expect(len(said) == 1 and out.rstrip().endswith(said[0]), f"not one sentence at the end:\n{out}")
-    for word in words:
-        expect(word in said[0], f"no {word!r} in: {said[0]}")
-    print("   ", said[0], flush=True)
-
-
 def as_nobody():
     """Programs as another user, without capabilities; None where there is none."""
     if os.geteuid() != 0 or open("/proc/self/uid_map", encoding="utf-8").read().split()[2] == "1":
@@ -251,21 +231,21 @@ def as_nobody():
 
 
 def test_errors(lab):
-    fails(lab, ["[port0] tap", 'found "a_name_of_16_chr"', "at most 15"], port("a_name_of_16_chr"))
-    fails(lab, [f"tap={labs.STACK_IF}", "there is an interface", "no tap device", "ip link del"], port(labs.STACK_IF))
+    dev.fails_to_start(lab, ["[port0] tap", 'found "a_name_of_16_chr"', "at most 15"], port("a_name_of_16_chr"))
+    dev.fails_to_start(lab, [f"tap={labs.STACK_IF}", "there is an interface", "no tap device", "ip link del"], port(labs.STACK_IF))
     lab.call("stack", "ip", "tuntap", "add", "ztun0", "mode", "tun")
-    fails(lab, ["tap=ztun0", "no tap device"], port("ztun0"))
+    dev.fails_to_start(lab, ["tap=ztun0", "no tap device"], port("ztun0"))
     lab.call("stack", "ip", "link", "del", "ztun0")
-    fails(lab, ["[port0] tap_addr", "expected addresses like"], port(more=["tap_addr=10.78.0.1"]))
+    dev.fails_to_start(lab, ["[port0] tap_addr", "expected addresses like"], port(more=["tap_addr=10.78.0.1"]))
     prefix = as_nobody()
     if prefix:
-        fails(lab, [f"tap={NAME}", "no permission", f"ip tuntap add {NAME} mode tap user"], port(), prefix=prefix)
+        dev.fails_to_start(lab, [f"tap={NAME}", "no permission", f"ip tuntap add {NAME} mode tap user"], port(), prefix=prefix)
     else:
         print("    (no permission: needs a second user, not tested)")
     # The lab has a mount namespace of its own.
     peer.labs.check(peer.labs.libc.mount(b"none", b"/dev/net", b"tmpfs", 0, None), "cannot cover /dev/net")
     try:
-        fails(lab, [f"tap={NAME}", "there is no /dev/net/tun", "modprobe tun"], port())
+        dev.fails_to_start(lab, [f"tap={NAME}", "there is no /dev/net/tun", "modprobe tun"], port())
     finally:
         peer.labs.libc.umount(b"/dev/net")
 

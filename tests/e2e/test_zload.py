@@ -227,25 +227,6 @@ class Mute(socketserver.BaseRequestHandler):
                     self.request.sendall(data)
 
 
-@contextlib.contextmanager
-def kernel_server(lab, port, handler):
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        request_queue_size = 256
-
-    with lab.on("kernel"):
-        server = Server((labs.CLIENT_IP, port), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 # What a behaviour of every fifth response is counted as; None: it is no error.
 COUNTED = {
     "right": None, "pieces": None, "bye": None, "endless": None, "content": "content", "length": "length", "status": "status",
@@ -255,8 +236,8 @@ COUNTED = {
 
 
 def test_misbehaviour(lab):
-    with tempfile.TemporaryDirectory(prefix="zstack-zload-") as tmp, kernel_server(lab, 80, Script), kernel_server(lab, 7, Stutter), \
-            kernel_server(lab, 8, Liar), kernel_server(lab, 9, Mute):
+    with tempfile.TemporaryDirectory(prefix="zstack-zload-") as tmp, peer.kernel_server(lab, 80, Script), peer.kernel_server(lab, 7, Stutter), \
+            peer.kernel_server(lab, 8, Liar), peer.kernel_server(lab, 9, Mute):
         conf = labs.write_config(os.path.join(tmp, "config.ini"), core=dev.CORES[-1])
 
         def zload(target, *argv, **kw):

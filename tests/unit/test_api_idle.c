@@ -324,6 +324,58 @@ static void test_the_application_is_busy(void **state)
     assert_int_equal(api_in_child(body_reads), 0);
 }
 
+/* Turns of a fifth of a millisecond, of which every other one says that it had something to do. */
+#define SPIN_NS (NS_PER_MS / 5)
+#define SPINS 100
+
+static int spin(void *arg)
+{
+    uint64_t end_ns = port_clock_ns() + SPIN_NS;
+
+    (void)arg;
+    while (port_clock_ns() < end_ns)
+        ;
+    if (++run.turns % 2 == 0)
+        z_busy();
+    if (run.turns == 2 * SPINS + 1)
+        ff_stop_run();
+    return 0;
+}
+
+/* Timers that run at start make turns busy, too; which bounds hold does not depend on the machine. */
+static void body_busy_time(void)
+{
+    uint64_t begin_ns, turns, ns, port_ns;
+
+    api_start("polling=always\ntime_ports=1");
+    turns = counted(CTR_BUSY_TURNS);
+    ns = counted(CTR_BUSY_NS);
+    port_ns = counted(CTR_BUSY_PORT_NS);
+    begin_ns = port_clock_ns();
+    ff_run(spin, NULL);
+    turns = counted(CTR_BUSY_TURNS) - turns;
+    ns = counted(CTR_BUSY_NS) - ns;
+    port_ns = counted(CTR_BUSY_PORT_NS) - port_ns;
+    CHILD_CHECK(turns >= SPINS && turns <= SPINS + SPINS / 10);
+    CHILD_CHECK(ns >= SPINS * SPIN_NS);
+    CHILD_CHECK(ns <= port_clock_ns() - begin_ns - (SPINS - SPINS / 10) * SPIN_NS);
+    CHILD_CHECK(port_ns > 0 && port_ns < counted(CTR_PORT_NS) && port_ns < ns);
+}
+
+static void body_ports_not_timed(void)
+{
+    api_start("polling=always");
+    ff_run(spin, NULL);
+    CHILD_CHECK(counted(CTR_PORT_NS) == 0 && counted(CTR_BUSY_PORT_NS) == 0);
+}
+
+static void test_busy_time_is_that_of_turns_with_work(void **state)
+{
+    (void)state;
+    assert_int_equal(api_in_child(body_busy_time), 0);
+    assert_int_equal(api_in_child(body_ports_not_timed), 0);
+}
+
 static int count_turns(void *arg)
 {
     (void)arg;
@@ -360,9 +412,15 @@ static void test_keys(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls_of_other_threads),  cmocka_unit_test(test_waiting_calls), cmocka_unit_test(test_returned_loan),
-        cmocka_unit_test(test_signal_handler_stops),    cmocka_unit_test(test_poll_thread),   cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_the_application_is_busy), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_calls_of_other_threads),
+        cmocka_unit_test(test_waiting_calls),
+        cmocka_unit_test(test_returned_loan),
+        cmocka_unit_test(test_signal_handler_stops),
+        cmocka_unit_test(test_poll_thread),
+        cmocka_unit_test(test_timers),
+        cmocka_unit_test(test_the_application_is_busy),
+        cmocka_unit_test(test_busy_time_is_that_of_turns_with_work),
+        cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

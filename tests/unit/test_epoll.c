@@ -4,6 +4,7 @@
  */
 #include "sock_fakes.h"
 
+#include "seeds.h"
 #include "sock/watch.h"
 #include "sock_kernel.h"
 
@@ -492,31 +493,10 @@ static uint64_t twin_run(uint64_t seed, int steps)
     return t.data;
 }
 
-static uint64_t failing_seed;
-
-static int tell_seed(void **state)
-{
-    (void)state;
-    if (failing_seed) {
-        print_error("replay: SEED=%llu\n", (unsigned long long)failing_seed);
-    }
-    return 0;
-}
-
 static void as_the_kernel(void **state)
 {
-    const char *seed = getenv("SEED"); /* replays one run */
     (void)state;
-
-    if (seed) {
-        twin_run(strtoull(seed, NULL, 0), 2000);
-        return;
-    }
-    for (uint64_t i = 1; i <= 150; i++) {
-        failing_seed = i;
-        assert_true(twin_run(i, 2000) > 100);
-        failing_seed = 0;
-    }
+    run_seeds(twin_run, 150, 2000, 100);
 }
 
 int main(void)

@@ -17,6 +17,7 @@
 #define LATE_NS (25 * US)      /* a nap ends so much after its time */
 #define SLEEP_CPU_NS (17 * US) /* what a sleep costs */
 #define FAR_NS (5 * US)        /* to a client and back */
+#define TURN 128u              /* requests in one turn */
 #define QUEUE 65536u
 
 /* Requests come as the load has it; the loop answers each after work_ns. */
@@ -65,29 +66,43 @@ static void spend(struct world *w, uint64_t ns)
     w->cpu_ns += ns;
 }
 
-/* Answers what has arrived, a burst of 32 at most. */
+static void send_next(struct world *w)
+{
+    send_at(w, w->due[(w->tail - 1) % QUEUE] + gap(w));
+}
+
+static void answer(struct world *w, uint64_t due_ns)
+{
+    uint64_t took_ns = w->now_ns - due_ns;
+
+    w->answered++;
+    w->packets += 2;
+    w->latency_sum_ns += took_ns;
+    w->latency_max_ns = took_ns > w->latency_max_ns ? took_ns : w->latency_max_ns;
+    if (w->lockstep)
+        send_at(w, w->now_ns + w->rtt_ns);
+    else if (w->most != 0 && w->gap_ns != 0)
+        send_next(w);
+}
+
+/* Answers what has arrived, as much as a turn of the loop receives: the answers leave together, when all of it is done. */
 static unsigned serve(struct world *w)
 {
+    uint64_t due[TURN];
     unsigned n = 0;
 
-    for (; n < 32 && next_arrival(w) <= w->now_ns; n++) {
-        uint64_t at_ns = w->due[w->head++ % QUEUE], took_ns;
-
+    while (n < TURN && next_arrival(w) <= w->now_ns) {
+        due[n++] = w->due[w->head++ % QUEUE];
+        if (!w->lockstep && w->most == 0 && w->gap_ns != 0)
+            send_next(w); /* whether anybody is answered or not */
         spend(w, w->work_ns);
         if (w->theft_ns != 0 && w->now_ns >= w->next_theft_ns) {
             w->next_theft_ns = w->now_ns + w->theft_ns;
             w->now_ns += 2 * MS;
         }
-        took_ns = w->now_ns - at_ns;
-        w->answered++;
-        w->packets += 2;
-        w->latency_sum_ns += took_ns;
-        w->latency_max_ns = took_ns > w->latency_max_ns ? took_ns : w->latency_max_ns;
-        if (w->lockstep)
-            send_at(w, w->now_ns + w->rtt_ns);
-        else if (w->gap_ns != 0)
-            send_at(w, w->due[(w->tail - 1) % QUEUE] + gap(w));
     }
+    for (unsigned i = 0; i < n; i++)
+        answer(w, due[i]);
     return n;
 }
 
@@ -237,7 +252,7 @@ static void test_a_tenth(void **state)
                 run(&w, 500 * MS);
                 run(&w, 2 * S);
                 assert_true(cpu_percent(&w, 2 * S) < 25);
-                assert_true(w.latency_max_ns < 300 * US + 32 * load[i].work_ns);
+                assert_true(w.latency_max_ns < 350 * US + 32 * load[i].work_ns);
                 assert_in_range(w.answered, 2 * S / load[i].gap_ns * 97 / 100, 2 * S / load[i].gap_ns * 103 / 100);
             }
         }
@@ -281,9 +296,10 @@ static void test_few_under_way(void **state)
                 start(&w, POLLING_BALANCED, 0, events);
                 few_under_way(&w, 400, gap_ns, most[i]);
                 run(&w, S);
-                run(&w, 4 * S);
-                assert_true(w.latency_sum_ns / w.answered < 300 * US);
-                assert_true(most[i] < 50 || cpu_percent(&w, 4 * S) < 30);
+                run(&w, 2 * S);
+                /* 40 in 200 us are just what naps of the shortest kind let through: what has gathered in a trial goes slowly */
+                assert_true(w.latency_sum_ns / w.answered < (most[i] * gap_ns == 200 * US ? 1500 : 300) * US);
+                assert_true(most[i] < 50 || cpu_percent(&w, 2 * S) < 30);
             }
         }
     }
@@ -529,6 +545,33 @@ static void test_silence_under_load(void **state)
     }
 }
 
+/* Naps are tried against spinning, and cost nothing. */
+static void pass_trial(void)
+{
+    while (!w.idle.trial)
+        period(2 * MS, 2000, 200 * US);
+    assert_false(w.idle.napping);
+    period(2 * MS, 2000, 300 * US);
+    assert_true(w.idle.napping);
+}
+
+/* And here they do: what they have held up comes. */
+static void fail_trial(void)
+{
+    while (!w.idle.trial)
+        period(2 * MS, 2000, 200 * US);
+    period(2 * MS, 2400, 300 * US);
+}
+
+/* How long a nap would be at so many packets a second. */
+static uint64_t nap_ns(uint64_t rate)
+{
+    struct idle i = w.idle;
+
+    i.rate = rate;
+    return idle_look(&i, &w.conf, w.now_ns + US, w.packets, EVENTS_NONE, false).ns;
+}
+
 /* Naps that cost the clients something are tried later each time, up to a second; those that do not are as soon put to the test. */
 static void test_pauses(void **state)
 {
@@ -544,13 +587,50 @@ static void test_pauses(void **state)
         assert_int_equal(w.idle.next_trial_ns - w.now_ns, pause_ms[i] * MS);
     }
     nap();
-    for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(w.idle.next_trial_ns - w.now_ns, pause_ms[i] * MS);
-        while (!w.idle.trial)
-            period(2 * MS, 2000, 200 * US);
-        assert_false(w.idle.napping);
-        period(2 * MS, 2000, 300 * US);
-        assert_true(w.idle.napping);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(w.idle.next_trial_ns - w.now_ns, pause_ms[i < 3 ? 0 : i - 2] * MS); /* of longer naps there are two kinds */
+        pass_trial();
+    }
+}
+
+/* Longer naps than the shortest are tried when those have passed a trial, and given up where they cost something: later each time. */
+static void test_longer_naps(void **state)
+{
+    static const unsigned trials[] = {4, 16, 64, 64};
+
+    (void)state;
+    start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+    nap();
+    assert_int_equal(nap_ns(640000), 100 * US);
+    pass_trial();
+    assert_int_equal(nap_ns(640000), 200 * US);
+    fail_trial();
+    assert_int_equal(nap_ns(640000), 100 * US);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < trials[i]; k++) {
+            assert_int_equal(nap_ns(640000), 100 * US);
+            pass_trial();
+        }
+        assert_int_equal(nap_ns(640000), 200 * US);
+        fail_trial();
+    }
+    fail_trial();
+    assert_false(w.idle.napping); /* the shortest do, too */
+}
+
+/* Whoever has many requests under way is answered less often, and costs less. */
+static void test_many_under_way(void **state)
+{
+    (void)state;
+    for (enum idle_events events = EVENTS_NONE; events <= EVENTS_ALL; events += 2) {
+        for (unsigned most = 50; most <= 150; most += 50) {
+            start(&w, POLLING_BALANCED, 0, events);
+            few_under_way(&w, 400, 3 * US, most);
+            run(&w, S);
+            run(&w, S);
+            assert_true(cpu_percent(&w, S) < (most < 100 ? 27 : 22));
+            assert_true(w.latency_max_ns < (most < 100 ? 200 : 350) * US);
+        }
     }
 }
 
@@ -611,13 +691,29 @@ static void test_deadlines(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet),   cmocka_unit_test(test_a_tenth),
-        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),      cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),     cmocka_unit_test(test_false_alarm),
-        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_few_under_way),
-        cmocka_unit_test(test_theft),         cmocka_unit_test(test_single_packets), cmocka_unit_test(test_substantial_load),
-        cmocka_unit_test(test_growing_load),  cmocka_unit_test(test_two_periods),    cmocka_unit_test(test_higher_rate),
-        cmocka_unit_test(test_busy_bounds),   cmocka_unit_test(test_pauses),         cmocka_unit_test(test_silence_under_load),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_first_packet),
+        cmocka_unit_test(test_a_tenth),
+        cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_high_load),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_idle_sleep),
+        cmocka_unit_test(test_false_alarm),
+        cmocka_unit_test(test_never_at_once),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_few_under_way),
+        cmocka_unit_test(test_theft),
+        cmocka_unit_test(test_single_packets),
+        cmocka_unit_test(test_substantial_load),
+        cmocka_unit_test(test_growing_load),
+        cmocka_unit_test(test_two_periods),
+        cmocka_unit_test(test_higher_rate),
+        cmocka_unit_test(test_busy_bounds),
+        cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_longer_naps),
+        cmocka_unit_test(test_many_under_way),
+        cmocka_unit_test(test_silence_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include "base/rng.h"
 #include "sock_kqueue.h"
 
+#include "seeds.h"
+
 #define CONNS 6
 #define NAMES 2
 #define QUEUES 2
@@ -253,7 +255,7 @@ static void look_step(struct world *w)
     }
 }
 
-static unsigned run(uint64_t seed, int steps)
+static uint64_t run(uint64_t seed, int steps)
 {
     static struct world w;
 
@@ -285,31 +287,10 @@ static unsigned run(uint64_t seed, int steps)
     return w.events;
 }
 
-static uint64_t failing_seed;
-
-static int tell_seed(void **state)
-{
-    (void)state;
-    if (failing_seed) {
-        print_error("replay: SEED=%llu\n", (unsigned long long)failing_seed);
-    }
-    return 0;
-}
-
 static void as_the_model(void **state)
 {
-    const char *seed = getenv("SEED"); /* replays one run */
     (void)state;
-
-    if (seed) {
-        run(strtoull(seed, NULL, 0), 3000);
-        return;
-    }
-    for (uint64_t i = 1; i <= 60; i++) {
-        failing_seed = i;
-        assert_true(run(i, 3000) > 500);
-        failing_seed = 0;
-    }
+    run_seeds(run, 60, 3000, 500);
 }
 
 int main(void)

@@ -21,11 +21,21 @@ static struct device {
     struct counters ctr;
     struct rte_mempool *pool;
     uint32_t waiting, lost, sent, received, answers, calls;
+    uint64_t takes_ns; /* each call */
 } d;
+
+static void take_time(void)
+{
+    uint64_t end_ns = port_clock_ns() + d.takes_ns;
+
+    while (port_clock_ns() < end_ns)
+        ;
+}
 
 static uint16_t d_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     (void)p;
+    take_time();
     rte_pktmbuf_free_bulk(m, n);
     d.sent += n;
     d.waiting += n * d.answers;
@@ -41,6 +51,7 @@ static uint16_t d_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     uint16_t got = 0;
 
     (void)p;
+    take_time();
     d.calls++;
     while (got < n && d.waiting > 0) {
         m[got] = rte_pktmbuf_alloc(d.pool);
@@ -59,13 +70,14 @@ static void d_close(struct port *p)
 
 static const struct port_ops d_ops = {.rx = d_rx, .tx = d_tx, .close = d_close};
 
-static struct z_stack *new_stack(void)
+static struct z_stack *new_stack_that(bool times_ports)
 {
     struct stack_conf c;
     struct z_stack *s;
     int err;
 
     sim_stack_defaults(&c, 1);
+    c.time_ports = times_ports;
     s = stack_create(&c, "turn", NS_PER_SEC, &err);
     assert_non_null(s);
     memset(&d, 0, sizeof(d));
@@ -73,6 +85,11 @@ static struct z_stack *new_stack(void)
     d.pool = s->pools.rx;
     assert_non_null(stack_add_netif(s, &d.p, "if0"));
     return s;
+}
+
+static struct z_stack *new_stack(void)
+{
+    return new_stack_that(false);
 }
 
 static void fill_queue(struct z_stack *s)
@@ -147,6 +164,33 @@ static void test_receiving_has_an_end(void **state)
     stack_destroy(s);
 }
 
+/* Of a port that is timed both calls count, and nothing but them: what the stack does in between takes no time of the port's. */
+static void test_time_in_calls_of_the_port(void **state)
+{
+    struct z_stack *s = new_stack_that(true);
+    uint64_t begin_ns, ns;
+
+    (void)state;
+    d.takes_ns = 50 * NS_PER_US;
+    stack_input(s, s->now_ns);
+    assert_int_equal(d.calls, 1);
+    ns = s->ctr.v[CTR_PORT_NS];
+    assert_true(ns >= d.takes_ns);
+    fill_queue(s);
+    begin_ns = port_clock_ns();
+    stack_output(s, s->now_ns + NS_PER_US);
+    assert_true(d.sent > 0);
+    ns = s->ctr.v[CTR_PORT_NS] - ns;
+    assert_true(ns >= d.takes_ns && ns <= port_clock_ns() - begin_ns);
+    stack_destroy(s);
+
+    s = new_stack();
+    stack_input(s, s->now_ns);
+    assert_ptr_equal(d.p.ops, &d_ops);
+    assert_int_equal(s->ctr.v[CTR_PORT_NS], 0);
+    stack_destroy(s);
+}
+
 static int drop_all(uint8_t *data, uint16_t *len, const struct dispatch_about *about)
 {
     (void)data, (void)len, (void)about;
@@ -202,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_transmission_does_not_flood_the_receive_ring),
         cmocka_unit_test(test_queue_goes_in_order_until_it_is_empty),
         cmocka_unit_test(test_receiving_has_an_end),
+        cmocka_unit_test(test_time_in_calls_of_the_port),
         cmocka_unit_test(test_dispatched_frames_are_frames),
     };
 
