@@ -6,7 +6,6 @@
 
 #include "base/rng.h"
 #include "bench.h"
-#include "sock/knote.h"
 #include "tcp/conn.h"
 
 #define MANY 1000000u
@@ -50,10 +49,9 @@ static void print_memory(struct pair *p, uint64_t resident, const size_t used[2]
     for (int i = 0; i < 2; i++)
         blocks += (double)(p->side[i].s->arena.used_bytes - used[i]) / (2.0 * n);
     samples_add(&s, (double)(resident_bytes() - resident) / (2.0 * n));
-    printf("memory of an idle connection with its descriptor and one registration: %.0f bytes resident, %.0f of them in its blocks\n"
-           "  (connection %zu bytes of %zu, descriptor %zu, registration %zu; the rest is its part of the tables)\n",
-           s.v[0], blocks, sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)), arena_class_bytes(sizeof(struct sock)),
-           arena_class_bytes(sizeof(struct knote)));
+    printf("memory of an idle connection with its descriptor and one registration: %.0f bytes resident, %.0f of them in its block\n"
+           "  (connection with descriptor and registration %zu bytes of %zu; the rest is its part of the tables)\n",
+           s.v[0], blocks, sizeof(struct tcp_conn), arena_class_bytes(sizeof(struct tcp_conn)));
     report_row(rep, "many", "memory", 0, n, "resident bytes per connection", &s);
 }
 

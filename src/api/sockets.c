@@ -71,11 +71,25 @@ static struct udp_pcb *datagram_socket(struct z_stack *s, struct sock *sk, const
     return u;
 }
 
+static int stream_socket(struct z_stack *s, bool inet6, struct sock **sk)
+{
+    struct tcp_conn *tc;
+
+    if (!sock_fd_left(s))
+        return -EMFILE;
+    tc = tcp_create(s);
+    if (tc == NULL)
+        return -ENOBUFS;
+    if (inet6)
+        tcp_set_inet6(tc);
+    return sock_new_tcp(s, tc, sk);
+}
+
 static int64_t do_socket(struct z_stack *s, struct api_op *op)
 {
     struct sock_op *a = (struct sock_op *)op;
     struct sock *sk;
-    int fd = sock_new(s, (enum sock_kind)a->a, &sk);
+    int fd = a->a == SOCK_TCP ? stream_socket(s, a->inet6, &sk) : sock_new(s, (enum sock_kind)a->a, &sk);
 
     if (fd < 0)
         return fd;
@@ -83,10 +97,7 @@ static int64_t do_socket(struct z_stack *s, struct api_op *op)
     sk->inet6 = a->inet6;
     switch (a->a) {
     case SOCK_TCP:
-        sk->tcp = tcp_create(s, sk);
-        if (sk->tcp != NULL && sk->inet6)
-            tcp_set_inet6(sk->tcp);
-        return sk->tcp != NULL ? fd : undo(s, fd, -ENOBUFS);
+        return fd;
     case SOCK_UDP:
         sk->udp = datagram_socket(s, sk, a);
         return sk->udp != NULL ? fd : undo(s, fd, -ENOBUFS);
@@ -236,15 +247,13 @@ static int64_t accept_one(struct z_stack *s, struct sock *listener, struct sock_
     struct tcp_conn *tc;
     int err, fd;
 
-    fd = sock_new(s, SOCK_TCP, &sk);
-    if (fd < 0)
-        return fd;
+    if (!sock_fd_left(s))
+        return -EMFILE;
     tc = tcp_accept(s, listener->tcp, &err);
     if (tc == NULL)
-        return undo(s, fd, err);
-    sk->tcp = tc;
+        return err;
+    fd = sock_new_tcp(s, tc, &sk);
     sk->inet6 = a->inet6 = listener->inet6;
-    tcp_attach(tc, sk);
     sk->nonblock = a->a < 0 ? listener->accept_inherits : (a->a & SOCK_NONBLOCK) != 0;
     if (tcp_getpeer(tc, &a->addr, &a->port) != 0)
         a->addr = sk->inet6 ? INADDR_ANY_V6 : INADDR_ANY_V4; /* reset while it waited: the first read says so */

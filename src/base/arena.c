@@ -28,6 +28,8 @@ size_t arena_class_bytes(size_t size)
 int arena_init(struct arena *a, size_t limit_bytes)
 {
     memset(a, 0, sizeof(*a));
+    if (limit_bytes > ARENA_LIMIT_MAX)
+        return -ENOMEM;
     a->base = bigtab_alloc(1, limit_bytes);
     if (a->base == NULL)
         return -ENOMEM;

@@ -13,7 +13,8 @@
 #define ARENA_MIN_BLOCK 64u
 #define ARENA_MAX_BLOCK (1024u * 1024u)
 #define ARENA_CLASSES 97
-#define ARENA_CLASS_96 1u /* the only one that is no multiple of 64: cut in pairs */
+#define ARENA_LIMIT_MAX (64ull << 30) /* every block has a number of 32 bits: arena_ref() */
+#define ARENA_CLASS_96 1u             /* the only one that is no multiple of 64: cut in pairs */
 
 struct arena_free {
     struct arena_free *next;
@@ -29,7 +30,7 @@ struct arena {
     uint64_t fail_after; /* fault injection: 0 = off, else the n-th allocation from now fails, once */
 };
 
-/* 0, or -ENOMEM when the range cannot be reserved. */
+/* 0, or -ENOMEM when the range cannot be reserved; more than ARENA_LIMIT_MAX cannot. */
 int arena_init(struct arena *a, size_t limit_bytes);
 void arena_fini(struct arena *a);
 
@@ -63,6 +64,17 @@ void *arena_alloc_dirty(struct arena *a, size_t size);
 
 /* size: any value that maps to the same class as the one asked for. p may be NULL. */
 void arena_free(struct arena *a, void *p, size_t size);
+
+/* A block by a number of 32 bits, not 0, for tables that many look into: in units of 32 bytes, as blocks are aligned to. */
+static inline uint32_t arena_ref(const struct arena *a, const void *p)
+{
+    return (uint32_t)((size_t)((const char *)p - a->base) / (ARENA_MIN_BLOCK / 2)) + 1;
+}
+
+static inline void *arena_at(const struct arena *a, uint32_t ref)
+{
+    return a->base + (size_t)(ref - 1) * (ARENA_MIN_BLOCK / 2);
+}
 
 /* The real size of a block of this size: its class; 0 when size > ARENA_MAX_BLOCK. */
 size_t arena_class_bytes(size_t size);

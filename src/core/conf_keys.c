@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "core/conf_table.h"
 #include "tcp/cc.h"
 
@@ -132,7 +133,7 @@ static int set_ip6_secret(struct conf_build *b, const struct ini_entry *e)
 }
 
 const struct conf_key conf_keys_zstack[] = {
-    SIZE(Z, "conn_memory", stack.conn_memory_bytes, 16 * MIB, TIB),
+    SIZE(Z, "conn_memory", stack.conn_memory_bytes, 16 * MIB, ARENA_LIMIT_MAX),
     NUM(Z, "rx_buffers", stack.pools.rx, 256, 16777216),
     SIZE(Z, "rx_buffer_size", stack.pools.rx_room_bytes, 512, PKT_BUF_MAX),
     NUM(Z, "tx_headers", stack.pools.hdr, 256, 16777216),

@@ -267,19 +267,15 @@ static void input_ahead(struct z_stack *s, struct netif *nif, struct rte_mbuf *m
     enum { STEP = TCP_AHEAD_STEP };
     uint32_t hash[BURST_MAX];
 
-    for (unsigned i = 0; i < n + 4 * STEP; i++) {
+    for (unsigned i = 0; i < n + 2 * STEP; i++) {
         if (i + STEP < n)
             rte_prefetch0(rte_pktmbuf_mtod(m[i + STEP], void *));
         if (i < n)
             hash[i] = tcp_ahead_frame(s, m[i]);
         if (i >= STEP && i - STEP < n)
             tcp_ahead_entry(s, hash[i - STEP]);
-        if (i >= 2 * STEP && i - 2 * STEP < n)
-            tcp_ahead_sock(s, hash[i - 2 * STEP]);
-        if (i >= 3 * STEP && i - 3 * STEP < n)
-            tcp_ahead_watch(s, hash[i - 3 * STEP]);
-        if (i >= 4 * STEP)
-            input(s, nif, m[i - 4 * STEP]);
+        if (i >= 2 * STEP)
+            input(s, nif, m[i - 2 * STEP]);
     }
 }
 

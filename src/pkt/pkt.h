@@ -42,7 +42,7 @@ struct pkt_meta {
     uint16_t flags;
     uint16_t loan_stack; /* of a loan: 1 + index of the stack that lent it */
     uint32_t loan_bytes; /* of a loan: memory charged */
-    uint32_t loan_conn;  /* of a loan: the connection that it came from (tcp_conn.id, udp_pcb.id) */
+    uint32_t loan_conn;  /* of a loan: where it came from: arena_ref() of a tcp_conn, udp_pcb.id */
 };
 
 extern size_t pkt_meta_offset; /* set by pkt_init */

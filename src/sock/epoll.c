@@ -15,7 +15,7 @@ struct epoll_item {
     epoll_data_t data;
 };
 
-_Static_assert(sizeof(struct epoll_item) <= 96, "a class of the arena, as of a knote");
+_Static_assert(sizeof(struct epoll_item) <= sizeof(((struct sock *)0)->room), "a sock has room for one");
 
 struct epoll_set *epoll_set_create(struct z_stack *s, struct sock *sk)
 {
@@ -73,7 +73,7 @@ static void item_set(struct z_stack *s, struct epoll_item *it, const struct epol
 
 static int item_add(struct z_stack *s, struct epoll_set *ep, struct sock *sk, int fd, const struct epoll_event *ev)
 {
-    struct epoll_item *it = watch_alloc(s, sizeof(*it));
+    struct epoll_item *it = watch_alloc(s, sk, sizeof(*it));
 
     if (!it) {
         return -ENOMEM;

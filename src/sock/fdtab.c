@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_prefetch.h>
 
@@ -76,40 +78,65 @@ void sock_table_fini(struct z_stack *s)
     }
 }
 
+bool sock_fd_left(struct z_stack *s)
+{
+    bool left = idset_any(&s->socks->free);
+
+    if (!left) {
+        stack_count(s, CTR_SOCK_LIMIT);
+    }
+    return left;
+}
+
 /* Names sk by the lowest free number. */
 static int fd_take(struct z_stack *s, struct sock *sk)
 {
-    uint32_t index = idset_take_lowest(&s->socks->free);
+    uint32_t index;
 
-    if (index == IDSET_NONE) {
-        stack_count(s, CTR_SOCK_LIMIT);
+    if (!sock_fd_left(s)) {
         return -EMFILE;
     }
+    index = idset_take_lowest(&s->socks->free);
     s->socks->sock[index] = sk;
     sk->refs++;
     stack_count(s, CTR_SOCKS);
     return fd_of_index(s->socks, index);
 }
 
+static void sock_init(struct z_stack *s, struct sock *sk, enum sock_kind kind)
+{
+    memset(sk, 0, offsetof(struct sock, room));
+    sk->kind = (uint8_t)kind;
+    sk->serial = ++s->socks->serial;
+}
+
 int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out)
 {
-    struct sock *sk = arena_alloc(&s->arena, sizeof(*sk));
-    int fd;
+    struct sock *sk;
 
     *out = 0;
+    if (!sock_fd_left(s)) {
+        return -EMFILE;
+    }
+    sk = arena_alloc_dirty(&s->arena, sizeof(*sk));
     if (!sk) {
         return -ENOMEM;
     }
-    sk->kind = (uint8_t)kind;
-    sk->serial = ++s->socks->serial;
-    LIST_INIT(&sk->watches);
-    fd = fd_take(s, sk);
-    if (fd < 0) {
-        arena_free(&s->arena, sk, sizeof(*sk));
-        return fd;
-    }
+    sock_init(s, sk, kind);
     *out = sk;
-    return fd;
+    return fd_take(s, sk);
+}
+
+int sock_new_tcp(struct z_stack *s, struct tcp_conn *tc, struct sock **out)
+{
+    *out = 0;
+    if (!sock_fd_left(s)) {
+        return -EMFILE;
+    }
+    *out = tcp_attach(tc);
+    sock_init(s, *out, SOCK_TCP);
+    (*out)->tcp = tc;
+    return fd_take(s, *out);
 }
 
 struct sock *sock_get(const struct z_stack *s, int fd)
@@ -130,10 +157,8 @@ static void sock_destroy(struct z_stack *s, struct sock *sk)
     event_forget(s, sk);
     switch (sk->kind) {
     case SOCK_TCP:
-        if (sk->tcp) {
-            tcp_close(s, sk->tcp);
-        }
-        break;
+        tcp_close(s, sk->tcp); /* the sock is part of it */
+        return;
     case SOCK_UDP:
         if (sk->udp) {
             udp_close(s, sk->udp);

@@ -50,6 +50,11 @@ void idset_fini(struct idset *is)
     is->level[0] = 0;
 }
 
+bool idset_any(const struct idset *is)
+{
+    return is->level[is->levels - 1][0] != 0; /* the top has one word */
+}
+
 void idset_take(struct idset *is, uint32_t id)
 {
     for (unsigned l = 0; l < is->levels; l++, id >>= WORD_SHIFT) {

@@ -21,6 +21,8 @@ struct idset {
 int idset_init(struct idset *is, uint32_t n);
 void idset_fini(struct idset *is);
 
+bool idset_any(const struct idset *is);
+
 /* Takes the lowest number out, IDSET_NONE when the set is empty. */
 uint32_t idset_take_lowest(struct idset *is);
 

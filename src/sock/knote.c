@@ -24,7 +24,7 @@ static bool eof_or_error(struct kevent *ev, bool eof, int err)
 
 static bool reaches_lowat(const struct knote *k, int64_t data)
 {
-    return !(k->fflags & NOTE_LOWAT) || data >= k->data;
+    return !k->has_lowat || data >= k->lowat;
 }
 
 static bool readable_tcp(const struct knote *k, const struct tcp_conn *tc, struct kevent *ev)
@@ -36,7 +36,7 @@ static bool readable_tcp(const struct knote *k, const struct tcp_conn *tc, struc
     if (eof_or_error(ev, tcp_rcv_eof(tc), tcp_peek_error(tc))) {
         return true;
     }
-    return k->fflags & NOTE_LOWAT ? ev->data >= k->data : tcp_readable(tc);
+    return k->has_lowat ? ev->data >= k->lowat : tcp_readable(tc);
 }
 
 static bool writable_tcp(const struct knote *k, const struct tcp_conn *tc, struct kevent *ev)
@@ -60,7 +60,7 @@ static bool readable_udp(const struct knote *k, const struct udp_pcb *u, struct 
     if (eof_or_error(ev, state & SOCK_RDHUP, 0) || state & SOCK_ERR) {
         return true;
     }
-    return k->fflags & NOTE_LOWAT ? ev->data >= k->data : (state & SOCK_IN) != 0;
+    return k->has_lowat ? ev->data >= k->lowat : (state & SOCK_IN) != 0;
 }
 
 static bool writable_udp(const struct knote *k, const struct udp_pcb *u, struct kevent *ev)
@@ -131,8 +131,8 @@ bool knote_evaluate(const struct knote *k, struct kevent *ev)
         break;
     case EVFILT_USER:
         ev->ident = ki->ident;
-        ev->fflags = k->fflags;
-        ev->data = k->data;
+        ev->fflags = ki->fflags;
+        ev->data = ki->data;
         due = ki->triggered;
         break;
     default:
@@ -245,18 +245,18 @@ void knote_user_change(struct knote_ident *k, const struct kevent *change)
 
     switch (change->fflags & NOTE_FFCTRLMASK) {
     case NOTE_FFAND:
-        k->k.k.fflags &= flags;
+        k->fflags &= flags;
         break;
     case NOTE_FFOR:
-        k->k.k.fflags |= flags;
+        k->fflags |= flags;
         break;
     case NOTE_FFCOPY:
-        k->k.k.fflags = flags;
+        k->fflags = flags;
         break;
     default: /* NOTE_FFNOP */
         break;
     }
-    k->k.k.data = change->data;
+    k->data = change->data;
     if (change->flags & EV_CLEAR) {
         k->triggered = false;
     }

@@ -13,13 +13,13 @@ struct knote {
     struct watch w;
     uint16_t flags; /* EV_ONESHOT, EV_CLEAR, EV_DISPATCH, EV_RECEIPT: as added, for the life of the knote */
     bool disabled : 1;
-    bool forced : 1; /* EV_FORCEONESHOT */
-    uint32_t fflags; /* NOTE_LOWAT; of USER: the stored flags */
-    int64_t data;    /* low-water mark; of USER: what was stored last */
+    bool forced : 1;    /* EV_FORCEONESHOT */
+    bool has_lowat : 1; /* NOTE_LOWAT */
+    int32_t lowat;      /* a mark beyond its range is the end of it */
     void *udata;
 };
 
-_Static_assert(sizeof(struct knote) <= 96, "a class of the arena: a million connections have one or two each");
+_Static_assert(sizeof(struct knote) <= sizeof(((struct sock *)0)->room), "a sock has room for one");
 
 /* One that was added with something in kevent.ext. */
 struct knote_wide {
@@ -31,10 +31,12 @@ struct knote_wide {
 struct knote_ident {
     struct knote_wide k;
     uintptr_t ident;
+    int64_t data;            /* USER: what was stored last */
     struct wheel_node timer; /* TIMER_KEVENT */
     uint64_t next_ns;        /* TIMER: the next expiration */
     uint64_t period_ns;      /* 0: it expires once */
     uint64_t expirations;    /* TIMER: since the last report */
+    uint32_t fflags;         /* USER: the stored flags */
     bool triggered;          /* USER */
 };
 
@@ -46,7 +48,7 @@ static inline bool knote_has_ident(int filter)
 /* Its ext; NULL: there is nothing in it. */
 static inline const uint64_t *knote_ext(const struct knote *k)
 {
-    return watch_bytes(&k->w) > sizeof(*k) ? ((const struct knote_wide *)k)->ext : 0;
+    return watch_bytes(&k->w) >= sizeof(struct knote_wide) ? ((const struct knote_wide *)k)->ext : 0;
 }
 
 static inline struct knote_ident *knote_ident(struct knote *k)

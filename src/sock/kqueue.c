@@ -2,6 +2,7 @@
 #include <limits.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "core/stack.h"
 #include "sock/event.h"
 #include "sock/knote.h"
@@ -40,7 +41,7 @@ static struct knote_ident *ident_find(const struct kqueue *kq, uintptr_t ident, 
     if (!kq->bucket) {
         return 0;
     }
-    LIST_FOREACH(w, bucket_of(kq, ident), on_sock)
+    SLIST_FOREACH(w, bucket_of(kq, ident), on_sock)
     {
         if (((struct knote_ident *)w)->ident == ident && w->filter == filter) {
             return (struct knote_ident *)w;
@@ -69,9 +70,9 @@ static int ident_grow(struct z_stack *s, struct kqueue *kq)
     for (uint32_t i = 0; i < n_old; i++) {
         struct watch *w;
 
-        while ((w = LIST_FIRST(&old[i]))) {
-            LIST_REMOVE(w, on_sock);
-            LIST_INSERT_HEAD(bucket_of(kq, ((struct knote_ident *)w)->ident), w, on_sock);
+        while ((w = SLIST_FIRST(&old[i]))) {
+            SLIST_REMOVE_HEAD(&old[i], on_sock);
+            SLIST_INSERT_HEAD(bucket_of(kq, ((struct knote_ident *)w)->ident), w, on_sock);
         }
     }
     arena_free(&s->arena, old, n_old * sizeof(*old));
@@ -84,6 +85,7 @@ static void knote_free(struct z_stack *s, struct kqueue *kq, struct knote *k)
 {
     if (knote_has_ident(k->w.filter)) {
         wheel_cancel(&s->wheel, &knote_ident(k)->timer);
+        SLIST_REMOVE(bucket_of(kq, knote_ident(k)->ident), &k->w, watch, on_sock);
         kq->n_idents--;
     }
     watch_free(s, &k->w);
@@ -111,6 +113,12 @@ static void knote_set_disabled(struct knote *k, bool disabled)
     }
 }
 
+static void knote_set_lowat(struct knote *k, const struct kevent *c)
+{
+    k->has_lowat = c->fflags & NOTE_LOWAT;
+    k->lowat = (int32_t)MAX(MIN(c->data, (int64_t)INT32_MAX), (int64_t)INT32_MIN);
+}
+
 static void knote_init(struct knote *k, const struct kevent *c)
 {
     k->w.filter = -(-c->filter & 15); /* all filters are: kqueue_change() */
@@ -129,22 +137,22 @@ static int knote_add_ident(struct z_stack *s, struct kqueue *kq, const struct ke
     if (kq->n_idents >= kq->n_buckets && ident_grow(s, kq) < 0) {
         return -ENOMEM;
     }
-    k = watch_alloc(s, sizeof(*k));
+    k = watch_alloc(s, 0, sizeof(*k));
     if (!k) {
         return -ENOMEM;
     }
     knote_init(&k->k.k, c);
     k->ident = c->ident;
     if (c->filter == EVFILT_USER) {
-        k->k.k.fflags = c->fflags & NOTE_FFLAGSMASK;
-        k->k.k.data = c->data;
+        k->fflags = c->fflags & NOTE_FFLAGSMASK;
+        k->data = c->data;
         k->triggered = c->fflags & NOTE_TRIGGER;
     } else if (knote_timer_start(s, k, c) < 0) {
-        arena_free(&s->arena, k, watch_bytes(&k->k.k.w));
+        watch_release(s, 0, &k->k.k.w);
         return -EINVAL;
     }
     watch_attach(&kq->set, &k->k.k.w, 0, -1);
-    LIST_INSERT_HEAD(bucket_of(kq, k->ident), &k->k.k.w, on_sock);
+    SLIST_INSERT_HEAD(bucket_of(kq, k->ident), &k->k.k.w, on_sock);
     kq->n_idents++;
     *out = &k->k.k;
     return 0;
@@ -165,13 +173,12 @@ static int knote_add_sock(struct z_stack *s, struct kqueue *kq, struct sock *sk,
     if (watch_nest_check(&kq->set, sk) < 0) {
         return -ELOOP;
     }
-    k = watch_alloc(s, has_ext(c) ? sizeof(struct knote_wide) : sizeof(*k));
+    k = watch_alloc(s, sk, has_ext(c) ? sizeof(struct knote_wide) : sizeof(*k));
     if (!k) {
         return -ENOMEM;
     }
     knote_init(k, c);
-    k->fflags = c->fflags;
-    k->data = c->data;
+    knote_set_lowat(k, c);
     watch_attach(&kq->set, &k->w, sk, (int)c->ident);
     *out = k;
     return 0;
@@ -190,8 +197,7 @@ static int knote_modify(struct z_stack *s, struct knote *k, const struct kevent 
     } else if (c->filter == EVFILT_USER) {
         knote_user_change(knote_ident(k), c);
     } else if (c->filter != EVFILT_TIMER) {
-        k->fflags = c->fflags;
-        k->data = c->data;
+        knote_set_lowat(k, c);
     }
     if (c->flags & EV_FORCEONESHOT) {
         k->flags |= EV_ONESHOT;

@@ -29,13 +29,18 @@ enum sock_kind { SOCK_FREE, SOCK_TCP, SOCK_UDP, SOCK_KQUEUE, SOCK_EPOLL };
 #define SOCK_HUP 0x0010u
 #define SOCK_RDHUP 0x2000u
 
-LIST_HEAD(watch_list, watch);
+SLIST_HEAD(watch_list, watch);
 
+/*
+ * A sock has room for one registration: most have one, and beside the sock it costs no other page of memory. A second one, and what does
+ * not fit, has a block of its own (src/sock/watch.c). The sock of a connection is part of the connection's block, which outlives it.
+ */
 struct sock {
     uint8_t kind;
-    bool inet6; /* of AF_INET6 */
-    bool nonblock;
-    bool accept_inherits;              /* FIONBIO was set on a listener: ff_accept passes it on */
+    bool inet6 : 1; /* of AF_INET6 */
+    bool nonblock : 1;
+    bool accept_inherits : 1;          /* FIONBIO was set on a listener: ff_accept passes it on */
+    bool room_taken : 1;               /* room holds a registration */
     uint32_t refs;                     /* descriptors that name this sock */
     uint64_t serial;                   /* never used again, as a descriptor's number is */
     uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0 = for ever */
@@ -46,7 +51,10 @@ struct sock {
         struct epoll_set *ep;
     };
     struct watch_list watches; /* registrations of kqueues and epoll sets on this sock */
+    _Alignas(8) unsigned char room[80];
 };
+
+_Static_assert(sizeof(struct sock) == 128, "two cache lines");
 
 struct sock_table; /* src/sock/fdtab.h */
 
@@ -54,10 +62,16 @@ int sock_table_init(struct z_stack *s); /* limits from s->conf; 0 or -ENOMEM */
 void sock_table_fini(struct z_stack *s);
 
 /*
- * A new sock of a kind with one descriptor, the lowest free one: returns the descriptor (>= fd_reserve) or -EMFILE / -ENOMEM.
- * The caller puts what is behind it (tcp, udp, kq, ep) in; sock_close() takes it back also without.
+ * A new sock of a kind other than SOCK_TCP with one descriptor, the lowest free one: returns the descriptor (>= fd_reserve) or -EMFILE /
+ * -ENOMEM. The caller puts what is behind it (udp, kq, ep) in; sock_close() takes it back also without.
  */
 int sock_new(struct z_stack *s, enum sock_kind kind, struct sock **out);
+
+/* The same for a connection that has none; -EMFILE: the connection is as it was. */
+int sock_new_tcp(struct z_stack *s, struct tcp_conn *tc, struct sock **out);
+
+/* Is a descriptor free? If not, that is counted. */
+bool sock_fd_left(struct z_stack *s);
 
 /* NULL: no such descriptor. */
 struct sock *sock_get(const struct z_stack *s, int fd);

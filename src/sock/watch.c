@@ -1,6 +1,7 @@
 #include "sock/watch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "core/stack.h"
@@ -18,18 +19,32 @@ void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk)
     set->sk = sk;
 }
 
-void *watch_alloc(struct z_stack *s, size_t bytes)
+void *watch_alloc(struct z_stack *s, struct sock *sk, size_t bytes)
 {
     size_t size = (bytes - 64 + 31) / 32;
-    struct watch *w = arena_alloc(&s->arena, 64 + 32 * size);
+    struct watch *w;
 
     Z_DCHECK(bytes > 64 && size < 1u << 3);
+    if (sk && !sk->room_taken && bytes <= sizeof(sk->room)) {
+        sk->room_taken = true;
+        return memset(sk->room, 0, sizeof(sk->room));
+    }
+    w = arena_alloc(&s->arena, 64 + 32 * size);
     if (!w) {
         stack_count(s, CTR_WATCH_LIMIT);
         return 0;
     }
     w->size = size & 7;
     return w;
+}
+
+void watch_release(struct z_stack *s, struct sock *sk, struct watch *w)
+{
+    if (w->size == 0) {
+        sk->room_taken = false;
+    } else {
+        arena_free(&s->arena, w, watch_bytes(w));
+    }
 }
 
 struct watch_set *watch_set_of(const struct sock *sk)
@@ -51,32 +66,27 @@ void watch_attach(struct watch_set *set, struct watch *w, struct sock *sk, int f
     w->fd = fd;
     LIST_INSERT_HEAD(&set->all, w, in_set);
     if (sk) {
-        LIST_INSERT_HEAD(&sk->watches, w, on_sock);
+        SLIST_INSERT_HEAD(&sk->watches, w, on_sock);
         set->n_nested += watch_set_of(sk) != 0;
-    }
-}
-
-void watch_detach(struct watch *w)
-{
-    watch_dequeue(w);
-    LIST_REMOVE(w, in_set);
-    LIST_REMOVE(w, on_sock);
-    if (w->sk) {
-        w->set->n_nested -= watch_set_of(w->sk) != 0;
     }
 }
 
 void watch_free(struct z_stack *s, struct watch *w)
 {
-    watch_detach(w);
-    arena_free(&s->arena, w, watch_bytes(w));
+    watch_dequeue(w);
+    LIST_REMOVE(w, in_set);
+    if (w->sk) {
+        SLIST_REMOVE(&w->sk->watches, w, watch, on_sock);
+        w->set->n_nested -= watch_set_of(w->sk) != 0;
+    }
+    watch_release(s, w->sk, w);
 }
 
 struct watch *watch_find(const struct watch_set *set, const struct sock *sk, int fd, int filter)
 {
     struct watch *w;
 
-    LIST_FOREACH(w, &sk->watches, on_sock)
+    SLIST_FOREACH(w, &sk->watches, on_sock)
     {
         if (w->set == set && w->fd == fd && w->filter == filter) {
             return w;
@@ -114,7 +124,7 @@ void watch_notice(struct sock *sk, unsigned bits)
 {
     struct watch *w;
 
-    LIST_FOREACH(w, &sk->watches, on_sock)
+    SLIST_FOREACH(w, &sk->watches, on_sock)
     {
         if (w->interest & bits) {
             watch_post(w);
@@ -126,8 +136,8 @@ void watch_forget_fd(struct z_stack *s, struct sock *sk, int fd)
 {
     struct watch *w, *next;
 
-    for (w = LIST_FIRST(&sk->watches); w; w = next) {
-        next = LIST_NEXT(w, on_sock);
+    for (w = SLIST_FIRST(&sk->watches); w; w = next) {
+        next = SLIST_NEXT(w, on_sock);
         if (w->filter && w->fd == fd) {
             watch_free(s, w);
         }
@@ -138,7 +148,7 @@ void event_forget(struct z_stack *s, struct sock *sk)
 {
     struct watch *w;
 
-    while ((w = LIST_FIRST(&sk->watches))) {
+    while ((w = SLIST_FIRST(&sk->watches))) {
         watch_free(s, w);
     }
 }
@@ -179,7 +189,7 @@ static unsigned depth_above(const struct watch_set *set)
     unsigned deepest = 0;
     const struct watch *w;
 
-    LIST_FOREACH(w, &set->sk->watches, on_sock)
+    SLIST_FOREACH(w, &set->sk->watches, on_sock)
     {
         unsigned d = depth_above(w->set);
 

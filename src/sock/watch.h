@@ -16,7 +16,7 @@ struct z_stack;
 struct watch_set;
 
 struct watch {
-    LIST_ENTRY(watch) on_sock; /* of a knote without a sock: chain of the kqueue's ident table */
+    SLIST_ENTRY(watch) on_sock; /* of a knote without a sock: chain of the kqueue's ident table */
     LIST_ENTRY(watch) in_set;
     TAILQ_ENTRY(watch) ready;
     struct watch_set *set;
@@ -24,21 +24,22 @@ struct watch {
     int fd;            /* the descriptor it was registered by */
     uint16_t interest; /* SOCK_ bits of the notices that make it ready; 0 while disabled */
     int8_t filter : 5; /* EVFILT_ of a knote, 0 in an epoll set */
-    uint8_t size : 3;  /* see watch_bytes() */
+    uint8_t size : 3;  /* of its block, in units of 32 bytes beyond 64; 0: it lies in the sock's room */
     bool queued;       /* on the ready list */
 };
 
-/* Of its block, with what surrounds it: a watch itself is longer than 64. */
+/* Of a block of its own, with what surrounds it. */
 static inline size_t watch_bytes(const struct watch *w)
 {
     return 64 + 32 * (size_t)w->size;
 }
 
 TAILQ_HEAD(watch_queue, watch);
+LIST_HEAD(watch_members, watch);
 
 struct watch_set {
     struct watch_queue ready;
-    struct watch_list all;
+    struct watch_members all;
     struct z_stack *s;
     struct sock *sk;   /* the set's own */
     uint32_t n_ready;  /* length of the ready list */
@@ -58,13 +59,16 @@ struct epoll_set {
 
 void watch_set_init(struct watch_set *set, struct z_stack *s, struct sock *sk);
 
-/* A zeroed block with a watch as its first member; NULL, and counted, when memory is at its limit. */
-void *watch_alloc(struct z_stack *s, size_t bytes);
+/*
+ * Zeroed memory with a watch as its first member: the room of the sock (or NULL) that it will be about, or a block. NULL, and counted, when
+ * memory is at its limit. watch_release() takes back what was not attached.
+ */
+void *watch_alloc(struct z_stack *s, struct sock *sk, size_t bytes);
+void watch_release(struct z_stack *s, struct sock *sk, struct watch *w);
 
 void watch_attach(struct watch_set *set, struct watch *w, struct sock *sk /* or NULL */, int fd);
-void watch_detach(struct watch *w);
 
-/* Detaches a watch and frees its block. */
+/* Takes a watch off its set and its sock, and gives back its memory. */
 void watch_free(struct z_stack *s, struct watch *w);
 
 /* The registration of (fd, filter) in the set: walks the registrations on the sock, of which there are few. */

@@ -6,8 +6,6 @@
 #include <rte_prefetch.h>
 
 #include "base/flowhash.h"
-#include "sock/sock.h"
-#include "sock/watch.h"
 #include "tcp/conn.h"
 #include "wire/bytes.h"
 #include "wire/eth.h"
@@ -40,7 +38,7 @@ static uint32_t place(const struct z_stack *s, const struct inaddr *dst, const s
 {
     uint32_t hash = flow_hash(&s->flow_key, dst, src, get16(ports + 2), get16(ports));
 
-    rte_prefetch0(&s->tcp.bucket[hash & s->tcp.bucket_mask]);
+    rte_prefetch0(&s->tcp.place[hash & s->tcp.place_mask]);
     return hash;
 }
 
@@ -67,37 +65,23 @@ uint32_t tcp_ahead_frame(const struct z_stack *s, const struct rte_mbuf *m)
     return 0;
 }
 
+/* By its hash alone: of two entries that have the same it may be the other one, and of any kind. NULL: none. */
+static const struct tcp_conn *guess(const struct z_stack *s, uint32_t hash)
+{
+    const struct tcp_state *t = &s->tcp;
+
+    for (uint32_t i = hash & t->place_mask; t->place[i].ref != 0; i = (i + 1) & t->place_mask)
+        if (t->place[i].hash == hash)
+            return arena_at(&s->arena, t->place[i].ref);
+    return NULL;
+}
+
 void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
 {
-    const struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
+    const struct tcp_conn *tc = guess(s, hash);
 
-    if (e != NULL)
-        fetch(e, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare */
-}
-
-static const struct tcp_conn *find(const struct z_stack *s, uint32_t hash)
-{
-    struct tcp_entry *e = s->tcp.bucket[hash & s->tcp.bucket_mask];
-
-    while (e != NULL && e->hash != hash)
-        e = e->hash_next;
-    return e != NULL && e->kind == TCP_ENT_CONN ? tcp_conn_of(e) : NULL;
-}
-
-void tcp_ahead_sock(const struct z_stack *s, uint32_t hash)
-{
-    const struct tcp_conn *tc = find(s, hash);
-
-    if (tc == NULL || tc->sk == NULL)
+    if (tc == NULL)
         return;
-    rte_prefetch0(tc->sk);
-    rte_prefetch0(&s->tcp.id_tab[tc->ent.id & s->tcp.id_mask]);
-}
-
-void tcp_ahead_watch(const struct z_stack *s, uint32_t hash)
-{
-    const struct tcp_conn *tc = find(s, hash);
-
-    if (tc != NULL && tc->sk != NULL && !LIST_EMPTY(&tc->sk->watches))
-        fetch(LIST_FIRST(&tc->sk->watches), 2 * LINE);
+    fetch(tc, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
+    fetch(&tc->sock, sizeof(tc->sock));
 }

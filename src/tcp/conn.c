@@ -52,13 +52,13 @@ void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to)
 int tcp_state_init(struct z_stack *s)
 {
     struct tcp_state *t = &s->tcp;
-    size_t n = bigtab_pow2(MAX(s->conf.max_connections, 16u));
+    size_t n = bigtab_pow2(MAX(s->conf.max_connections, 16u)), n_places = tcp_table_places(&s->conf);
 
-    t->bucket = bigtab_alloc(n * 2, sizeof(t->bucket[0]));
+    t->place = bigtab_alloc(n_places, sizeof(t->place[0]));
     t->id_tab = bigtab_alloc(n * 2, sizeof(t->id_tab[0]));
     t->bound_bucket = bigtab_alloc(65536, sizeof(t->bound_bucket[0]));
     t->port_use = bigtab_alloc(65536, sizeof(t->port_use[0]));
-    t->bucket_mask = (uint32_t)(n * 2 - 1);
+    t->place_mask = (uint32_t)(n_places - 1);
     t->id_mask = (uint32_t)(n * 2 - 1);
     tcp_optsets_init(&t->optsets, &s->arena);
     TAILQ_INIT(&t->dirty);
@@ -68,23 +68,23 @@ int tcp_state_init(struct z_stack *s)
     t->timewait_timer.kind = TIMER_TW;
     for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
         t->port_counter[i] = (uint32_t)rng_next(&s->rng);
-    return t->bucket != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
+    return t->place != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
 }
 
 void tcp_state_fini(struct z_stack *s)
 {
     struct tcp_state *t = &s->tcp;
-    size_t n = (size_t)t->bucket_mask + 1;
+    size_t n = (size_t)t->id_mask + 1;
 
     for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
         if (t->id_tab[i] != NULL)
             tcp_free(s, t->id_tab[i]);
-    if (t->bucket != NULL)
+    if (t->place != NULL)
         tcp_timewait_fini(s);
-    if (t->bucket != NULL)
+    if (t->place != NULL)
         tcp_forward_fini(s);
     tcp_fastopen_fini(s);
-    bigtab_free(t->bucket, n, sizeof(t->bucket[0]));
+    bigtab_free(t->place, (size_t)t->place_mask + 1, sizeof(t->place[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
     bigtab_free(t->port_use, 65536, sizeof(t->port_use[0]));
@@ -149,13 +149,9 @@ static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *paren
     return tc;
 }
 
-struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk)
+struct tcp_conn *tcp_create(struct z_stack *s)
 {
-    struct tcp_conn *tc = new_conn(s, NULL);
-
-    if (tc != NULL)
-        tc->sk = sk;
-    return tc;
+    return new_conn(s, NULL);
 }
 
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener)
@@ -168,9 +164,10 @@ void tcp_set_inet6(struct tcp_conn *tc)
     tc->ent.laddr = (struct inaddr){0};
 }
 
-void tcp_attach(struct tcp_conn *tc, struct sock *sk)
+struct sock *tcp_attach(struct tcp_conn *tc)
 {
-    tc->sk = sk;
+    tc->sk = &tc->sock;
+    return tc->sk;
 }
 
 struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id)
@@ -224,7 +221,9 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     t->n_conns--;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
     tcp_optset_put(&t->optsets, tc->opt);
-    arena_free(&s->arena, tc, sizeof(*tc));
+    tc->dead = tc->gone = true;
+    if (tc->loan_bytes == 0)
+        arena_free(&s->arena, tc, sizeof(*tc));
 }
 
 /* Callers up the stack may still look at the block: it goes at the end of the turn, through the dirty list. */

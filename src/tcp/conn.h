@@ -25,6 +25,7 @@
 #include "buf/reass.h"
 #include "buf/sndq.h"
 #include "core/stack.h"
+#include "sock/sock.h"
 #include "tcp/cc.h"
 #include "tcp/cwv.h"
 #include "tcp/optset.h"
@@ -61,11 +62,10 @@ enum tcp_kind { TCP_ENT_CONN, TCP_ENT_SYN, TCP_ENT_TW, TCP_ENT_FWD };
 
 /* The head of every entry, family-neutral. A 4-tuple has one entry at most. */
 struct tcp_entry {
-    struct tcp_entry *hash_next;
     struct inaddr laddr, raddr;
     uint16_t lport, rport;
     uint32_t hash;
-    uint32_t id; /* of a connection: what loans and listeners call it */
+    uint32_t id; /* of a connection: what others call it who may outlive it */
     uint8_t kind;
     bool in_table;
     bool claimed; /* packets of the flow come to another stack, which forwards them */
@@ -131,7 +131,8 @@ struct tcp_conn {
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
 
     /* line 1: every segment. RFC 9293 3.3.1 and RFC 7323 */
-    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    _Alignas(64) uint32_t snd_una;
+    uint32_t snd_nxt, snd_wnd, snd_wl1, snd_wl2;
     uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
     uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
     uint32_t rcv_nxt;
@@ -194,7 +195,7 @@ struct tcp_conn {
     uint64_t last_rcv_ns;
     uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
-    uint32_t loan_bytes;        /* lent to the application */
+    uint32_t loan_bytes;        /* lent to the application: the block stays until it is returned */
     uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
     int16_t so_error;           /* pending errno (positive) */
@@ -259,6 +260,7 @@ struct tcp_conn {
     uint16_t tfo_bytes;             /* of data in our SYN */
     uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
     uint8_t oob_byte;
+    bool gone;             /* tcp_free was called, and the block is there for what it has lent */
     bool fastopen_renew;   /* the SYN,ACK carries a new cookie: the one that came was of the key before */
     uint64_t ack_tat_ns;   /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
     uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
@@ -267,6 +269,8 @@ struct tcp_conn {
         struct tcp_listener *lis;  /* of a listener; NULL of any other */
     };
     struct tcp_conn *bound_next; /* bucket of bound sockets */
+
+    _Alignas(64) struct sock sock; /* while sk says so */
 };
 
 /* Where the lines begin. */
@@ -280,7 +284,7 @@ TCP_LINE(sent, 5);
 TCP_LINE(timer, 6);
 TCP_LINE(rtt, 7);
 TCP_LINE(dsack_start, 11);
-_Static_assert(sizeof(struct tcp_conn) <= 832, "a class of the arena: a million connections are as many blocks of it");
+_Static_assert(sizeof(struct tcp_conn) <= 960, "a class of the arena: a million connections are as many blocks of it");
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
 {
@@ -353,7 +357,7 @@ int tcp_getopt_ip6(const struct z_stack *s, const struct tcp_conn *tc, int name,
 /* conn.c */
 struct tcp_conn *tcp_create_child(struct z_stack *s, const struct tcp_conn *listener); /* with its options; as tcp_create */
 void tcp_set_state(struct z_stack *s, struct tcp_conn *tc, enum tcp_st to);
-void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once */
+void tcp_free(struct z_stack *s, struct tcp_conn *tc); /* returns the block and all it holds, at once; the block with its last loan */
 void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc,
                    int err);                                 /* ends it: error to the application, CLOSED, freed when nobody holds it */
 void tcp_release(struct z_stack *s, struct tcp_conn *tc);    /* the protocol is done: CLOSED, freed when nobody holds it */
@@ -368,6 +372,7 @@ void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
 
 /* table.c */
+size_t tcp_table_places(const struct stack_conf *c); /* a power of two: half as many again as there may be entries */
 struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
                                  uint16_t rport);
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind); /* the tuple is set */

@@ -14,7 +14,7 @@
 
 #include "base/poison.h"
 
-#define CLAIM_BUCKETS 4096u /* looked at in a turn */
+#define CLAIM_PLACES 4096u /* looked at in a turn */
 
 struct tcp_fwd {
     struct tcp_entry ent;
@@ -120,11 +120,10 @@ static void claim_for(struct z_stack *s, uint32_t announced)
         t->claiming = announced;
         t->claim_at = 0;
     }
-    for (unsigned n = 0; n < CLAIM_BUCKETS && t->claim_at <= t->bucket_mask; n++, t->claim_at++)
-        for (struct tcp_entry *e = t->bucket[t->claim_at]; e != NULL; e = e->hash_next)
-            if (!claim_next(s, e))
-                return;
-    if (t->claim_at <= t->bucket_mask)
+    for (unsigned n = 0; n < CLAIM_PLACES && t->claim_at <= t->place_mask; n++, t->claim_at++)
+        if (t->place[t->claim_at].ref != 0 && !claim_next(s, arena_at(&s->arena, t->place[t->claim_at].ref)))
+            return;
+    if (t->claim_at <= t->place_mask)
         return;
     t->claimed = announced;
     steer_agree(s->steer, s->member, announced);
@@ -233,7 +232,8 @@ static void syn_moved(struct z_stack *s, const struct steer_msg *msg)
             stack_count(s, CTR_STEER_LOST);
         return;
     }
-    if (tcp_table_find(s, &msg->laddr, &msg->raddr, msg->lport, msg->rport) != NULL || !tcp_conn_limit_ok(s))
+    if (tcp_table_find(s, &msg->laddr, &msg->raddr, msg->lport, msg->rport) != NULL || !tcp_conn_limit_ok(s) ||
+        s->tcp.syn.n >= s->conf.syn_cache_limit)
         return; /* its next segment gets the answer of a port without a listener */
     e = arena_alloc(&s->arena, sizeof(*e));
     if (e == NULL) {

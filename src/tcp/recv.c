@@ -139,7 +139,7 @@ static void lend(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m)
     meta->flags = PKT_F_LOAN;
     meta->loan_stack = (uint16_t)(s->index + 1);
     meta->loan_bytes = loan_charge(m);
-    meta->loan_conn = tc->ent.id;
+    meta->loan_conn = arena_ref(&s->arena, tc);
     tc->loan_bytes += meta->loan_bytes;
     s->tcp.loan_bytes += meta->loan_bytes;
     s->ctr.v[CTR_LOANS]++;
@@ -158,11 +158,13 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
     s->tcp.loan_bytes -= meta->loan_bytes;
     s->ctr.v[CTR_LOANS]--;
     s->ctr.v[CTR_LOAN_BYTES] = stack_loan_bytes(s);
-    tc = tcp_conn_by_id(s, meta->loan_conn);
-    if (tc == NULL)
+    tc = arena_at(&s->arena, meta->loan_conn);
+    tc->loan_bytes -= meta->loan_bytes;
+    if (unlikely(tc->dead)) {
+        if (tc->gone && tc->loan_bytes == 0)
+            arena_free(&s->arena, tc, sizeof(*tc));
         return;
-    /* after 2^32 connections the number may be another one's, which must not be credited with more than it has lent */
-    tc->loan_bytes -= MIN(tc->loan_bytes, meta->loan_bytes);
+    }
     if (was_closed)
         tcp_window_opened(s, tc);
 }

@@ -1,6 +1,7 @@
 /* Demultiplexing: connections by 4-tuple, bound and listening sockets by port; the choice of ports (RFC 6056). */
 #include <errno.h>
 
+#include "base/bigtab.h"
 #include "base/bindaddr.h"
 #include "base/flowhash.h"
 #include "base/siphash.h"
@@ -17,41 +18,74 @@ static uint32_t tuple_hash(const struct z_stack *s, const struct inaddr *laddr, 
 struct tcp_entry *tcp_table_find(const struct z_stack *s, const struct inaddr *laddr, const struct inaddr *raddr, uint16_t lport,
                                  uint16_t rport)
 {
+    const struct tcp_state *t = &s->tcp;
     uint32_t h = tuple_hash(s, laddr, raddr, lport, rport);
-    struct tcp_entry *e = s->tcp.bucket[h & s->tcp.bucket_mask];
 
-    for (; e != NULL; e = e->hash_next)
-        if (e->hash == h && e->lport == lport && e->rport == rport && inaddr_eq(&e->raddr, raddr) && inaddr_eq(&e->laddr, laddr))
+    for (uint32_t i = h & t->place_mask; t->place[i].ref != 0; i = (i + 1) & t->place_mask) {
+        struct tcp_entry *e;
+
+        if (t->place[i].hash != h)
+            continue;
+        e = arena_at(&s->arena, t->place[i].ref);
+        if (e->lport == lport && e->rport == rport && inaddr_eq(&e->raddr, raddr) && inaddr_eq(&e->laddr, laddr))
             return e;
+    }
     return NULL;
+}
+
+size_t tcp_table_places(const struct stack_conf *c)
+{
+    uint64_t entries = (uint64_t)c->max_connections + c->max_timewait + c->syn_cache_limit + c->forward_limit;
+
+    return bigtab_pow2(MAX(entries + entries / 2, 64u));
 }
 
 void tcp_table_insert(struct z_stack *s, struct tcp_entry *e, enum tcp_kind kind)
 {
-    struct tcp_entry **b;
+    struct tcp_state *t = &s->tcp;
+    uint32_t i;
 
     e->hash = tuple_hash(s, &e->laddr, &e->raddr, e->lport, e->rport);
     e->kind = (uint8_t)kind;
-    b = &s->tcp.bucket[e->hash & s->tcp.bucket_mask];
-    e->hash_next = *b;
-    *b = e;
+    i = e->hash & t->place_mask;
+    while (t->place[i].ref != 0)
+        i = (i + 1) & t->place_mask;
+    t->place[i] = (struct tcp_place){.hash = e->hash, .ref = arena_ref(&s->arena, e)};
     e->in_table = true;
 }
 
-static struct tcp_entry **place(const struct z_stack *s, const struct tcp_entry *e)
+static uint32_t place_of(const struct z_stack *s, const struct tcp_entry *e)
 {
-    struct tcp_entry **p = &s->tcp.bucket[e->hash & s->tcp.bucket_mask];
+    uint32_t i = e->hash & s->tcp.place_mask, ref = arena_ref(&s->arena, e);
 
-    while (*p != e)
-        p = &(*p)->hash_next;
-    return p;
+    while (s->tcp.place[i].ref != ref)
+        i = (i + 1) & s->tcp.place_mask;
+    return i;
+}
+
+/*
+ * Frees a place. What stands behind it without a gap is moved up where that is not before the place of its hash, so that who searches
+ * need not pass places that were freed. The walk of forward.c through the table must not miss what moves to where it has been.
+ */
+static void place_free(struct tcp_state *t, uint32_t hole)
+{
+    for (uint32_t i = (hole + 1) & t->place_mask; t->place[i].ref != 0; i = (i + 1) & t->place_mask) {
+        uint32_t from_home = (i - t->place[i].hash) & t->place_mask, from_hole = (i - hole) & t->place_mask;
+
+        if (from_home < from_hole)
+            continue;
+        t->place[hole] = t->place[i];
+        t->claim_at = MIN(t->claim_at, hole);
+        hole = i;
+    }
+    t->place[hole] = (struct tcp_place){0};
 }
 
 void tcp_table_replace(struct z_stack *s, struct tcp_entry *old, struct tcp_entry *e, enum tcp_kind kind)
 {
     uint32_t id = e->id;
 
-    *place(s, old) = e;
+    s->tcp.place[place_of(s, old)].ref = arena_ref(&s->arena, e);
     *e = *old;
     e->id = id;
     e->kind = (uint8_t)kind;
@@ -62,7 +96,7 @@ void tcp_table_remove(struct z_stack *s, struct tcp_entry *e)
 {
     if (!e->in_table)
         return;
-    *place(s, e) = e->hash_next;
+    place_free(&s->tcp, place_of(s, e));
     e->in_table = false;
     if (unlikely(e->claimed))
         tcp_claim_end(s, e);

@@ -47,11 +47,20 @@ struct tcp_syncache {
 };
 
 /* Of one stack. */
+/*
+ * A place of the table of connections by 4-tuple. An entry is in the first place from that of its hash on that was free: with the hash
+ * beside it no entry has to be looked at but the one that is wanted.
+ */
+struct tcp_place {
+    uint32_t hash;
+    uint32_t ref; /* arena_ref() of a struct tcp_entry; 0: free */
+};
+
 struct tcp_state {
-    struct tcp_entry **bucket; /* connections by 4-tuple */
-    uint32_t bucket_mask;
+    struct tcp_place *place;
+    uint32_t place_mask;
     struct tcp_conn **bound_bucket; /* bound and listening sockets by local port */
-    struct tcp_conn **id_tab;       /* connection of a loan: by id & mask */
+    struct tcp_conn **id_tab;       /* all connections: by id & mask */
     uint32_t id_mask, next_id;
     uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
     uint32_t n_conns, n_timewait, n_orphans;
@@ -93,8 +102,8 @@ void tcp_push(struct z_stack *s, struct tcp_conn *tc);
 
 /* Socket life ------------------------------------------------------------------------------------------------- */
 
-/* A closed connection block for a new socket; NULL: limit or memory. */
-struct tcp_conn *tcp_create(struct z_stack *s, struct sock *sk);
+/* A closed connection block for a new socket, attached to none yet (tcp_attach); NULL: limit or memory. */
+struct tcp_conn *tcp_create(struct z_stack *s);
 void tcp_set_inet6(struct tcp_conn *tc); /* a new socket is of AF_INET6: its unbound address is ::, which takes IPv4 as well */
 
 /* EADDRINUSE, EADDRNOTAVAIL, EINVAL (already bound). port 0: an ephemeral one. */
@@ -105,7 +114,9 @@ int tcp_listen(struct z_stack *s, struct tcp_conn *tc, int backlog);
 
 /* The next established connection, attached to no sock yet (tcp_attach); NULL and *err: EAGAIN, EINVAL (not listening), ECONNABORTED. */
 struct tcp_conn *tcp_accept(struct z_stack *s, struct tcp_conn *tc, int *err);
-void tcp_attach(struct tcp_conn *tc, struct sock *sk);
+
+/* A descriptor comes to a connection that never had one. Returns the memory of its sock, in the connection's block: see sock_new_tcp(). */
+struct sock *tcp_attach(struct tcp_conn *tc);
 
 /*
  * Starts an active open: -EINPROGRESS. Called again: -EALREADY while connecting, 0 once after it was established, -EISCONN

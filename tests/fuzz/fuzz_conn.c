@@ -483,14 +483,12 @@ static bool open_conn(struct conn *c, struct sock *lsk)
     t.opt_len = put_opts(c, NULL, 0, opts);
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, NS_PER_MS);
-    c->fd = sock_new(c->s, SOCK_TCP, &c->sk);
-    Z_CHECK(c->fd >= 0);
     tc = tcp_accept(c->s, lsk->tcp, &err);
     Z_CHECK(tc != NULL);
+    c->fd = sock_new_tcp(c->s, tc, &c->sk);
+    Z_CHECK(c->fd >= 0);
     c->id = tc->ent.id;
-    c->sk->tcp = tc;
     c->sk->nonblock = true;
-    tcp_attach(tc, c->sk);
     return true;
 }
 

@@ -63,11 +63,10 @@ static void scene_tcp(struct scene *c, bool ip6)
     t.opt_len = 0;
     world_segment(c->w, (struct world_rx){0}, &t);
     world_turn(c->w, NS_PER_MS);
-    c->fd[ip6] = sock_new(c->w->s, SOCK_TCP, &c->sk[ip6]);
     tc = tcp_accept(c->w->s, c->lsk->tcp, &err);
-    Z_CHECK(c->fd[ip6] >= 0 && tc != NULL);
-    c->sk[ip6]->tcp = tc;
-    tcp_attach(tc, c->sk[ip6]);
+    Z_CHECK(tc != NULL);
+    c->fd[ip6] = sock_new_tcp(c->w->s, tc, &c->sk[ip6]);
+    Z_CHECK(c->fd[ip6] >= 0);
     c->id[ip6] = tc->ent.id;
 }
 

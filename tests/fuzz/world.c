@@ -344,12 +344,13 @@ const struct tcp_synent *world_syn(const struct world *w)
 int world_listen(struct world *w, uint16_t port, struct sock **sk)
 {
     struct inaddr any = w->nif->ip6 ? INADDR_ANY_V6 : INADDR_ANY_V4;
-    int fd = sock_new(w->s, SOCK_TCP, sk);
+    struct tcp_conn *tc = tcp_create(w->s);
+    int fd;
 
+    Z_CHECK(tc != NULL);
+    fd = sock_new_tcp(w->s, tc, sk);
     Z_CHECK(fd >= 0);
     (*sk)->nonblock = true;
-    (*sk)->tcp = tcp_create(w->s, *sk);
-    Z_CHECK((*sk)->tcp != NULL);
     if (w->nif->ip6)
         tcp_set_inet6((*sk)->tcp);
     Z_CHECK(tcp_bind(w->s, (*sk)->tcp, &any, port) == 0 && tcp_listen(w->s, (*sk)->tcp, 4) == 0);
@@ -369,7 +370,8 @@ static void print_conns(const struct world *w)
                 tc->sent.lost_bytes);
         for (int t = 0; t < TT_COUNT; t++)
             if (tcp_timer_on(tc, (enum tcp_timer_id)t))
-                fprintf(stderr, "  timer %d in %g s\n", t, ((double)tcp_deadline_ns(w->s, tc, (enum tcp_timer_id)t) - (double)w->s->now_ns) / 1e9);
+                fprintf(stderr, "  timer %d in %g s\n", t,
+                        ((double)tcp_deadline_ns(w->s, tc, (enum tcp_timer_id)t) - (double)w->s->now_ns) / 1e9);
     }
 }
 

@@ -7,12 +7,12 @@
 
 struct sock *sim_sock(struct sim_stack *ss, int *fd)
 {
+    struct tcp_conn *tc = tcp_create(ss->s);
     struct sock *sk;
 
-    *fd = sock_new(ss->s, SOCK_TCP, &sk);
+    Z_CHECK(tc != NULL);
+    *fd = sock_new_tcp(ss->s, tc, &sk);
     Z_CHECK(*fd >= 0);
-    sk->tcp = tcp_create(ss->s, sk);
-    Z_CHECK(sk->tcp != NULL);
     return sk;
 }
 
@@ -46,10 +46,8 @@ struct sock *sim_accept(struct sim_stack *ss, struct sock *listener, int *fd)
     tc = tcp_accept(ss->s, listener->tcp, &err);
     if (tc == NULL)
         return NULL;
-    *fd = sock_new(ss->s, SOCK_TCP, &sk);
+    *fd = sock_new_tcp(ss->s, tc, &sk);
     Z_CHECK(*fd >= 0);
-    sk->tcp = tc;
-    tcp_attach(tc, sk);
     return sk;
 }
 

@@ -355,15 +355,13 @@ static void accept_all(struct flow_net *fn)
         int fd;
 
         f = tcp_getpeer(tc, &a, &port) == 0 ? flow_of(fn, port) : NULL;
-        fd = f != NULL ? sock_new(s, SOCK_TCP, &sk) : -1;
+        fd = f != NULL ? sock_new_tcp(s, tc, &sk) : -1;
         if (fd < 0) { /* reset before it was accepted, or no memory */
             if (!fn->may_fail)
                 sim_fail(fn->pair.sim, "a connection could not be accepted");
             tcp_close(s, tc);
             continue;
         }
-        sk->tcp = tc;
-        tcp_attach(tc, sk);
         f->server.fd = fd;
         f->server.sk = sk;
         fn->n_accepted++;
@@ -383,16 +381,14 @@ static void server_app(struct sim_stack *ss, void *arg)
 /* NULL: no memory; nothing is left behind. */
 static struct sock *tcp_sock(struct z_stack *s, int *fd)
 {
+    struct tcp_conn *tc = tcp_create(s);
     struct sock *sk;
 
-    *fd = sock_new(s, SOCK_TCP, &sk);
-    if (*fd < 0)
-        return NULL;
-    sk->tcp = tcp_create(s, sk);
-    if (sk->tcp != NULL)
+    *fd = tc != NULL ? sock_new_tcp(s, tc, &sk) : -1;
+    if (*fd >= 0)
         return sk;
-    sock_close(s, *fd);
-    *fd = -1;
+    if (tc != NULL)
+        tcp_close(s, tc);
     return NULL;
 }
 

@@ -43,7 +43,8 @@ static inline void on_sent(void *arg, const uint8_t *f, uint32_t len)
     }
 }
 
-/* A segment of the peer at rcv_nxt + seq, snd_nxt + ack; a SACK block relative to snd_una unless both are 0. It arrives with the next turn. */
+/* A segment of the peer at rcv_nxt + seq, snd_nxt + ack; a SACK block relative to snd_una unless both are 0. It arrives with the next turn.
+ */
 static inline void peer_put(uint8_t flags, int32_t seq, int32_t ack, uint16_t wnd, uint32_t len, uint32_t from, uint32_t to)
 {
     static const uint8_t zeros[1460];
@@ -108,11 +109,9 @@ static inline int setup(void **state)
     t.opt_len = tcp_opts_build(opts, &o);
     world_segment(W, (struct world_rx){0}, &t);
     world_turn(W, NS_PER_MS);
-    fd = sock_new(W->s, SOCK_TCP, &K);
     T = tcp_accept(W->s, L->tcp, &err);
     assert_non_null(T);
-    K->tcp = T;
-    tcp_attach(T, K);
+    fd = sock_new_tcp(W->s, T, &K);
     assert_int_equal(T->state, TCPS_ESTABLISHED);
     W->sent = on_sent;
     n_fins = n_payload = n_segments = 0;

@@ -25,13 +25,9 @@ struct tcp_conn *script_conn(int h)
 int script_sock(void)
 {
     struct sock *sk;
-    int fd;
 
     script_start();
-    fd = sock_new(S.s, SOCK_TCP, &sk);
-    if (fd >= 0)
-        sk->tcp = tcp_create(S.s, sk);
-    return add_fd(fd);
+    return add_fd(sock_new_tcp(S.s, tcp_create(S.s), &sk));
 }
 
 int script_bind(int h, uint16_t port)
@@ -75,12 +71,8 @@ int script_accept(int lh)
 
     if (tc == NULL)
         return err;
-    fd = sock_new(S.s, SOCK_TCP, &sk);
-    if (fd < 0)
-        return fd;
-    sk->tcp = tc;
-    tcp_attach(tc, sk);
-    return add_fd(fd);
+    fd = sock_new_tcp(S.s, tc, &sk);
+    return fd < 0 ? fd : add_fd(fd);
 }
 
 long script_send(int h, uint32_t n, int flags)

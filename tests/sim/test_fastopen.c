@@ -77,16 +77,17 @@ static void client_closed(struct test *t, bool good)
 static bool client_open(struct test *t, struct sim_stack *ss)
 {
     struct inaddr to = inaddr_v4(SIM_ADDR_B);
+    struct tcp_conn *tc;
     int on = 1, ret;
 
-    t->fd = sock_new(ss->s, SOCK_TCP, &t->sk);
-    if (t->fd < 0)
-        return false;
-    t->sk->tcp = tcp_create(ss->s, t->sk);
-    if (t->sk->tcp == NULL) {
-        client_closed(t, false);
+    tc = tcp_create(ss->s);
+    if (tc == NULL) {
+        t->errors++;
+        t->rounds++;
         return false;
     }
+    t->fd = sock_new_tcp(ss->s, tc, &t->sk);
+    Z_CHECK(t->fd >= 0);
     t->asked = t->got = 0;
     Z_CHECK(tcp_setopt(ss->s, t->sk->tcp, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)) == 0);
     ret = tcp_connect(ss->s, t->sk->tcp, &to, 80);
@@ -142,12 +143,10 @@ static void server(struct sim_stack *ss, void *arg)
     int err;
 
     while (t->listener != NULL && t->n_served < SERVED_MAX && tcp_rcv_avail(t->listener->tcp) > 0) {
-        v.fd = sock_new(ss->s, SOCK_TCP, &v.sk);
-        if (v.fd < 0)
+        if (!sock_fd_left(ss->s))
             break;
         tc = tcp_accept(ss->s, t->listener->tcp, &err);
-        v.sk->tcp = tc;
-        tcp_attach(tc, v.sk);
+        v.fd = sock_new_tcp(ss->s, tc, &v.sk);
         t->served[t->n_served++] = v;
     }
     for (uint32_t i = 0; i < t->n_served;)

@@ -109,6 +109,37 @@ static void test_loan_larger_than_rcvbuf(void **state)
     free(r);
 }
 
+/* A connection is gone before what it lent: its block stays until the last buffer is back. */
+static void test_loan_outlives_connection(void **state)
+{
+    struct loan_run *r = malloc(sizeof(*r));
+    struct z_stack *s;
+    size_t used;
+
+    (void)state;
+    loan_start(r, small_rcvbuf, MIB / 4);
+    assert_true(sim_run_for(r->p.sim, 60 * NS_PER_SEC));
+    r->p.a->app = r->p.b->app = NULL;
+    s = r->p.b->s;
+    assert_int_equal(sock_close(r->p.a->s, r->c.fd_a), 0);
+    assert_int_equal(sock_close(s, r->c.fd_b), 0);
+    sim_kick(r->p.sim, r->p.a->node);
+    sim_kick(r->p.sim, r->p.b->node);
+    assert_true(sim_run_for(r->p.sim, 600 * NS_PER_SEC));
+    assert_int_equal(s->tcp.n_conns, 0);
+    assert_true(r->k.n > 1 && s->tcp.loan_bytes > 0);
+    used = s->arena.used_bytes;
+    for (; r->k.n > 0; r->k.n--) {
+        assert_int_equal(s->arena.used_bytes, used);
+        tcp_loan_return(s, r->k.kept[r->k.n - 1]);
+        pkt_unref(r->k.kept[r->k.n - 1]);
+    }
+    assert_int_equal(s->arena.used_bytes, used - arena_class_bytes(sizeof(struct tcp_conn)));
+    assert_int_equal(s->tcp.loan_bytes, 0);
+    sim_pair_destroy(&r->p);
+    free(r);
+}
+
 static void test_loan_quota_copies(void **state)
 {
     struct loan_run *r = malloc(sizeof(*r));
@@ -155,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loan_larger_than_rcvbuf),
+        cmocka_unit_test(test_loan_outlives_connection),
         cmocka_unit_test(test_loan_quota_copies),
         cmocka_unit_test(test_loan_limit_closes_window),
     };

@@ -27,6 +27,7 @@ struct tcp_conn {
     int error;
     int kernel_fd; /* with `mirrors`: its state is this descriptor's */
     int closed;
+    struct sock sock;
 };
 
 struct udp_pcb {
@@ -81,6 +82,11 @@ bool tcp_is_listener(const struct tcp_conn *tc)
 int tcp_peek_error(const struct tcp_conn *tc)
 {
     return tc->error;
+}
+
+struct sock *tcp_attach(struct tcp_conn *tc)
+{
+    return &tc->sock;
 }
 
 void tcp_close(struct z_stack *s, struct tcp_conn *tc)
@@ -142,10 +148,9 @@ static inline void fake_stack_end(struct z_stack *s)
 static inline int fake_tcp(struct z_stack *s, struct tcp_conn *tc)
 {
     struct sock *sk;
-    int fd = sock_new(s, SOCK_TCP, &sk);
+    int fd = sock_new_tcp(s, tc, &sk);
 
     assert_true(fd >= 0);
-    sk->tcp = tc;
     return fd;
 }
 

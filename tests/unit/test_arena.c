@@ -1,7 +1,9 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -200,6 +202,28 @@ static void range_too_large(void **state)
 }
 
 /* Random blocks never overlap and the account is exact. */
+/* Every block has a number, also the first, and one at an odd multiple of 32. */
+static void numbers(void **state)
+{
+    struct arena a;
+    void *first, *half[2];
+    (void)state;
+
+    assert_int_equal(arena_init(&a, 1 << 20), 0);
+    first = arena_alloc(&a, 64);
+    half[0] = arena_alloc(&a, 96);
+    half[1] = arena_alloc(&a, 96);
+    assert_int_not_equal(arena_ref(&a, first), 0);
+    assert_ptr_equal(arena_at(&a, arena_ref(&a, first)), first);
+    for (int i = 0; i < 2; i++)
+        assert_ptr_equal(arena_at(&a, arena_ref(&a, half[i])), half[i]);
+    assert_int_equal(labs((long)arena_ref(&a, half[1]) - (long)arena_ref(&a, half[0])), 3);
+    assert_ptr_equal(arena_at(&a, UINT32_MAX), a.base + (1ull << 37) - 64); /* beyond any range */
+    assert_true(ARENA_LIMIT_MAX <= 1ull << 36);
+    arena_fini(&a);
+    assert_int_equal(arena_init(&a, ARENA_LIMIT_MAX + 1), -ENOMEM);
+}
+
 static void random_blocks(void **state)
 {
     struct {
@@ -247,7 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes),         cmocka_unit_test(zeroed_aligned_reused), cmocka_unit_test(pairs),
         cmocka_unit_test(limit),           cmocka_unit_test(splits_when_full),      cmocka_unit_test(fault_injection),
-        cmocka_unit_test(range_too_large), cmocka_unit_test(random_blocks),
+        cmocka_unit_test(range_too_large), cmocka_unit_test(random_blocks),         cmocka_unit_test(numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,10 +86,10 @@ static void test_zstack_bad(void **state)
 
     (void)state;
     expect_error(BASE "[zstack]\nconn_memory=1\n",
-                 "config.ini:8: [zstack] conn_memory: found \"1\", expected a size from 16m to 1t, like 65536, 64k or 1m");
+                 "config.ini:8: [zstack] conn_memory: found \"1\", expected a size from 16m to 64g, like 65536, 64k or 1m");
     expect_error(
         BASE "[zstack]\nconn_memory=99999999999999999999g\n",
-        "config.ini:8: [zstack] conn_memory: found \"99999999999999999999g\", expected a size from 16m to 1t, like 65536, 64k or 1m");
+        "config.ini:8: [zstack] conn_memory: found \"99999999999999999999g\", expected a size from 16m to 64g, like 65536, 64k or 1m");
     expect_error(BASE "[zstack]\nrto_min_ms=0\n",
                  "config.ini:8: [zstack] rto_min_ms: found \"0\", expected a number from 1 to 60000 (milliseconds)");
     expect_error(BASE "[zstack]\nrto_min_ms=5000\nrto_max_ms=4000\n",

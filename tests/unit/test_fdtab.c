@@ -143,7 +143,7 @@ static void close_every_kind(void **state)
     struct sock *sk;
     (void)state;
 
-    for (int kind = SOCK_TCP; kind <= SOCK_EPOLL; kind++) {
+    for (int kind = SOCK_UDP; kind <= SOCK_EPOLL; kind++) {
         int fd = sock_new(s, (enum sock_kind)kind, &sk);
 
         assert_true(fd >= 0);
@@ -170,22 +170,72 @@ static void numbers_must_fit(void **state)
     free(s);
 }
 
-/* An idle connection pays for its descriptor 64 bytes, for each registration 96. */
+/* An idle connection has room for its descriptor and one registration; each further one is a block of 96 bytes. */
 static void memory_of_idle_connections(void **state)
 {
     struct z_stack *s = fake_stack(0, 4096);
     static struct tcp_conn tc[2000];
-    int ep = fake_epoll(s);
+    int ep[2] = {fake_epoll(s), fake_epoll(s)};
     size_t before = s->arena.used_bytes;
     struct epoll_event ev = {.events = EPOLLIN};
     (void)state;
 
-    for (int i = 0; i < 2000; i++) {
-        int fd = fake_tcp(s, &tc[i]);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 2000; i++) {
+            int fd = k == 0 ? fake_tcp(s, &tc[i]) : ep[1] + 1 + i;
 
-        assert_int_equal(epoll_set_ctl(s, sock_get(s, ep)->ep, EPOLL_CTL_ADD, fd, &ev), 0);
+            assert_int_equal(epoll_set_ctl(s, sock_get(s, ep[k])->ep, EPOLL_CTL_ADD, fd, &ev), 0);
+        }
+        assert_int_equal(s->arena.used_bytes - before, k * 2000 * 96);
     }
-    assert_int_equal(s->arena.used_bytes - before, 2000 * (64 + 96));
+    fake_stack_end(s);
+}
+
+/* The room of a sock holds one registration, whichever; the next one takes a block, until the room is free again. */
+static void room_for_one(void **state)
+{
+    struct z_stack *s = fake_stack(0, 16);
+    struct tcp_conn tc = {0};
+    int fd = fake_tcp(s, &tc), kq = fake_kqueue(s), ep = fake_epoll(s);
+    struct kqueue *k = sock_get(s, kq)->kq;
+    struct epoll_event ev = {.events = EPOLLIN};
+    struct kevent c, got[2];
+    size_t before = s->arena.used_bytes;
+    (void)state;
+
+    EV_SET(&c, (uintptr_t)fd, EVFILT_READ, EV_ADD, 0, 0, &tc);
+    assert_int_equal(kqueue_kevent(s, k, &c, 1, NULL, 0), 0);
+    assert_int_equal(s->arena.used_bytes, before);
+    assert_int_equal(epoll_set_ctl(s, sock_get(s, ep)->ep, EPOLL_CTL_ADD, fd, &ev), 0);
+    assert_int_equal(s->arena.used_bytes, before + 96);
+    fake_arrive(s, fd, &tc, 1);
+    assert_int_equal(kqueue_kevent(s, k, NULL, 0, got, 2), 1);
+    assert_int_equal(epoll_set_collect(s, sock_get(s, ep)->ep, &ev, 1), 1);
+
+    c.flags = EV_DELETE; /* the first goes, the second stays where it is */
+    assert_int_equal(kqueue_kevent(s, k, &c, 1, NULL, 0), 0);
+    assert_int_equal(kqueue_kevent(s, k, NULL, 0, got, 2), 0);
+    assert_int_equal(epoll_set_collect(s, sock_get(s, ep)->ep, &ev, 1), 1);
+    c.flags = EV_ADD;
+    c.filter = EVFILT_WRITE;
+    tc.poll |= SOCK_OUT;
+    assert_int_equal(kqueue_kevent(s, k, &c, 1, NULL, 0), 0);
+    assert_int_equal(s->arena.used_bytes, before + 96);
+    assert_int_equal(kqueue_kevent(s, k, NULL, 0, got, 2), 1);
+    assert_int_equal(got[0].filter, EVFILT_WRITE);
+    assert_ptr_equal(got[0].udata, &tc);
+
+    assert_int_equal(epoll_set_ctl(s, sock_get(s, ep)->ep, EPOLL_CTL_DEL, fd, NULL), 0);
+    assert_int_equal(s->arena.used_bytes, before);
+    assert_int_equal(sock_close(s, fd), 0);
+    assert_int_equal(kqueue_kevent(s, k, NULL, 0, got, 2), 0);
+
+    fd = fake_tcp(s, &tc); /* kevent.ext does not fit */
+    c = (struct kevent){.ident = (uintptr_t)fd, .filter = EVFILT_READ, .flags = EV_ADD, .ext = {1, 2, 3, 4}};
+    assert_int_equal(kqueue_kevent(s, k, &c, 1, NULL, 0), 0);
+    assert_int_equal(s->arena.used_bytes, before + 128);
+    assert_int_equal(kqueue_kevent(s, k, NULL, 0, got, 2), 1);
+    assert_int_equal(got[0].ext[3], 4);
     fake_stack_end(s);
 }
 
@@ -247,6 +297,7 @@ int main(void)
         cmocka_unit_test(close_every_kind),
         cmocka_unit_test(numbers_must_fit),
         cmocka_unit_test(memory_of_idle_connections),
+        cmocka_unit_test(room_for_one),
         cmocka_unit_test(idset_is_a_set),
     };
 

@@ -115,6 +115,10 @@ static void low_water_mark(void **state)
     expect_none(s, kq);
     fake_arrive(s, fd, &tc, 1);
     expect_one(s, kq, FD, EVFILT_READ, 0, 0, 100);
+    change(s, kq, FD, EVFILT_READ, EV_ADD, NOTE_LOWAT, (int64_t)1 << 32, NULL); /* not cut to 32 bits */
+    expect_none(s, kq);
+    change(s, kq, FD, EVFILT_READ, EV_ADD, NOTE_LOWAT, -((int64_t)1 << 33) + 1000, NULL);
+    expect_one(s, kq, FD, EVFILT_READ, 0, 0, 100);
     change(s, kq, FD, EVFILT_READ, EV_ADD, NOTE_LOWAT, 101, NULL); /* the mark moves */
     expect_none(s, kq);
     tc.space = 100;
@@ -178,7 +182,7 @@ static void add_again(void **state)
     change(s, kq, FD, EVFILT_READ, EV_ENABLE | EV_KEEPUDATA, 0, 0, (void *)3);
     expect_one(s, kq, FD, EVFILT_READ, EV_CLEAR, 0, 4);
     assert_ptr_equal(got[0].udata, (void *)2);
-    assert_int_equal(LIST_NEXT(LIST_FIRST(&sock_get(s, fd)->watches), on_sock) == NULL, true); /* one registration */
+    assert_int_equal(SLIST_NEXT(SLIST_FIRST(&sock_get(s, fd)->watches), on_sock) == NULL, true); /* one registration */
     fake_stack_end(s);
 }
 
@@ -222,7 +226,7 @@ static void oneshot(void **state)
     fake_arrive(s, fd, &tc, 2);
     expect_none(s, kq);
     assert_int_equal(change(s, kq, FD, EVFILT_READ, EV_DELETE, 0, 0, NULL), -ENOENT); /* deleted */
-    assert_true(LIST_EMPTY(&sock_get(s, fd)->watches));
+    assert_true(SLIST_EMPTY(&sock_get(s, fd)->watches));
     fake_stack_end(s);
 }
 
@@ -314,6 +318,7 @@ static void errors(void **state)
     assert_int_equal(change(s, kq, 1, EVFILT_USER, EV_ADD, 0, 0, NULL), -ENOMEM);
     s->arena.fail_after = 2;
     assert_int_equal(change(s, kq, 1, EVFILT_TIMER, EV_ADD, 0, 10, NULL), -ENOMEM);
+    assert_int_equal(change(s, kq, (uintptr_t)fd, EVFILT_WRITE, EV_ADD, 0, 0, NULL), 0); /* the sock has room for one */
     s->arena.fail_after = 1;
     assert_int_equal(change(s, kq, (uintptr_t)fd, EVFILT_READ, EV_ADD, 0, 0, NULL), -ENOMEM);
     assert_int_equal(s->ctr.v[CTR_WATCH_LIMIT], 3);
