@@ -114,13 +114,16 @@ static void test_loan_outlives_connection(void **state)
 {
     struct loan_run *r = malloc(sizeof(*r));
     struct z_stack *s;
+    struct tcp_conn *tc;
     size_t used;
+    void *other;
 
     (void)state;
     loan_start(r, small_rcvbuf, MIB / 4);
     assert_true(sim_run_for(r->p.sim, 60 * NS_PER_SEC));
     r->p.a->app = r->p.b->app = NULL;
     s = r->p.b->s;
+    tc = r->c.b->tcp;
     assert_int_equal(sock_close(r->p.a->s, r->c.fd_a), 0);
     assert_int_equal(sock_close(s, r->c.fd_b), 0);
     sim_kick(r->p.sim, r->p.a->node);
@@ -128,6 +131,9 @@ static void test_loan_outlives_connection(void **state)
     assert_true(sim_run_for(r->p.sim, 600 * NS_PER_SEC));
     assert_int_equal(s->tcp.n_conns, 0);
     assert_true(r->k.n > 1 && s->tcp.loan_bytes > 0);
+    other = arena_alloc(&s->arena, sizeof(*tc)); /* the block freed last, of this size */
+    assert_ptr_not_equal(other, tc);
+    arena_free(&s->arena, other, sizeof(*tc));
     used = s->arena.used_bytes;
     for (; r->k.n > 0; r->k.n--) {
         assert_int_equal(s->arena.used_bytes, used);
