@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "port/port.h"
+#include "tcp/conn.h"
 
 #define SERVER 0x0a000002u
 #define TURNS_MAX 100000000u
@@ -153,4 +154,17 @@ void app_close(struct pair *p)
         }
     }
     pair_settle(p);
+}
+
+void print_places(const struct pair *p, const char *name, uintptr_t function)
+{
+    printf("%s() at %#lx\n", name, (unsigned long)function);
+    for (int i = 0; i < 2; i++) {
+        const struct tcp_state *t = &p->side[i].s->tcp;
+
+        for (uint32_t k = 0; k <= t->id_mask; k++)
+            if (t->id_tab[k] != NULL && t->id_tab[k]->state == TCPS_ESTABLISHED)
+                printf("connection at %#lx\n", (unsigned long)(uintptr_t)t->id_tab[k]);
+    }
+    fflush(stdout); /* before what is traced */
 }

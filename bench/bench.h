@@ -22,7 +22,7 @@ struct bench_conf {
     uint32_t requests; /* per repetition; 0: by size */
     uint16_t mtu;
     bool tso, gro;       /* the port takes frames of 64 KB as they are, and delivers them; else: received segments are merged in software */
-    bool count;          /* rr once, for callgrind to count: no repetitions, no clock */
+    bool count;          /* rr or bulk once, for callgrind to count: no repetitions, no clock */
     uint32_t calls;      /* of the kernel, between two turns of which the parts are timed */
     const char *only;    /* rr, cold, size, bulk, open, many; NULL: all */
     const char *variant; /* of rr; NULL: all */
@@ -56,6 +56,9 @@ int app_listen(struct side *e, uint16_t port);
 int app_connect(struct side *e, uint16_t port);
 void app_watch(struct side *e, int fd, short filter, unsigned short flags);
 int app_accept(struct side *e, int listener); /* -1: none waits */
+
+/* For scripts/lines.py: where the function is that it is to trace, and where the connections are. */
+void print_places(const struct pair *p, const char *name, uintptr_t function);
 
 /* n connections from side 0 to side 1, established and registered for EVFILT_READ; fds: those of side 0. */
 void app_open(struct pair *p, uint32_t n, int *fds);

@@ -41,7 +41,7 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
         const char *name = argv[i], *value = argv[i + 1];
 
         if (strcmp(name, "--count") == 0) {
-            c->only = "rr";
+            c->only = c->only != NULL ? c->only : "rr";
             c->count = true;
             i--;
             continue;

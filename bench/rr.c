@@ -202,11 +202,13 @@ static void count(struct pair *p, const struct bench_conf *c, uint32_t size, uin
 {
     uint32_t each = requests_each(c, size, conns);
 
+    if (conns == 1)
+        print_places(p, "counted", (uintptr_t)counted);
     for (enum way way = 0; way < WAYS; way++) {
         if (!wanted(c, way))
             continue;
         rr.way = way;
-        run(p, fds, conns, MAX(2000u / conns, 1u)); /* warm: caches of pools, estimators, windows */
+        run(p, fds, conns, MAX(MIN(2000u, 20 * each * conns) / conns, 1u)); /* warm: caches of pools, estimators, windows */
         counted(p, fds, conns, each);
         printf("counted %u requests of %u bytes on %u connections, %s\n", conns * each, size, conns, way_names[way]);
     }

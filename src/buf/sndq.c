@@ -43,7 +43,7 @@ static void drop_first(struct sndq *q, unsigned why)
     q->charged_bytes -= d->charge;
     wrap_note(d->m, why);
     pkt_unref(d->m);
-    q->head = (q->head + 1) & (q->cap - 1);
+    q->head = (uint16_t)((q->head + 1) & (q->cap - 1));
     q->n--;
 }
 
@@ -82,7 +82,7 @@ int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n)
         ring[i] = *desc_at(q, i);
     ring_free(q, a);
     q->ring = ring;
-    q->cap = cap;
+    q->cap = (uint16_t)cap;
     return 0;
 }
 

@@ -28,9 +28,9 @@ struct sndq_desc {
 
 struct sndq {
     struct sndq_desc *ring; /* NULL while cap is 0 */
-    uint32_t cap, head, n;  /* cap is a power of two */
     uint32_t start_seq, end_seq;
     uint32_t charged_bytes; /* memory held, what SO_SNDBUF limits */
+    uint16_t cap, head, n;  /* cap is a power of two, SNDQ_RING_MAX at most */
 };
 
 /* Empty, at seq. */

@@ -1,5 +1,4 @@
 /* Acknowledgements received: what leaves the send queue, round-trip samples, the peer's window, congestion control. */
-#include "link/neigh.h"
 #include "sock/sock.h"
 #include "tcp/fastopen.h"
 
@@ -30,7 +29,7 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
     }
     tcp_rtt_conf(s, &rc);
     if (unlikely(tc->rtt.wary) && sent_once && seq_gt(g->h.ack, tc->recover)) /* beyond what had been sent at the timeout */
-        rtt_sample_wary(&tc->rtt, &rc, sample, s->now_ns);
+        rtt_sample_wary(&tc->rtt, &tc->rtt_prev, &rc, sample, s->now_ns);
     else
         rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1, s->now_ns);
 }
@@ -38,6 +37,7 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->last_snd_ns};
+    struct rtt_conf rc;
     uint32_t mss, iw;
 
     tcp_timer_stop(tc, TT_REXMT);
@@ -50,8 +50,9 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
         tcp_cc_start(s, tc, tc->rexmt_count > 0 ? mss : iw);
     else
         tcp_fastopen_end(s, tc, false);
-    if (tc->rexmt_count > 0 && tc->rtt.srtt_ns == 0)
-        tc->rtt.rto_ns = MAX(tc->rtt.rto_ns, MIN(3 * NS_PER_SEC, s->conf.rto_max_ns)); /* RFC 6298 5.7 */
+    tcp_rtt_conf(s, &rc);
+    if (tc->rexmt_count > 0)
+        rtt_at_least(&tc->rtt, &rc, 3 * NS_PER_SEC); /* RFC 6298 5.7 */
     tc->rexmt_count = 0;
     rtt_reset_backoff(&tc->rtt);
     tc->snd_wl2 = g->h.ack;
@@ -146,6 +147,18 @@ static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct t
     }
 }
 
+static void answered(struct tcp_conn *tc)
+{
+    tc->unanswered = false;
+    rtt_reset_backoff(&tc->rtt);
+    tc->rexmt_count = 0;
+    tc->probe_count = 0;
+    tc->orphan_probes = 0;
+    tc->keep_count = 0;
+    tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
+}
+
 /* The cumulative acknowledgement moved forward by acked. */
 static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g, struct sent_ack *sa)
 {
@@ -156,21 +169,16 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
     sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
     sndq_ack(&tc->sndq, &s->arena, data_ack);
-    if (unlikely(tc->mtup != NULL))
+    if (unlikely(tc->mtu_search))
         tcp_mtup_acked(s, tc);
-    if (likely(!tc->path.local)) /* forward progress: RFC 4861 7.3.1 */
-        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, s->now_ns);
+    tc->progressed = true;
     if (tc->snd_urgent && seq_geq(tc->snd_una, tc->snd_up))
         tc->snd_urgent = false;
     rtt_update(s, tc, g, sa);
-    rtt_reset_backoff(&tc->rtt);
-    tc->rexmt_count = 0;
-    tc->orphan_probes = 0;
-    tc->first_rexmt_at_ns = 0;
-    tc->soft_error = 0;
+    if (unlikely(tc->unanswered))
+        answered(tc);
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
         tcp_timer_stop(tc, TT_REXMT);
-        tcp_timer_stop(tc, TT_RACK);
         tcp_timer_stop(tc, TT_TLP);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
             tcp_timer_stop(tc, TT_PERSIST); /* a probe carried the last of it: there is nothing to probe with */
@@ -185,25 +193,27 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
         sock_on_writable(s, tc->sk);
 }
 
-void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+static void news(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
     struct sent_rec rated;
     struct sent_ack sa = {
         .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt),
         .echo_latest_ns = UINT64_MAX,
-        .fack = tc->sent.sacked_bytes > 0 ? tc->sent.high_sacked : tc->snd_una,
+        .fack = sent_sacked_bytes(&tc->sent) > 0 ? tc->sent.high_sacked : tc->snd_una,
     };
     struct tcp_ack_facts f = {0};
     uint32_t acked = 0, pipe = tcp_pipe(tc), old_wnd = tc->snd_wnd, in_flight = tcp_in_flight(tc);
     bool dup, probing = tcp_timer_on(tc, TT_PERSIST), recovering = tc->ca == TCP_CA_RECOVERY;
-    struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .lost_before = tc->sent.lost_total, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
+    struct tcp_cc_event e = {.sa = &sa, .pipe = pipe, .ece = (g->h.flags & TH_ECE) != 0 && tc->ecn_ect};
 
-    if (unlikely(tc->rate != NULL)) {
+    if (unlikely(tc->rated)) {
+        e.lost_before = tc->sent.lost_total;
         rated = (struct sent_rec){0};
         sa.rated = &rated;
     }
-    tc->probe_count = 0;
+    if (unlikely(tc->unanswered))
+        tc->probe_count = 0;
     if (tc->sack_on && g->o.n_sack > 0) {
         unsigned n = valid_sacks(tc, g, blocks);
 
@@ -213,7 +223,7 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     }
     if (seq_gt(g->h.ack, tc->snd_una)) {
         acked = g->h.ack - tc->snd_una;
-        if (unlikely(tc->rtx_unacked || tc->undo.on) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
+        if (unlikely(tc->rtx_unacked || tc->undo_open) && tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
             f.ecr_known = true;
             sa.echo_latest_ns = echo_latest_ns(s, tc, g->o.ts_ecr);
         }
@@ -239,7 +249,26 @@ void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg 
     tcp_cc_on_ack(s, tc, &e);
     if (unlikely(e.ece))
         tcp_ecn_echoed(s, tc, pipe);
-    tcp_keepalive_restart(s, tc);
     if (acked > 0 || tc->snd_wnd > old_wnd || dup || sndq_bytes(&tc->sndq) > tcp_in_flight(tc) || tc->sent.lost_bytes > 0)
         tcp_mark_dirty(s, tc);
+}
+
+/*
+ * Text from a peer to which nothing is under way, which says of acknowledgement and window what the last segment did. By far the most of
+ * what a receiver gets is that.
+ */
+static bool says_nothing_new(const struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    return g->h.ack == tc->snd_una && tc->snd_una == tc->snd_nxt && g->wnd == tc->snd_wnd && g->len > 0 && g->o.n_sack == 0 &&
+           (g->h.flags & (TH_SYN | TH_FIN | TH_ECE)) == 0 && !tc->unanswered && !tc->tlp_out;
+}
+
+void tcp_ack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
+{
+    if (says_nothing_new(tc, g)) {
+        tc->snd_wl1 = seq_max(tc->snd_wl1, g->h.seq);
+        tc->snd_wl2 = g->h.ack;
+    } else {
+        news(s, tc, g);
+    }
 }

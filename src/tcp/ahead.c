@@ -28,12 +28,6 @@ bool tcp_ahead_pays(const struct z_stack *s)
     return s->tcp.n_conns >= s->conf.look_ahead;
 }
 
-static void fetch(const void *p, size_t bytes)
-{
-    for (size_t off = 0; off < bytes; off += LINE)
-        rte_prefetch0((const char *)p + off);
-}
-
 static uint32_t place(const struct z_stack *s, const struct inaddr *dst, const struct inaddr *src, const uint8_t *ports)
 {
     uint32_t hash = flow_hash(&s->flow_key, dst, src, get16(ports + 2), get16(ports));
@@ -78,10 +72,13 @@ static const struct tcp_conn *guess(const struct z_stack *s, uint32_t hash)
 
 void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
 {
+    static const uint8_t lines[] = {TCP_LINE_WHO, TCP_LINE_SEG, TCP_LINE_RCV, TCP_LINE_SND, TCP_LINE_TIME, TCP_LINE_OUT};
     const struct tcp_conn *tc = guess(s, hash);
 
     if (tc == NULL)
         return;
-    fetch(tc, offsetof(struct tcp_conn, dsack_start)); /* what is behind it is rare, but for the sock */
-    fetch(&tc->sock, sizeof(tc->sock));
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++)
+        rte_prefetch0((const char *)tc + lines[i] * LINE);
+    for (size_t off = 0; off < sizeof(tc->sock); off += LINE)
+        rte_prefetch0((const char *)&tc->sock + off);
 }

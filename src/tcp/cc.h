@@ -17,8 +17,10 @@
 #define CC_CWND_MAX (1u << 30) /* no larger window can be advertised (RFC 7323 section 2.3) */
 
 struct cc {
+    uint32_t cwnd; /* bytes */
+    bool quiet;    /* the algorithm's: of an ACK that comes while cwnd is not the limit it need not be told */
     const struct cc_ops *ops;
-    uint32_t cwnd, ssthresh; /* bytes */
+    uint32_t ssthresh; /* bytes */
     uint32_t smss;
     uint32_t undo_cwnd, undo_ssthresh; /* before the last on_loss or on_rto; undo_cwnd 0: nothing to undo */
     union {

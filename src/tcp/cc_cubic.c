@@ -181,6 +181,7 @@ static void epoch_begin(struct cc *c, struct cubic *q, uint64_t now_ns)
     struct epoch *e = &q->now;
 
     e->start_ns = now_ns;
+    c->quiet = false;
     q->last_us = (uint32_t)(now_ns / NS_PER_US);
     if (c->cwnd < e->w_max) {
         e->k_ms = k_ms(e->w_max - c->cwnd, c->smss);
@@ -243,6 +244,7 @@ static void cubic_on_ack(struct cc *c, const struct cc_ack *a)
     uint64_t passed = q->now.start_ns != 0 ? pass_time(q, a->now_ns) : 0;
 
     if (!a->cwnd_limited) { /* 4.2: t does not count while the application leaves the window unused (5.8) */
+        c->quiet = q->now.start_ns == 0;
         if (passed != 0)
             q->now.start_ns = MIN(q->now.start_ns + passed, a->now_ns);
         return;
@@ -320,6 +322,7 @@ static void cubic_on_undo(struct cc *c, uint64_t now_ns)
     if (!cc_restore(c))
         return;
     q->now = q->undo;
+    c->quiet = false;
     q->last_us = (uint32_t)(now_ns / NS_PER_US);
     if (c->ssthresh == UINT32_MAX) {
         q->phase = SLOW_START;

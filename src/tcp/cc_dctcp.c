@@ -29,6 +29,7 @@ static struct dctcp *dctcp(struct cc *c)
 static void dctcp_init(struct cc *c, uint64_t now_ns)
 {
     cc_reno_init(c, now_ns);
+    c->quiet = false;            /* the fraction of marks is of all that is acknowledged */
     dctcp(c)->alpha = ALPHA_ONE; /* section 3.3: the first mark halves */
     dctcp(c)->started = false;
 }

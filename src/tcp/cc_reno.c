@@ -13,6 +13,7 @@ void cc_reno_init(struct cc *c, uint64_t now_ns)
     (void)now_ns;
     c->state[BYTES_ACKED] = 0;
     c->state[AFTER_RTO] = 0;
+    c->quiet = true;
 }
 
 /* Returns the acknowledged bytes that are left when ssthresh is reached. */

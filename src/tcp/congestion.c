@@ -8,11 +8,12 @@
 
 void tcp_cc_free(struct z_stack *s, struct tcp_conn *tc)
 {
-    if (tc->rate == NULL)
+    if (!tc->rated)
         return;
     arena_free(&s->arena, tc->cc.ext, tc->cc.ops->ext_bytes);
     arena_free(&s->arena, tc->rate, sizeof(*tc->rate));
     tc->rate = NULL;
+    tc->rated = false;
     tc->paced = false;
     cc_switch(&tc->cc, &cc_cubic, NULL, s->now_ns);
 }
@@ -46,6 +47,7 @@ void tcp_cc_start(struct z_stack *s, struct tcp_conn *tc, uint32_t init_cwnd_byt
     void *ext;
     const struct cc_ops *ops = take_memory(s, tc->opt->cc, &ext, &tc->rate);
 
+    tc->rated = tc->rate != NULL;
     tc->cc.ext = ext;
     cc_init(&tc->cc, ops, tcp_eff_mss(tc), init_cwnd_bytes, s->now_ns);
     cwv_reset(&tc->cwv, s->now_ns);
@@ -82,6 +84,7 @@ void tcp_cc_set(struct z_stack *s, struct tcp_conn *tc, const struct cc_ops *ops
     ops = take_memory(s, ops, &ext, &rate);
     tcp_cc_free(s, tc);
     tc->rate = rate;
+    tc->rated = rate != NULL;
     sent_forget_rates(&tc->sent); /* counted by a state that is gone */
     cc_switch(&tc->cc, ops, ext, s->now_ns);
     if (lacks_ssthresh)
@@ -142,12 +145,12 @@ void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc)
 /* draft-ietf-ccwg-bbr 5.4.1; for the others RFC 7661 instead of RFC 5681 4.1's restart window. */
 void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
 {
-    if (unlikely(tc->rate != NULL)) {
+    if (unlikely(tc->rated)) {
         if (tc->rate->is_app_limited)
             tc->cc.ops->on_idle(&tc->cc, 0, s->now_ns);
         return;
     }
-    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tc->rtt.rto_ns >> 20))
+    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20))
         return;
     cwv_idle(&tc->cwv, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns);
     if (tc->cwv.unvalidated || !tc->cwv.defined)
@@ -189,7 +192,7 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
         .rtt_ns = e->sa->rtt_valid && !e->sa->acked_retrans ? MAX(s->now_ns - e->sa->rtt_sent_ns, 1u) : 0,
     };
 
-    if (unlikely(tc->rate != NULL)) {
+    if (unlikely(tc->rated)) {
         uint32_t newly_lost = tc->sent.lost_total - e->lost_before;
 
         if (e->acked == 0 && e->sa->newly_sacked == 0 && newly_lost == 0)
@@ -202,6 +205,8 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
         a.cwnd_limited = !e->recovering && tc->ca != TCP_CA_RECOVERY && !tc->in_cwr && (tc->cwnd_limited || tc->ca == TCP_CA_LOSS);
         if (tc->ca == TCP_CA_OPEN && cwv_acked(&tc->cwv, tc->snd_una, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns))
             phase(s, tc);
+        if (!a.cwnd_limited && tc->cc.quiet)
+            return;
     }
     tc->cc.ops->on_ack(&tc->cc, &a);
 }

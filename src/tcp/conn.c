@@ -61,14 +61,16 @@ int tcp_state_init(struct z_stack *s)
     t->place_mask = (uint32_t)(n_places - 1);
     t->id_mask = (uint32_t)(n * 2 - 1);
     tcp_optsets_init(&t->optsets, &s->arena);
-    TAILQ_INIT(&t->dirty);
     TAILQ_INIT(&t->timewait);
     TAILQ_INIT(&t->fwd);
     tcp_syn_init(s);
     t->timewait_timer.kind = TIMER_TW;
     for (unsigned i = 0; i < TCP_PORT_COUNTERS; i++)
         t->port_counter[i] = (uint32_t)rng_next(&s->rng);
-    return t->place != NULL && t->id_tab != NULL && t->bound_bucket != NULL && t->port_use != NULL ? 0 : -ENOMEM;
+    return tcp_pending_init(&t->pending, s->conf.max_connections) == 0 && t->place != NULL && t->id_tab != NULL &&
+                   t->bound_bucket != NULL && t->port_use != NULL
+               ? 0
+               : -ENOMEM;
 }
 
 void tcp_state_fini(struct z_stack *s)
@@ -76,14 +78,20 @@ void tcp_state_fini(struct z_stack *s)
     struct tcp_state *t = &s->tcp;
     size_t n = (size_t)t->id_mask + 1;
 
-    for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++)
-        if (t->id_tab[i] != NULL)
-            tcp_free(s, t->id_tab[i]);
+    for (size_t i = 0; t->id_tab != NULL && i < n && t->n_conns > 0; i++) {
+        struct tcp_conn *tc = t->id_tab[i];
+
+        if (tc == NULL)
+            continue;
+        tc->in_dirty = false;
+        tcp_free(s, tc);
+    }
     if (t->place != NULL)
         tcp_timewait_fini(s);
     if (t->place != NULL)
         tcp_forward_fini(s);
     tcp_fastopen_fini(s);
+    tcp_pending_fini(&t->pending);
     bigtab_free(t->place, (size_t)t->place_mask + 1, sizeof(t->place[0]));
     bigtab_free(t->id_tab, n, sizeof(t->id_tab[0]));
     bigtab_free(t->bound_bucket, 65536, sizeof(t->bound_bucket[0]));
@@ -144,6 +152,7 @@ static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *paren
     tc->opt = opt;
     tc->sndbuf_bytes = parent != NULL ? parent->sndbuf_bytes : s->conf.sndbuf_bytes;
     tc->rcvbuf_bytes = parent != NULL ? parent->rcvbuf_bytes : s->conf.rcvbuf_bytes;
+    tc->snd_lowat = opt->notsent_lowat_bytes != 0;
     tc->cork = parent != NULL && parent->cork;
     tc->ent.laddr = INADDR_ANY_V4;
     return tc;
@@ -184,6 +193,8 @@ void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
     s->tcp.rcv_charged_bytes += now;
     s->tcp.rcv_charged_bytes -= tc->rcv_charged_bytes;
     tc->rcv_charged_bytes = now;
+    tc->rcv_holes = reass_blocks(&tc->reass) > 0;
+    tc->wnd_settled = false;
 }
 
 /* Off every list and table, queues empty: what CLOSED means. */
@@ -215,8 +226,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
     tcp_listen_unlink(tc);
     tear_down(s, tc, false);
     tcp_mtup_free(s, tc);
-    if (tc->in_dirty)
-        TAILQ_REMOVE(&t->dirty, tc, dirty_link);
+    Z_CHECK(!tc->in_dirty);
     t->id_tab[tc->ent.id & t->id_mask] = NULL;
     t->n_conns--;
     s->ctr.v[CTR_TCP_CONNS] = t->n_conns;
@@ -255,14 +265,6 @@ void tcp_drop_conn(struct z_stack *s, struct tcp_conn *tc, int err)
 void tcp_release(struct z_stack *s, struct tcp_conn *tc)
 {
     tcp_drop_conn(s, tc, 0);
-}
-
-void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc)
-{
-    if (tc->in_dirty)
-        return;
-    tc->in_dirty = true;
-    TAILQ_INSERT_TAIL(&s->tcp.dirty, tc, dirty_link);
 }
 
 uint32_t tcp_ts_clock(const struct z_stack *s)

@@ -71,8 +71,8 @@ struct tcp_entry {
     bool claimed; /* packets of the flow come to another stack, which forwards them */
 };
 
-/* Timers of a connection; one wheel node stands for the earliest of them. */
-enum tcp_timer_id { TT_RACK, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_KEEP, TT_2MSL, TT_PACE, TT_COUNT };
+/* Timers of a connection; one wheel node stands for the earliest of them. Last those that data and acknowledgements set and stop. */
+enum tcp_timer_id { TT_RACK, TT_KEEP, TT_2MSL, TT_PACE, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -94,9 +94,6 @@ struct tcp_mtup {
 
 /* A probe? None now; one of *probe_len bytes; one as soon as more of what is in flight has left. */
 enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_PROBE, TCP_MTUP_WAIT };
-
-/* tcp_conn.ts_recent_at of a time. */
-#define TCP_TS_AGE_SHIFT 30
 
 /* Of a listener. */
 struct tcp_listener {
@@ -120,41 +117,46 @@ struct tcp_agreed {
 
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
+/* The cache lines of a connection that ordinary segments touch: below. */
+enum { TCP_LINE_WHO, TCP_LINE_SEG, TCP_LINE_RCV, TCP_LINE_SND = 4, TCP_LINE_OUT = 7, TCP_LINE_TIME = 9 };
+
 /*
- * One block of the arena, a cache line after the other: first what every segment touches, then what one with data does, what leaves, what
- * an acknowledgement is worked on with, and last what most segments of most connections leave alone. What few connections need has a block
- * of its own; what connections have in common is shared (opt).
+ * One block of the arena. Six of its cache lines are what ordinary segments touch, by what they are about; the rest is for what happens
+ * once in a while. In order, with nothing lost and no limit met,
+ *
+ *     data that come in        who, every segment, receiving                (and times, when the delay timer is set)
+ *     an acknowledgement       who, every segment, sending, times
+ *     data that leave          who, every segment, sending, leaving         (and times once a turn; receiving, when the window may move)
+ *
+ * What few connections need has a block of its own; what connections have in common is shared (opt).
  */
 struct tcp_conn {
     /* line 0: who */
     struct tcp_entry ent;
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
+    uint64_t last_rcv_ns;
 
     /* line 1: every segment. RFC 9293 3.3.1 and RFC 7323 */
-    _Alignas(64) uint32_t snd_una;
-    uint32_t snd_nxt, snd_wnd, snd_wl1, snd_wl2;
-    uint32_t max_snd_wnd; /* largest window the peer offered (SWS avoidance, RFC 5961) */
-    uint32_t snd_sml;     /* end of the last segment sent that was not full (Nagle) */
+    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    uint32_t max_snd_wnd;  /* largest window the peer offered (SWS avoidance, RFC 5961) */
+    uint32_t snd_sml;      /* end of the last segment sent that was not full (Nagle) */
+    uint32_t sndbuf_bytes; /* SO_SNDBUF, or what auto-tuning made of it */
     uint32_t rcv_nxt;
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
     uint32_t ts_recent;
-    uint32_t ts_offset; /* of our clock, per connection */
-    uint16_t smss;      /* payload per segment that we may send, options not counted */
-    uint16_t rcv_mss;   /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    uint16_t smss; /* payload per segment that we may send, options not counted */
     uint8_t snd_wscale, rcv_wscale;
     uint8_t state;
     uint8_t ca;
     uint8_t dupacks;
-    uint8_t rexmt_count; /* consecutive timeouts without progress */
-    uint8_t probe_count; /* persist probes since the last ACK */
 
     /* a byte each for what is written together */
     bool rcv_urgent : 1; /* urgent data announced and not passed by the reader */
-    bool oob_have : 1;   /* oob_byte arrived and was not read with MSG_OOB */
-    bool oob_taken : 1;
-    bool rd_shut : 1; /* SHUT_RD */
+    bool rd_shut : 1;    /* SHUT_RD */
     bool fin_rcvd : 1, fin_pending : 1;
+    bool rcv_holes : 1;   /* there is something in reass */
+    bool wnd_settled : 1; /* nothing came or was taken since the window was reckoned, and it was not the stack that limited it */
     bool ack_now : 1;     /* send one with the next output of this connection */
     bool ack_delayed : 1; /* the delay timer runs */
 
@@ -162,10 +164,10 @@ struct tcp_conn {
     bool orphan : 1;         /* counted in n_orphans */
     bool closed_by_user : 1; /* tcp_close was called: the block goes when the protocol is done */
     bool dead : 1;           /* nobody holds it: freed at the end of the turn */
-    bool bound : 1;          /* in the bucket of bound sockets */
-    bool port_held : 1;      /* counted in port_use */
-    bool passive : 1;        /* came from a listener */
     bool waits : 1;          /* in an accept queue */
+    bool progressed : 1;     /* an acknowledgement came since the last segment left: the neighbour is there */
+    bool unanswered : 1;     /* one of the counts of tries, or an error to go with them, is not 0 */
+    bool passive : 1;        /* came from a listener */
 
     bool ts_on : 1, sack_on : 1, ws_on : 1; /* options in force */
     bool ecn_echo_ok : 1;                   /* ECN was agreed on (RFC 3168): CE marks that arrive are echoed */
@@ -175,39 +177,48 @@ struct tcp_conn {
     bool ecn_seen : 1; /* an ECT or CE packet with text has come */
 
     bool cwnd_limited : 1;
-    bool rtx_first : 1;                /* after a timeout: the first retransmission goes out whatever cwnd says */
     bool tlp_out : 1, tlp_retrans : 1; /* a tail loss probe is outstanding; it was a retransmission (TLP.end_seq, TLP.is_retrans) */
-    bool paced : 1;                    /* new data leaves at the pacing rate */
-    bool in_cwr : 1;                   /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
     bool rtx_unacked : 1;              /* rtx_high is not acknowledged yet */
-    bool syn_unsent : 1;               /* the SYN found no buffer or no room: with the next turn's output */
+    bool undo_open : 1;                /* undo is about a reduction of cwnd that may prove an error */
+    bool rack_valid : 1;               /* rack tells of something that arrived */
+    bool in_cwr : 1;                   /* cwnd was reduced for ECE; no other reduction and no growth before cwr_end is acknowledged */
+    bool rtx_first : 1;                /* after a timeout: the first retransmission goes out whatever cwnd says */
 
     bool snd_urgent : 1, fin_queued : 1, fin_sent : 1;
-    bool more : 1;         /* MSG_MORE: hold back a partial segment */
-    bool cork : 1;         /* TCP_CORK */
-    bool dsack_due : 1;    /* to be reported with the next ACK (RFC 2883) */
-    bool connect_done : 1; /* connect() has reported success */
-    bool soft_told : 1;    /* soft_error is of a kind that the next send() reports */
+    bool more : 1;      /* MSG_MORE: hold back a partial segment */
+    bool cork : 1;      /* TCP_CORK */
+    bool snd_lowat : 1; /* opt.notsent_lowat_bytes is not 0 */
+    bool paced : 1;     /* new data leaves at the pacing rate */
+    bool dsack_due : 1; /* to be reported with the next ACK (RFC 2883) */
 
-    /* line 2: data that come */
+    bool rated : 1;        /* rate is not NULL */
+    bool mtu_search : 1;   /* mtup is not NULL */
+    bool syn_unsent : 1;   /* the SYN found no buffer or no room: with the next turn's output */
+    bool quickack : 1;     /* TCP_QUICKACK */
+    bool soft_told : 1;    /* soft_error is of a kind that the next send() reports */
+    bool bound : 1;        /* in the bucket of bound sockets */
+    bool port_held : 1;    /* counted in port_use */
+    bool connect_done : 1; /* connect() has reported success */
+
+    /* line 2: receiving */
     struct rcvq rcvq;
     struct reass reass;
-    uint64_t last_rcv_ns;
     uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
     uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
     uint32_t loan_bytes;        /* lent to the application: the block stays until it is returned */
-    uint32_t rcv_unacked_bytes; /* in-order payload since the last ACK sent */
     uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+    uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
     int16_t so_error;           /* pending errno (positive) */
-    int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
-    uint8_t keep_count;
-    uint8_t orphan_probes; /* persist probes since close without progress */
 
-    /* line 3: data that go; the path's first half */
-    struct sndq sndq;
-    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
-    struct ip_path path;
-    TAILQ_ENTRY(tcp_conn) dirty_link;
+    /* tries without an answer: unanswered, unless all are 0 */
+    int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
+    uint8_t rexmt_count;        /* consecutive timeouts without progress */
+    uint8_t probe_count;        /* persist probes since the last ACK */
+    uint8_t keep_count;         /* of keepalive probes */
+    uint8_t orphan_probes;      /* persist probes since close without progress */
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
+
+    /* line 3, and the beginning of line 4's */
     union {
         TAILQ_ENTRY(tcp_conn) accept_link; /* while it waits in an accept queue */
         struct {                           /* receive-buffer auto-tuning, when an application reads */
@@ -216,54 +227,60 @@ struct tcp_conn {
         };
     };
 
-    /* line 5: data under way */
+    /* losses and repairs */
+    uint32_t recover;       /* snd_nxt at entry */
+    uint32_t rtx_high;      /* snd_nxt at the last retransmission: nothing beyond was sent twice */
+    uint32_t tlp_end;       /* TLP.end_seq */
+    uint32_t total_retrans; /* segments retransmitted */
+    uint32_t cwr_end;       /* snd_nxt at the reduction */
+    uint32_t flow;          /* IPv6 flow label; 0: not computed yet */
+
+    /* line 4: sending; sent begins before it, and cc goes on behind */
     struct sent_map sent;
-    struct rate *rate;     /* delivery-rate state, of algorithms that work from it; NULL otherwise */
-    struct tcp_mtup *mtup; /* NULL: no search */
-
-    /* line 6: timers */
-    struct wheel_node timer;
-    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
-
-    /* lines 7 to 10: estimators and congestion control */
-    struct rtt rtt;
-    uint64_t last_snd_ns;
-    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
-    struct cwv cwv;
-    struct undo undo;
-    struct rack rack;
+    struct sndq sndq;
     struct cc cc;
-    uint32_t ts_recent_at; /* when ts_recent came, in units of 2^30 ns */
-    uint32_t sndbuf_bytes; /* SO_SNDBUF, or what auto-tuning made of it */
 
-    /* loss recovery */
+    uint32_t iss, irs;
     uint32_t dsack_start, dsack_end; /* when dsack_due: received twice */
-    uint32_t recover;                /* snd_nxt at entry */
-    uint32_t cwr_end;                /* snd_nxt at the reduction */
-    uint32_t tlp_end;                /* TLP.end_seq */
-    uint32_t rtx_high;               /* snd_nxt at the last retransmission: nothing beyond was sent twice */
-    uint32_t total_retrans;          /* segments retransmitted */
-    struct prr prr;
     uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
     uint16_t reordering;             /* the longest distance seen, in segments */
+    uint16_t peer_mss;               /* as announced, or the default */
 
-    /* what is rare */
-    uint16_t peer_mss;        /* as announced, or the default */
+    /* line 7: leaving; of the path the source stands before it */
+    struct ip_path path;
+    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
+    uint64_t last_snd_ns;
+    uint32_t ts_offset;       /* of our timestamps' clock, per connection */
     uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
-    uint32_t iss, irs;
+
+    struct wheel_node timer;
+    struct prr prr;
+    uint32_t fin_seq; /* of a FIN that stands behind a hole */
+
+    /* line 9: times; the timers of every day, and what cwv looks at every time */
+    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
+    uint32_t timer_tick;         /* when the wheel node is due, as a deadline */
+    struct rtt rtt;
+    struct cwv cwv;
+
+    struct rack rack;
+    struct undo undo;
+    struct rtt_prev rtt_prev;
+    struct rate *rate;              /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    struct tcp_mtup *mtup;          /* NULL: no search */
     uint32_t snd_up;                /* first octet after urgent data; valid when snd_urgent */
     uint32_t rcv_up;                /* the same of the peer's; valid when rcv_urgent */
-    uint32_t fin_seq;               /* of a FIN that stands behind a hole */
     uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
-    uint32_t flow;                  /* IPv6 flow label; 0: not computed yet */
     uint32_t fastopen_id;           /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
     uint16_t tfo_bytes;             /* of data in our SYN */
     uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
     uint8_t oob_byte;
-    bool gone;             /* tcp_free was called, and the block is there for what it has lent */
-    bool fastopen_renew;   /* the SYN,ACK carries a new cookie: the one that came was of the key before */
-    uint64_t ack_tat_ns;   /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
-    uint64_t pace_next_ns; /* of a paced connection: the next burst goes at this time */
+    bool oob_have : 1; /* oob_byte arrived and was not read with MSG_OOB */
+    bool oob_taken : 1;
+    bool gone : 1;           /* tcp_free was called, and the block is there for what it has lent */
+    bool fastopen_renew : 1; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    uint64_t ack_tat_ns;     /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
     union {
         struct tcp_conn *listener; /* of one that waits: whose accept queue it is in */
         struct tcp_listener *lis;  /* of a listener; NULL of any other */
@@ -275,15 +292,16 @@ struct tcp_conn {
 
 /* Where the lines begin. */
 #define TCP_LINE(field, line) _Static_assert(offsetof(struct tcp_conn, field) == 64 * (line), #field " begins a cache line")
-TCP_LINE(ent, 0);
-TCP_LINE(snd_una, 1);
-TCP_LINE(rcvq, 2);
-TCP_LINE(sndq, 3);
-TCP_LINE(path.next_hop, 4);
-TCP_LINE(sent, 5);
-TCP_LINE(timer, 6);
-TCP_LINE(rtt, 7);
-TCP_LINE(dsack_start, 11);
+TCP_LINE(ent, TCP_LINE_WHO);
+TCP_LINE(snd_una, TCP_LINE_SEG);
+TCP_LINE(rcvq, TCP_LINE_RCV);
+TCP_LINE(drs_start_ns, TCP_LINE_RCV + 1);
+TCP_LINE(sent.ring, TCP_LINE_SND);
+TCP_LINE(cc.ops, TCP_LINE_SND + 1);
+TCP_LINE(path.nif, TCP_LINE_OUT);
+TCP_LINE(timer, TCP_LINE_OUT + 1);
+TCP_LINE(deadline[TT_TLP], TCP_LINE_TIME);
+TCP_LINE(cwv.valid_ns, TCP_LINE_TIME + 1);
 _Static_assert(sizeof(struct tcp_conn) <= 960, "a class of the arena: a million connections are as many blocks of it");
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
@@ -325,6 +343,12 @@ struct tcp_seg {
     bool reopens; /* a SYN that ended TIME-WAIT: the new initial sequence number must be beyond */
     uint32_t iss_floor;
 };
+
+/* In-order payload since the last ACK was sent. */
+static inline uint32_t tcp_rcv_unacked(const struct tcp_conn *tc)
+{
+    return tc->rcv_nxt - tc->last_ack_sent;
+}
 
 static inline bool tcp_synchronized(const struct tcp_conn *tc)
 {
@@ -368,8 +392,12 @@ uint32_t tcp_ts_now(const struct z_stack *s, const struct tcp_conn *tc); /* the 
 void tcp_isn(const struct z_stack *s, const struct tcp_entry *e, uint32_t *iss, uint32_t *ts_offset);
 uint8_t tcp_choose_wscale(const struct z_stack *s, const struct tcp_conn *tc);
 uint16_t tcp_syn_window(const struct tcp_conn *tc, uint32_t rcv_ratio);
-void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 bool tcp_conn_limit_ok(struct z_stack *s);
+
+/* pending.c */
+int tcp_pending_init(struct tcp_pending *q, uint32_t max_conns); /* 0 or -ENOMEM */
+void tcp_pending_fini(struct tcp_pending *q);
+void tcp_mark_dirty(struct z_stack *s, struct tcp_conn *tc);
 
 /* table.c */
 size_t tcp_table_places(const struct stack_conf *c); /* a power of two: half as many again as there may be entries */
@@ -452,8 +480,9 @@ void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
 void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
-uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
-void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);              /* the application took data: update if worth it */
+uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc);  /* what may be advertised, from rcv_nxt */
+uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc); /* the same, when it is advertised now */
+void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);               /* the application took data: update if worth it */
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize); /* len bytes came, in such segments */
 void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);
@@ -548,6 +577,7 @@ bool tcp_ecn_news(const struct tcp_conn *tc, uint8_t tos);
 /* timer.c */
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns);
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t);
+uint64_t tcp_base_rto(const struct z_stack *s, const struct tcp_conn *tc);
 void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)

@@ -15,7 +15,7 @@ static uint32_t sampling_period(uint64_t srtt_ns)
 
 void cwv_reset(struct cwv *v, uint64_t now_ns)
 {
-    *v = (struct cwv){.valid_ns = now_ns, .last = (uint32_t)(now_ns >> 20)};
+    *v = (struct cwv){.valid_ns = now_ns, .last = cwv_tick(now_ns) & CWV_TICK_MASK};
     recent_init(&v->samples);
 }
 
@@ -35,12 +35,12 @@ void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd)
  */
 bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns)
 {
-    if (!v->in_round || seq_lt(snd_una, v->round_end))
+    v->last = cwv_tick(now_ns) & CWV_TICK_MASK;
+    if (likely(!v->in_round) || seq_lt(snd_una, v->round_end))
         return false;
     v->in_round = false;
     v->defined = true;
-    v->last = (uint32_t)(now_ns >> 20);
-    recent_max_add(&v->samples, snd_una - v->round_start, v->last, sampling_period(srtt_ns));
+    recent_max_add(&v->samples, snd_una - v->round_start, (uint32_t)(now_ns >> 20), sampling_period(srtt_ns));
     v->unvalidated = recent_max(&v->samples) < MIN(cwnd, v->round_cwnd) / 2;
     if (!v->unvalidated)
         v->valid_ns = now_ns;

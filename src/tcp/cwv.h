@@ -14,31 +14,54 @@
 
 #include "base/recent.h"
 
+#define CWV_TICK_BITS 29u /* of 2^20 ns: 6.5 days */
+
 struct cwv {
-    uint64_t valid_ns;                           /* the window was last found validated, or pipeACK became undefined */
-    struct recent samples;                       /* bytes, of the pipeACK Sampling Period */
-    uint32_t round_start, round_end, round_cwnd; /* of the sample under way: snd_una, snd_nxt and cwnd when its last data left */
-    uint32_t loss_base; /* Max(pipeACK, LossFlightSize) of a loss in the non-validated phase; 0: none is repaired */
-    uint32_t repeated;  /* R: bytes sent again since, each counted once */
-    uint32_t last;      /* when the last sample was taken, in units of 2^20 ns */
-    bool in_round;
-    bool defined;     /* pipeACK has a value */
-    bool unvalidated; /* the non-validated phase */
+    uint32_t round_end;            /* when in_round: snd_nxt when the last data of the sample under way left */
+    uint32_t last : CWV_TICK_BITS; /* when data was last acknowledged, in units of 2^20 ns */
+    bool in_round : 1;
+    bool defined : 1;     /* pipeACK has a value */
+    bool unvalidated : 1; /* the non-validated phase */
+
+    /* what only a sample touches, and a loss */
+    uint64_t valid_ns;                /* the window was last found validated, or pipeACK became undefined */
+    struct recent samples;            /* bytes, of the pipeACK Sampling Period */
+    uint32_t round_start, round_cwnd; /* when in_round: snd_una and cwnd as round_end */
+    uint32_t loss_base;               /* Max(pipeACK, LossFlightSize) of a loss in the non-validated phase; 0: none is repaired */
+    uint32_t repeated;                /* R: bytes sent again since, each counted once */
 };
+
+#define CWV_TICK_MASK ((1u << CWV_TICK_BITS) - 1)
+
+static inline uint32_t cwv_tick(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns >> 20) & CWV_TICK_MASK;
+}
 
 /* pipeACK is undefined: at the start, and after a recovery (4.1, 4.4.1). */
 void cwv_reset(struct cwv *v, uint64_t now_ns);
 
-/* New data left: a sample begins unless one is under way. */
+/*
+ * New data left, flight bytes are under way: is a sample to begin? Not of each round trip: what uses less than half of the window says the
+ * same in all of them. Eight in a second find out when it uses less than it did.
+ */
+#define CWV_EPOCH_SHIFT 7u /* of ticks */
+
+static inline bool cwv_wants(const struct cwv *v, uint32_t flight, uint32_t cwnd, uint64_t now_ns)
+{
+    return !v->in_round && (flight >= cwnd / 2 || !v->defined || v->last >> CWV_EPOCH_SHIFT != cwv_tick(now_ns) >> CWV_EPOCH_SHIFT);
+}
+
+/* It begins, unless one is under way. */
 void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd);
 
 /* An ACK outside recovery moved snd_una. True: a sample was taken, and says which phase it is. */
 bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns);
 
-/* Since the last sample, in units of 2^20 ns. When nothing is in flight: since there was. */
+/* Since data was last acknowledged, in units of 2^20 ns. When nothing is in flight: since there was. */
 static inline uint32_t cwv_age(const struct cwv *v, uint64_t now_ns)
 {
-    return (uint32_t)(now_ns >> 20) - v->last;
+    return (cwv_tick(now_ns) - v->last) & CWV_TICK_MASK;
 }
 
 /* Nothing was in flight for a while, and now there is something to send: samples may have become too old. */

@@ -13,12 +13,11 @@ static bool takes_data(const struct tcp_conn *tc)
 }
 
 /* One acknowledgement at the end of the turn, or by the delay timer (RFC 9293 3.8.6.3, SHLD-18, SHLD-19). */
-static void ack_in_order(struct z_stack *s, struct tcp_conn *tc, uint32_t len, bool push)
+static void ack_in_order(struct z_stack *s, struct tcp_conn *tc, bool push)
 {
-    tc->rcv_unacked_bytes += len;
     tcp_mark_dirty(s, tc);
     /* the end of what the peer wrote: it may be waiting, and when the application answers in this turn the answer carries the ACK */
-    if (push || tc->rcv_unacked_bytes >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->opt->quickack) {
+    if (push || tcp_rcv_unacked(tc) >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->quickack) {
         tc->ack_now = true;
         return;
     }
@@ -213,7 +212,7 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
     }
     take_in_order(s, tc, m, len, merged_of);
     tcp_rcv_charge(s, tc);
-    ack_in_order(s, tc, len, push);
+    ack_in_order(s, tc, push);
     sock_on_readable(s, tc->sk);
 }
 

@@ -83,7 +83,7 @@ static void exact_echo(struct z_stack *s, struct tcp_conn *tc, bool ce)
 {
     if (tc->ecn_ece == ce)
         return;
-    if (tc->rcv_unacked_bytes > 0)
+    if (tcp_rcv_unacked(tc) > 0)
         tcp_send_ack(s, tc);
     tc->ecn_ece = ce;
 }

@@ -18,7 +18,9 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
         return false;
     if (len > tc->rcv_adv - tc->rcv_nxt)
         return false;
-    if (reass_blocks(&tc->reass) > 0 || tc->fin_pending || tc->rcv_urgent || tc->closed_by_user)
+    if (tc->fin_pending || tc->rcv_urgent || tc->closed_by_user)
+        return false;
+    if (len > 0 && (tc->rcv_holes || tc->rcvq.charged_bytes > 2 * tc->rcvbuf_bytes))
         return false;
     if (seq_lt(h->ack, tc->snd_una) || seq_gt(h->ack, tc->snd_nxt))
         return false;
@@ -30,16 +32,13 @@ bool tcp_fast_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp_hdr
     }
     if (unlikely(tc->ecn_echo_ok) && tcp_ecn_news(tc, tos))
         return false;
-    if (tc->rcvq.charged_bytes > 2 * tc->rcvbuf_bytes)
-        return false;
 
     stack_count(s, CTR_TCP_FASTPATH);
     tc->last_rcv_ns = s->now_ns;
-    tc->keep_count = 0;
-    if (tc->ts_on && seq_leq(h->seq, tc->last_ack_sent)) {
+    if (unlikely(tc->unanswered))
+        tc->keep_count = 0;
+    if (tc->ts_on && seq_leq(h->seq, tc->last_ack_sent))
         tc->ts_recent = ts_val;
-        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
-    }
     g.h = *h;
     g.len = len;
     g.wnd = (uint32_t)h->wnd << tc->snd_wscale;

@@ -129,7 +129,7 @@ bool tcp_fastopen_accept(struct z_stack *s, struct tcp_conn *lc, const struct ip
     text.h.flags = TH_ACK | TH_PSH;
     tcp_data_input(s, tc, &text, m);
     tcp_open_send(s, tc); /* acknowledges what was taken of the data */
-    tcp_timer_set(s, tc, TT_REXMT, tc->rtt.rto_ns);
+    tcp_timer_set(s, tc, TT_REXMT, tcp_base_rto(s, tc));
     return true;
 }
 

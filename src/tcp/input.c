@@ -157,6 +157,7 @@ void tcp_icmp_error(struct z_stack *s, const struct icmp_err *e)
         return;
     }
     tc->soft_error = (int16_t)e->err;
+    tc->unanswered = true;
     tc->soft_told = icmp_kind_is_unreach(e->kind) && e->kind != ICMP_KIND_NEIGH_FAILED;
     /* time exceeded, parameter problem (MUST-56) end nothing */
     if (icmp_kind_is_unreach(e->kind) && (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD)) {

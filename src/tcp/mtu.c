@@ -20,7 +20,7 @@
 
 uint16_t tcp_path_mtu(const struct tcp_conn *tc)
 {
-    return tc->mtup != NULL && tc->mtup->low < tc->path.mtu ? tc->mtup->low : tc->path.mtu;
+    return tc->mtu_search && tc->mtup->low < tc->path.mtu ? tc->mtup->low : tc->path.mtu;
 }
 
 static bool longer_in_flight(struct tcp_conn *tc, uint32_t len)
@@ -86,6 +86,7 @@ static bool start(struct z_stack *s, struct tcp_conn *tc, uint16_t low)
         return false;
     }
     *tc->mtup = (struct tcp_mtup){.low = low, .high = tc->path.mtu};
+    tc->mtu_search = true;
     return true;
 }
 
@@ -93,6 +94,7 @@ void tcp_mtup_free(struct z_stack *s, struct tcp_conn *tc)
 {
     arena_free(&s->arena, tc->mtup, sizeof(*tc->mtup));
     tc->mtup = NULL;
+    tc->mtu_search = false;
 }
 
 void tcp_mtup_established(struct z_stack *s, struct tcp_conn *tc)
@@ -120,7 +122,7 @@ enum tcp_mtup_verdict tcp_mtup_next(struct z_stack *s, struct tcp_conn *tc, uint
 
     if (inaddr_is_v4(&tc->ent.raddr) && tcp_may_fragment(tc->opt))
         return TCP_MTUP_NONE;
-    if (p->probe != 0 || s->now_ns < p->next_ns || tc->ca != TCP_CA_OPEN || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0)
+    if (p->probe != 0 || s->now_ns < p->next_ns || tc->ca != TCP_CA_OPEN || sent_has_holes(&tc->sent))
         return TCP_MTUP_NONE;
     if (p->next_ns != 0 && p->done) { /* the raise timer: everything may have changed */
         p->high = tc->path.mtu;

@@ -72,6 +72,7 @@ void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->smss = (uint16_t)tcp_mss_for(s, tc, tcp_path_mtu(tc));
     tc->cc.smss = tcp_eff_mss(tc);
+    tc->wnd_settled = false; /* how far its edge moves at a time depends on it */
     if (tc->cc.cwnd != 0 && tc->cc.cwnd < tc->cc.smss)
         tc->cc.cwnd = tc->cc.smss; /* one segment always fits */
     tcp_frame_update(tc);
@@ -96,7 +97,7 @@ void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agr
     tc->sack_on = a->sack_on;
     if (tc->ts_on) {
         tc->ts_recent = a->ts_recent;
-        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
+        tc->last_rcv_ns = s->now_ns;
     }
     if (!tc->ws_on)
         tc->rcv_wscale = 0;

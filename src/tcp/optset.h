@@ -15,7 +15,7 @@ struct cc_ops;
 
 /* An accepted connection has its listener's. Sizes in bytes, times in ns. */
 struct tcp_user_opts {
-    bool nodelay, keepalive, oobinline, reuseaddr, reuseport, quickack;
+    bool nodelay, keepalive, oobinline, reuseaddr, reuseport;
     bool linger_on;
     bool sndbuf_locked, rcvbuf_locked; /* set by the application: no auto-tuning */
     bool v6only;                       /* IPV6_V6ONLY */

@@ -3,12 +3,10 @@
 
 #include "sock/sock.h"
 #include "tcp/fastopen.h"
-#include "tcp/syncache.h"
 
 #include "base/poison.h"
 
 #define TS_OPTION_BYTES 12u
-#define PUT_OFF_MAX 64u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
@@ -22,7 +20,7 @@ static void send_failed(struct z_stack *s, struct tcp_conn *tc, int err)
     if (err == -ENOBUFS)
         tcp_mark_dirty(s, tc);
     else if (!tcp_timer_on(tc, TT_REXMT))
-        tcp_timer_set(s, tc, TT_PERSIST, tc->rtt.rto_ns);
+        tcp_timer_set(s, tc, TT_PERSIST, tcp_base_rto(s, tc));
 }
 
 /*
@@ -63,7 +61,7 @@ static int retransmit(struct z_stack *s, struct tcp_conn *tc, struct sent_rec *r
                            (uint8_t)(TH_ACK | (fin ? TH_FIN : 0) | (len > 0 && r->start + len == tc->sndq.end_seq ? TH_PSH : 0)));
     if (ret != 0)
         return ret;
-    if (unlikely(tc->rate != NULL))
+    if (unlikely(tc->rated))
         tcp_rate_sent(s, tc, r, tcp_pipe(tc));
     tcp_sent_again(tc, MAX(len, 1u), (r->flags & SENT_RETRANS) == 0);
     sent_retransmitted(&tc->sent, r, s->now_ns);
@@ -192,7 +190,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32
     sent_add(&tc->sent, &s->arena, start, end, s->now_ns, s->conf.sent_records);
     if (len > seg_bytes)
         sent_last(&tc->sent)->seg_bytes = (uint16_t)seg_bytes;
-    if (unlikely(tc->rate != NULL))
+    if (unlikely(tc->rated))
         tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
     if (unlikely(tc->ca == TCP_CA_RECOVERY))
@@ -226,10 +224,10 @@ static int output_probe(struct z_stack *s, struct tcp_conn *tc)
 static int output_new(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t mss = tcp_eff_mss(tc), len;
-    bool fin, full = unlikely(tc->opt->notsent_lowat_bytes != 0) && tcp_snd_space(tc) == 0;
+    bool fin, full = unlikely(tc->snd_lowat) && tcp_snd_space(tc) == 0;
     int ret = 0;
 
-    if (unlikely(tc->mtup != NULL))
+    if (unlikely(tc->mtu_search))
         ret = output_probe(s, tc);
     while (ret == 0 && next_new(s, tc, mss, &len, &fin)) {
         ret = send_new(s, tc, len, mss, fin);
@@ -303,7 +301,7 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
 
     tc->cwnd_limited = false;
     if (tc->sent.n == 0 && tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && (!tc->fin_queued || tc->fin_sent)) {
-        if (unlikely(tc->rate != NULL))
+        if (unlikely(tc->rated))
             note_app_limited(tc);
         return;
     }
@@ -318,19 +316,21 @@ static void output_data(struct z_stack *s, struct tcp_conn *tc)
         arm_timers(s, tc);
         return;
     }
-    ret = tc->undo.frto == FRTO_SECOND_ACK ? 0 : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
+    ret = tc->ca == TCP_CA_LOSS && tc->undo.frto == FRTO_SECOND_ACK
+              ? 0
+              : output_lost(s, tc); /* RFC 5682 step 2b: new segments tell whether those are lost */
     if (ret == 0)
         ret = output_new(s, tc);
     if (ret != 0 && ret != -EAGAIN)
         send_failed(s, tc, ret);
     if (unlikely(tc->paced) && ret == -EAGAIN && tcp_pace_wait(s, tc) && !tc->cwnd_limited)
         tc->cwnd_limited = was_limited;
-    if (unlikely(tc->rate != NULL))
+    if (unlikely(tc->rated))
         note_app_limited(tc);
     arm_timers(s, tc);
     if (tc->snd_nxt == nxt)
         return;
-    if (!tc->cwv.in_round)
+    if (cwv_wants(&tc->cwv, tcp_in_flight(tc), tc->cc.cwnd, s->now_ns))
         cwv_sent(&tc->cwv, tc->snd_una, tc->snd_nxt, tc->cc.cwnd);
     tcp_tlp_schedule(s, tc);
 }
@@ -341,7 +341,7 @@ static void open_output(struct z_stack *s, struct tcp_conn *tc)
     if (tc->tfo == TFO_WAIT && sndq_bytes(&tc->sndq) > 0) {
         tc->tfo = TFO_SENT;
         tcp_open_send(s, tc);
-        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
+        tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tcp_base_rto(s, tc)));
     } else if (tc->syn_unsent) {
         tcp_open_send(s, tc);
     }
@@ -376,51 +376,4 @@ void tcp_output(struct z_stack *s, struct tcp_conn *tc)
 void tcp_push(struct z_stack *s, struct tcp_conn *tc)
 {
     tcp_output(s, tc);
-}
-
-/*
- * When the transmit queue or a pool is used up, what is put off would be put off for every connection that follows: after a few the
- * rest waits for the next turn, or a turn would cost as much as there are connections with something to send. Who could send nothing keeps
- * its place before the rest, and who was served goes behind it. But when nobody could send, those of another port may be among the rest.
- */
-void tcp_output_pending(struct z_stack *s)
-{
-    struct tcp_dirty_list todo = TAILQ_HEAD_INITIALIZER(todo), waiting = TAILQ_HEAD_INITIALIZER(waiting), *first;
-    const uint64_t *sent = &s->ctr.v[CTR_TCP_SEG_TX];
-    struct tcp_conn *tc;
-    unsigned put_off = 0;
-    uint64_t begin;
-
-    tcp_syn_output(s);
-    begin = *sent;                                  /* a SYN,ACK that went says nothing about them */
-    TAILQ_CONCAT(&todo, &s->tcp.dirty, dirty_link); /* what output puts off goes to the next turn */
-    while (put_off < PUT_OFF_MAX && (tc = TAILQ_FIRST(&todo)) != NULL) {
-        uint64_t before = *sent;
-
-        TAILQ_REMOVE(&todo, tc, dirty_link);
-        tc->in_dirty = false;
-        if (tc->dead) {
-            tcp_free(s, tc);
-            continue;
-        }
-        tcp_output(s, tc);
-        if (tc->in_dirty) {
-            put_off++;
-            if (*sent == before) {
-                TAILQ_REMOVE(&s->tcp.dirty, tc, dirty_link);
-                TAILQ_INSERT_TAIL(&waiting, tc, dirty_link);
-            }
-        }
-        if (tc->state == TCPS_TIME_WAIT && tc->sk == NULL && !tc->in_dirty)
-            tcp_free(s, tc); /* its record goes on */
-    }
-    first = *sent != begin ? &waiting : &todo;
-    TAILQ_CONCAT(first, first == &todo ? &waiting : &todo, dirty_link);
-    TAILQ_CONCAT(first, &s->tcp.dirty, dirty_link);
-    TAILQ_CONCAT(&s->tcp.dirty, first, dirty_link);
-}
-
-bool tcp_output_waits(const struct z_stack *s)
-{
-    return !TAILQ_EMPTY(&s->tcp.dirty) || !TAILQ_EMPTY(&s->tcp.syn.unsent);
 }

@@ -17,12 +17,11 @@ struct rack {
     uint32_t dsack_round;    /* RACK.dsack_round, when in_dsack_round */
     uint8_t reo_wnd_steps;   /* RACK.reo_wnd_mult - 1 */
     uint8_t reo_wnd_persist; /* RACK.reo_wnd_persist: recoveries without DSACK until the window is the smallest again */
-    bool valid : 1;          /* something arrived */
     bool reordering_seen : 1, in_dsack_round : 1;
 };
 
-/* Step 2: a segment sent at xmit_ns and ending at end_seq arrived. */
-void rack_arrived(struct rack *r, uint64_t xmit_ns, uint32_t end_seq, uint64_t now_ns);
+/* Step 2: a segment sent at xmit_ns and ending at end_seq arrived; known: r tells of others. */
+void rack_arrived(struct rack *r, bool known, uint64_t xmit_ns, uint32_t end_seq, uint64_t now_ns);
 
 /* Step 4: the round-trip's acknowledgements report duplicates: the reordering window was too small. At most once per round trip. */
 void rack_on_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt);

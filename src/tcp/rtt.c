@@ -17,7 +17,7 @@ static uint64_t clamp(const struct rtt_conf *c, uint64_t v)
 
 void rtt_init(struct rtt *r, const struct rtt_conf *c)
 {
-    *r = (struct rtt){.rto_ns = clamp(c, c->initial_ns)};
+    *r = (struct rtt){.rttvar_ns = clamp(c, c->initial_ns)};
     recent_init(&r->min);
 }
 
@@ -38,11 +38,6 @@ static uint64_t cut(const struct rtt_conf *c, uint64_t sample_ns)
 static void note_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
 {
     recent_min_add(&r->min, (uint32_t)(sample_ns >> 10), (uint32_t)(now_ns >> 20), (uint32_t)(MIN_WINDOW_NS >> 20));
-}
-
-static void set_rto(struct rtt *r, const struct rtt_conf *c)
-{
-    r->rto_ns = clamp(c, r->srtt_ns + MAX(CLOCK_GRANULARITY_NS, 4 * r->rttvar_ns));
 }
 
 /*
@@ -69,7 +64,6 @@ void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uin
         }
     }
     note_min(r, s, now_ns);
-    set_rto(r, c);
 }
 
 static uint32_t units(uint64_t ns)
@@ -77,10 +71,10 @@ static uint32_t units(uint64_t ns)
     return (uint32_t)MIN(ns >> 10, (uint64_t)UINT32_MAX);
 }
 
-void rtt_timeout(struct rtt *r)
+void rtt_timeout(struct rtt *r, struct rtt_prev *prev)
 {
-    r->prev_srtt = units(r->srtt_ns + 2 * CLOCK_GRANULARITY_NS);
-    r->prev_rttvar = units(r->rttvar_ns);
+    prev->srtt = units(r->srtt_ns + 2 * CLOCK_GRANULARITY_NS);
+    prev->rttvar = r->srtt_ns != 0 ? units(r->rttvar_ns) : 0;
     r->wary = false;
 }
 
@@ -93,22 +87,34 @@ void rtt_spurious(struct rtt *r)
  * What delayed the data may be what the path is like from now on: the estimate begins anew from the first sample that tells, and
  * does not fall below what it was.
  */
-void rtt_sample_wary(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns)
+void rtt_sample_wary(struct rtt *r, const struct rtt_prev *prev, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns)
 {
     uint64_t s = cut(c, sample_ns);
 
-    r->srtt_ns = MAX((uint64_t)r->prev_srtt << 10, s);
-    r->rttvar_ns = MAX((uint64_t)r->prev_rttvar << 10, s / 2);
+    r->srtt_ns = MAX((uint64_t)prev->srtt << 10, s);
+    r->rttvar_ns = MAX((uint64_t)prev->rttvar << 10, s / 2);
     r->wary = false;
     note_min(r, s, now_ns);
-    set_rto(r, c);
+}
+
+void rtt_at_least(struct rtt *r, const struct rtt_conf *c, uint64_t rto_ns)
+{
+    if (r->srtt_ns == 0)
+        r->rttvar_ns = clamp(c, MAX(r->rttvar_ns, rto_ns));
+}
+
+uint64_t rtt_base_rto(const struct rtt *r, const struct rtt_conf *c)
+{
+    if (unlikely(r->srtt_ns == 0))
+        return r->rttvar_ns;
+    return clamp(c, r->srtt_ns + MAX(CLOCK_GRANULARITY_NS, 4 * r->rttvar_ns));
 }
 
 uint64_t rtt_rto(const struct rtt *r, const struct rtt_conf *c)
 {
-    if (r->rto_ns > c->max_ns >> r->backoff)
-        return c->max_ns;
-    return r->rto_ns << r->backoff;
+    uint64_t rto = rtt_base_rto(r, c);
+
+    return rto > c->max_ns >> r->backoff ? c->max_ns : rto << r->backoff;
 }
 
 void rtt_backoff(struct rtt *r)

@@ -11,12 +11,16 @@
 #include "base/recent.h"
 
 struct rtt {
-    uint64_t srtt_ns, rttvar_ns;     /* 0: no sample yet */
-    uint64_t rto_ns;                 /* without back-off */
-    struct recent min;               /* in units of 1024 ns */
-    uint32_t prev_srtt, prev_rttvar; /* SRTT_prev and RTTVAR_prev of RFC 4015, in units of 1024 ns */
-    uint8_t backoff;                 /* doublings (5.5) */
-    bool wary;                       /* the last timeout was spurious: the first sample of newer data says how long to wait */
+    uint64_t srtt_ns;   /* 0: no sample yet */
+    uint64_t rttvar_ns; /* before there is a sample: the timeout */
+    struct recent min;  /* in units of 1024 ns */
+    uint8_t backoff;    /* doublings (5.5) */
+    bool wary;          /* the last timeout was spurious: the first sample of newer data says how long to wait */
+};
+
+/* SRTT_prev and RTTVAR_prev of RFC 4015, in units of 1024 ns. */
+struct rtt_prev {
+    uint32_t srtt, rttvar;
 };
 
 struct rtt_conf {
@@ -37,15 +41,19 @@ static inline uint64_t rtt_min_ns(const struct rtt *r)
 }
 
 /* RFC 4015 section 3.2 step (0): the first retransmission timeout of some data. */
-void rtt_timeout(struct rtt *r);
+void rtt_timeout(struct rtt *r, struct rtt_prev *prev);
 
 /* Step (7): it was spurious. */
 void rtt_spurious(struct rtt *r);
 
 /* Step (11), when wary: a sample of data that had not been sent when the spurious timeout occurred. */
-void rtt_sample_wary(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns);
+void rtt_sample_wary(struct rtt *r, const struct rtt_prev *prev, const struct rtt_conf *c, uint64_t sample_ns, uint64_t now_ns);
 
-/* The timeout with back-off, within bounds. */
+/* A first sample is waited for at least so long (5.7). */
+void rtt_at_least(struct rtt *r, const struct rtt_conf *c, uint64_t rto_ns);
+
+/* The timeout within bounds, without back-off and with it. */
+uint64_t rtt_base_rto(const struct rtt *r, const struct rtt_conf *c);
 uint64_t rtt_rto(const struct rtt *r, const struct rtt_conf *c);
 
 /* The timer expired: doubles the timeout (5.5). */

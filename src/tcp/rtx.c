@@ -38,7 +38,8 @@ void tcp_sent_again(struct tcp_conn *tc, uint32_t len, bool first)
 
 static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 {
-    uint32_t sacked = MAX(tc->sent.n_sacked, tc->sent.sacked_bytes / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
+    uint32_t sacked =
+        MAX(tc->sent.n_sacked, sent_sacked_bytes(&tc->sent) / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
     return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
 }
@@ -46,7 +47,7 @@ static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
 static uint64_t judged_after_ns(const struct tcp_conn *tc)
 {
-    return (uint64_t)tc->rack.rtt_us * NS_PER_US + reo_wnd_ns(tc);
+    return (tc->rack_valid ? (uint64_t)tc->rack.rtt_us * NS_PER_US : tc->rtt.srtt_ns) + reo_wnd_ns(tc);
 }
 
 /* RFC 8985 6.2 step 5. The timer is for the first segment that may still be late: one deadline, and each expiry takes what is due. */
@@ -55,7 +56,7 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
     uint64_t wait_ns;
     uint32_t lost;
 
-    if (!tc->sack_on || !tc->rack.valid)
+    if (!tc->sack_on || !tc->rack_valid)
         return 0;
     lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, judged_after_ns(tc), s->now_ns, &wait_ns);
     if (unlikely(wait_ns > 0))
@@ -87,7 +88,7 @@ uint32_t tcp_mark_first_lost(struct z_stack *s, struct tcp_conn *tc)
 /* just: bytes that the present acknowledgement delivered; they are part of what this recovery will deliver (RFC 9937 6.1). */
 static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
 {
-    uint32_t arrived = tc->sack_on ? tc->sent.sacked_bytes : tc->dupacks * (uint32_t)tc->smss;
+    uint32_t arrived = tc->sack_on ? sent_sacked_bytes(&tc->sent) : tc->dupacks * (uint32_t)tc->smss;
 
     if (unlikely(tcp_mtup_lost(s, tc)))
         return;
@@ -95,6 +96,7 @@ static void enter_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just
     if (tc->sent.lost_bytes == 0)
         tcp_mark_first_lost(s, tc);
     undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, false);
+    tc->undo_open = true;
     prr_begin(&tc->prr, tcp_in_flight(tc) - MIN(arrived, tcp_in_flight(tc)) + just);
     tcp_cc_lost(s, tc, tcp_in_flight(tc));
     tc->ca = TCP_CA_RECOVERY;
@@ -131,6 +133,7 @@ static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
         rtt_spurious(&tc->rtt);
     tcp_cc_undo(s, tc);
     undo_end(&tc->undo);
+    tc->undo_open = false;
     if (tc->ca == TCP_CA_OPEN)
         return;
     sent_undo_lost(&tc->sent);
@@ -147,7 +150,7 @@ static bool frto_input(struct tcp_conn *tc, const struct sent_ack *sa, const str
         .advanced = f->acked > 0,
         .complete = seq_geq(tc->snd_una, tc->recover),
         .duplicate = f->dup,
-        .beyond = seq_gt(tc->snd_una, tc->recover) || (tc->sent.sacked_bytes > 0 && seq_gt(tc->sent.high_sacked, tc->recover)),
+        .beyond = seq_gt(tc->snd_una, tc->recover) || (sent_sacked_bytes(&tc->sent) > 0 && seq_gt(tc->sent.high_sacked, tc->recover)),
         .original = sa->orig_valid && seq_leq(sa->orig_end, tc->recover),
         .can_send = seq_gt(tc->sndq.end_seq, tc->snd_nxt) && tc->snd_wnd > tcp_in_flight(tc),
     };
@@ -233,11 +236,15 @@ static uint32_t delivered_bytes(const struct tcp_conn *tc, const struct sent_ack
     return f->acked == 0 ? 0 : MAX(f->acked - MIN(f->acked, told), MIN(f->acked, (uint32_t)tc->smss));
 }
 
-/* Everything sent was acknowledged in order, nothing had been repeated or probed with: all there is to do is to remember the time. */
+/*
+ * What was sent is acknowledged in order, nothing is missing, was repeated or probed with. RACK has nothing to judge, then: what is in
+ * flight was sent after all that arrived. It need not remember when that was: the next acknowledgement that tells of a hole tells of
+ * something that was sent later.
+ */
 static bool uneventful(const struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
 {
-    return tc->ca == TCP_CA_OPEN && tc->sent.n == 0 && f->acked > 0 && !f->has_dsack && !tc->tlp_out && !tc->undo.on &&
-           sa->reord_bytes == 0 && !sa->acked_retrans;
+    return tc->ca == TCP_CA_OPEN && f->acked > 0 && tc->sent.marked_bytes == 0 && !f->has_dsack && !tc->tlp_out && !tc->undo_open &&
+           !tc->rtx_unacked && sa->reord_bytes == 0 && !sa->acked_retrans;
 }
 
 void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct sent_ack *sa, const struct tcp_ack_facts *f)
@@ -246,7 +253,9 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 
     if (likely(uneventful(tc, sa, f))) {
         tc->dupacks = 0;
-        rack_arrived(&tc->rack, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+        tc->rack_valid = false;
+        if (tc->sent.n > 0)
+            tcp_tlp_schedule(s, tc);
         return;
     }
     delivered = delivered_bytes(tc, sa, f, tc->dupacks);
@@ -255,8 +264,10 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     if (unlikely(sa->reord_bytes > 0))
         note_reordering(s, tc, sa->reord_bytes);
     look_for_undo(s, tc, sa, f);
-    if (sa->rack_valid)
-        rack_arrived(&tc->rack, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+    if (sa->rack_valid) {
+        rack_arrived(&tc->rack, tc->rack_valid, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+        tc->rack_valid = true;
+    }
     lost = rack_detect(s, tc);
     if (tc->ca == TCP_CA_OPEN) {
         if (f->acked > 0)
@@ -282,7 +293,7 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 void tcp_rack_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t pipe = tcp_pipe(tc), unused = tc->cc.cwnd > pipe ? tc->cc.cwnd - pipe : 0;
-    uint32_t due = MIN(tc->sent.sacked_bytes, unused);
+    uint32_t due = MIN(sent_sacked_bytes(&tc->sent), unused);
 
     if (tcp_in_flight(tc) == 0 || rack_detect(s, tc) == 0)
         return;
@@ -311,14 +322,15 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     }
     if (!again) {
         undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, true);
-        rtt_timeout(&tc->rtt);
+        tc->undo_open = true;
+        rtt_timeout(&tc->rtt, &tc->rtt_prev);
     }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
-    if (tc->sack_on && tc->rack.valid)
+    if (tc->sack_on && (tc->rack_valid || tc->rtt.srtt_ns != 0))
         sent_mark_old_lost(&tc->sent, judged_after_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else
         sent_mark_all_lost(&tc->sent);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "ip/ip6.h"
+#include "link/neigh.h"
 #include "tcp/fastopen.h"
 
 #include "base/poison.h"
@@ -17,6 +18,7 @@
 /* A driver that is not told of a limit gets at most this many mbufs in a segment; and in a frame that is cut into segments. */
 #define SEG_CHAIN_MAX 16u
 #define FRAME_CHAIN_MAX 64u
+#define PROGRESS_NS (15 * NS_PER_SEC) /* the shortest time for which a neighbour is REACHABLE (RFC 4861 10): older news tell nothing */
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -145,7 +147,7 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
 /* The window field, and the promise that goes with it. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t wire = tcp_rcv_window(s, tc) >> tc->rcv_wscale;
+    uint32_t wire = tcp_rcv_window_settle(s, tc) >> tc->rcv_wscale;
 
     wire = MIN(wire, (uint32_t)UINT16_MAX);
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + (wire << tc->rcv_wscale));
@@ -197,7 +199,7 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
 {
     uint8_t *p;
 
-    if (unlikely(tc->sack_on && (reass_blocks(&tc->reass) > 0 || tc->dsack_due))) {
+    if (unlikely(tc->sack_on && (tc->rcv_holes || tc->dsack_due))) {
         struct tcp_opts o = {.has_ts = tc->ts_on, .ts_val = tcp_ts_now(s, tc), .ts_ecr = tc->ts_recent};
 
         add_sack(s, tc, &o, len);
@@ -211,6 +213,14 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
         tcp_opts_build_ts_only(p + TCP_HLEN, tcp_ts_now(s, tc), tc->ts_recent);
     m->l4_len = h->hlen;
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+}
+
+/* RFC 4861 7.3.1: an acknowledgement has shown that the neighbour was there. */
+static void confirm_neighbour(struct z_stack *s, struct tcp_conn *tc)
+{
+    tc->progressed = false;
+    if (likely(!tc->path.local && s->now_ns - tc->last_rcv_ns < PROGRESS_NS))
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns);
 }
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
@@ -227,6 +237,8 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
     o.tos |= ecn;
     o.df = !tcp_may_fragment(tc->opt) &&
            (tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4); /* or a probe for something larger */
+    if (tc->progressed)
+        confirm_neighbour(s, tc);
     tc->last_snd_ns = s->now_ns;
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);
@@ -235,7 +247,6 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
 static void ack_sent(struct tcp_conn *tc)
 {
     tc->last_ack_sent = tc->rcv_nxt;
-    tc->rcv_unacked_bytes = 0;
     tc->ack_now = false;
     if (tc->ack_delayed) {
         tc->ack_delayed = false;

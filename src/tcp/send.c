@@ -20,7 +20,7 @@ static int send_state(struct tcp_conn *tc)
         return tc->fastopen_id != 0 && tcp_snd_space(tc) > 0 ? (tc->fin_queued ? -EPIPE : 0) : -EAGAIN;
     case TCPS_ESTABLISHED:
     case TCPS_CLOSE_WAIT:
-        if (unlikely(tc->soft_error != 0) && tc->soft_told) /* SHLD-25; the connection stays, and so may the application */
+        if (unlikely(tc->soft_told) && tc->soft_error != 0) /* SHLD-25; the connection stays, and so may the application */
             return -tcp_take_error(tc);
         return tcp_snd_space(tc) > 0 ? 0 : -EAGAIN;
     case TCPS_LISTEN:
@@ -172,7 +172,7 @@ static bool enough_unsent(const struct tcp_conn *tc)
 
 size_t tcp_snd_space(const struct tcp_conn *tc)
 {
-    if (unlikely(tc->opt->notsent_lowat_bytes != 0) && enough_unsent(tc))
+    if (unlikely(tc->snd_lowat) && enough_unsent(tc))
         return 0;
     if (unlikely(tc->sndq.n >= SNDQ_DESC_MAX)) /* many tiny buffers: full by their number */
         return 0;

@@ -190,15 +190,15 @@ static void note_acked(const struct sent_rec *r, struct sent_ack *out)
 static void drop_bytes(struct sent_map *sm, const struct sent_rec *r, uint32_t bytes, struct sent_ack *out)
 {
     if (r->flags & SENT_SACKED) {
-        sm->sacked_bytes -= bytes;
+        sm->marked_bytes -= bytes;
     } else {
         out->newly_acked += bytes;
         note_acked(r, out);
     }
     if (r->flags & SENT_LOST)
-        sm->lost_bytes -= bytes;
+        sent_count(sm, &sm->lost_bytes, -bytes);
     if (r->flags & SENT_RTX_OUT)
-        sm->rtx_bytes -= bytes;
+        sent_count(sm, &sm->rtx_bytes, -bytes);
 }
 
 /*
@@ -207,7 +207,8 @@ static void drop_bytes(struct sent_map *sm, const struct sent_rec *r, uint32_t b
  */
 static void first_goes_first(struct sent_map *sm, struct sent_rec *r)
 {
-    if (likely(sm->lost.head == 0) || sm->lost.head == sent_link_to(sm, r) || (r->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST)
+    if (likely(sm->marked_bytes == 0) || sm->lost.head == 0 || sm->lost.head == sent_link_to(sm, r) ||
+        (r->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST)
         return;
     sent_list_remove(sm, &sm->lost, r);
     sent_list_insert(sm, &sm->lost, r, 0, sm->lost.head);
@@ -251,15 +252,15 @@ static void mark_sacked(struct sent_map *sm, uint32_t i, struct sent_ack *out)
 
     note_delivered(r, out->rtx_latest_ns, out); /* a SACK of data out of order echoes an older timestamp, which says nothing */
     out->newly_sacked += len;
+    sm->marked_bytes += len;
     if (r->flags & SENT_LOST)
-        sm->lost_bytes -= len;
+        sent_count(sm, &sm->lost_bytes, -len);
     if (r->flags & SENT_RTX_OUT)
-        sm->rtx_bytes -= len;
+        sent_count(sm, &sm->rtx_bytes, -len);
     sent_list_remove(sm, sent_list_of(sm, r), r);
     r->flags = (uint8_t)((r->flags & ~(SENT_LOST | SENT_RTX_OUT)) | SENT_SACKED);
     r->next = 1;
-    sm->high_sacked = sm->sacked_bytes > 0 ? seq_max(sm->high_sacked, r->end) : r->end;
-    sm->sacked_bytes += len;
+    sm->high_sacked = sm->n_sacked > 0 ? seq_max(sm->high_sacked, r->end) : r->end;
     sm->n_sacked++;
 }
 
@@ -402,7 +403,7 @@ void sent_retransmitted(struct sent_map *sm, struct sent_rec *r, uint64_t now_ns
     if (r->tx_count < UINT8_MAX)
         r->tx_count++;
     if ((r->flags & SENT_RTX_OUT) == 0)
-        sm->rtx_bytes += rec_len(r);
+        sent_count(sm, &sm->rtx_bytes, rec_len(r));
     r->flags |= SENT_RTX_OUT | SENT_RETRANS;
     sent_list_append(sm, &sm->flight, r);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/units.h"
 #include "tcp/rate.h"
 #include "wire/tcp_hdr.h"
 
@@ -42,15 +43,19 @@ struct sent_list {
     uint16_t head, tail; /* as prev and next of a record */
 };
 
+/* First what is of interest only while something is marked. */
 struct sent_map {
-    struct sent_rec *ring;           /* NULL while cap is 0 */
-    uint16_t cap, head, n;           /* a record's place is a number of 16 bits (prev, next) */
-    uint32_t sacked_bytes, n_sacked; /* in records that are SENT_SACKED */
-    uint32_t lost_bytes;             /* in records that are SENT_LOST */
-    uint32_t rtx_bytes;              /* in records that are SENT_RTX_OUT */
-    uint32_t high_sacked;            /* end of the highest sacked record; valid when sacked_bytes > 0 */
-    uint32_t lost_total;             /* bytes that were ever marked lost, modulo 2^32; the only sum that an empty map keeps */
-    struct sent_list flight, lost;
+    uint32_t lost_total;  /* bytes that were ever marked lost, modulo 2^32; the only sum that an empty map keeps */
+    uint32_t lost_bytes;  /* in records that are SENT_LOST */
+    uint32_t rtx_bytes;   /* in records that are SENT_RTX_OUT */
+    uint32_t n_sacked;    /* records that are SENT_SACKED */
+    uint32_t high_sacked; /* end of the highest of them, when there are any */
+    struct sent_list lost;
+
+    struct sent_rec *ring; /* NULL while cap is 0 */
+    struct sent_list flight;
+    uint32_t marked_bytes; /* in records that are SENT_SACKED, SENT_LOST or SENT_RTX_OUT, twice where two of them hold; 0: none is */
+    uint16_t cap, head, n; /* a record's place is a number of 16 bits (prev, next) */
 };
 
 void sent_clear(struct sent_map *sm, struct arena *a);
@@ -146,10 +151,21 @@ static inline uint32_t sent_seg_bytes(const struct sent_rec *r)
     return r->seg_bytes != 0 && r->seg_bytes < len ? r->seg_bytes : len;
 }
 
+static inline uint32_t sent_sacked_bytes(const struct sent_map *sm)
+{
+    return sm->marked_bytes != 0 ? sm->marked_bytes - sm->lost_bytes - sm->rtx_bytes : 0;
+}
+
+/* Is something SACKED or LOST? */
+static inline bool sent_has_holes(const struct sent_map *sm)
+{
+    return sm->marked_bytes != 0 && sm->marked_bytes != sm->rtx_bytes;
+}
+
 /* RFC 6675 pipe: in flight = sent - sacked - lost + retransmitted. */
 static inline uint32_t sent_pipe(const struct sent_map *sm, uint32_t in_flight_bytes)
 {
-    return in_flight_bytes - sm->sacked_bytes - sm->lost_bytes + sm->rtx_bytes;
+    return likely(sm->marked_bytes == 0) ? in_flight_bytes : in_flight_bytes - sm->marked_bytes + 2 * sm->rtx_bytes;
 }
 
 #endif

@@ -53,7 +53,7 @@ void sent_check(const struct sent_map *sm)
     struct sums t = {0};
 
     if (sm->n == 0) {
-        Z_CHECK((sm->ring == NULL) == (sm->cap == 0) && sm->n_sacked == 0 && sm->sacked_bytes == 0 && sm->lost_bytes == 0 &&
+        Z_CHECK((sm->ring == NULL) == (sm->cap == 0) && sm->n_sacked == 0 && sm->marked_bytes == 0 && sm->lost_bytes == 0 &&
                 sm->rtx_bytes == 0);
         Z_CHECK(sm->flight.head == 0 && sm->lost.head == 0);
         return;
@@ -61,7 +61,8 @@ void sent_check(const struct sent_map *sm)
     Z_CHECK(sm->ring && sm->n <= sm->cap && (sm->cap & (sm->cap - 1)) == 0 && sm->head < sm->cap);
     for (uint32_t i = 0; i < sm->n; i++)
         check_rec(sm, i, &t);
-    Z_CHECK(t.sacked == sm->sacked_bytes && t.n_sacked == sm->n_sacked && t.lost == sm->lost_bytes && t.rtx == sm->rtx_bytes);
+    Z_CHECK(t.sacked + t.lost + t.rtx == sm->marked_bytes && t.n_sacked == sm->n_sacked && t.lost == sm->lost_bytes &&
+            t.rtx == sm->rtx_bytes);
     Z_CHECK(t.sacked == 0 || t.high_sacked == sm->high_sacked);
     Z_CHECK(check_list(sm, &sm->flight, false) == t.n_flight);
     Z_CHECK(check_list(sm, &sm->lost, true) == t.n_lost);

@@ -25,9 +25,9 @@ static uint32_t lose(struct sent_map *sm, struct sent_rec *r)
 
     sent_list_remove(sm, &sm->flight, r);
     if ((r->flags & SENT_RTX_OUT) != 0)
-        sm->rtx_bytes -= len;
+        sent_count(sm, &sm->rtx_bytes, -len);
     if ((r->flags & SENT_LOST) == 0)
-        sm->lost_bytes += len;
+        sent_count(sm, &sm->lost_bytes, len);
     sm->lost_total += len;
     r->flags = (uint8_t)((r->flags & ~SENT_RTX_OUT) | SENT_LOST);
     wait_for_repeat(sm, r);
@@ -84,7 +84,8 @@ uint32_t sent_mark_old_lost(struct sent_map *sm, uint64_t age_ns, uint64_t now_n
 static void lose_in_order(struct sent_map *sm)
 {
     sm->flight = sm->lost = (struct sent_list){0};
-    sm->rtx_bytes = sm->lost_bytes = 0;
+    sent_count(sm, &sm->rtx_bytes, -sm->rtx_bytes);
+    sent_count(sm, &sm->lost_bytes, -sm->lost_bytes);
     for (uint32_t i = 0; i < sm->n; i++) {
         struct sent_rec *r = sent_rec_at(sm, i);
 
@@ -93,7 +94,7 @@ static void lose_in_order(struct sent_map *sm)
         if ((r->flags & (SENT_LOST | SENT_RTX_OUT)) != SENT_LOST)
             sm->lost_total += sent_rec_len(r);
         r->flags = (uint8_t)((r->flags & ~SENT_RTX_OUT) | SENT_LOST);
-        sm->lost_bytes += sent_rec_len(r);
+        sent_count(sm, &sm->lost_bytes, sent_rec_len(r));
         sent_list_append(sm, &sm->lost, r);
     }
 }
@@ -110,8 +111,16 @@ void sent_renege(struct sent_map *sm)
         return;
     for (uint32_t i = 0; i < sm->n; i++)
         sent_rec_at(sm, i)->flags &= (uint8_t)~SENT_SACKED;
-    sm->sacked_bytes = sm->n_sacked = 0;
+    sm->marked_bytes = sm->lost_bytes + sm->rtx_bytes; /* nothing is SACKed */
+    sm->n_sacked = 0;
     lose_in_order(sm);
+}
+
+/* It was not lost. */
+static void found(struct sent_map *sm, struct sent_rec *r)
+{
+    r->flags &= (uint8_t)~SENT_LOST;
+    sent_count(sm, &sm->lost_bytes, -sent_rec_len(r));
 }
 
 /*
@@ -130,8 +139,7 @@ void sent_undo_lost(struct sent_map *sm)
         if ((r->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST)
             continue;
         sent_list_remove(sm, &sm->lost, r);
-        r->flags &= (uint8_t)~SENT_LOST;
-        sm->lost_bytes -= sent_rec_len(r);
+        found(sm, r);
         while ((next = sent_linked(sm, at)) != NULL && sent_before(next, r->sent_at_ns, r->end))
             at = next->next;
         sent_list_insert(sm, &sm->flight, r, next != NULL ? next->prev : sm->flight.tail, at);
@@ -141,12 +149,11 @@ void sent_undo_lost(struct sent_map *sm)
 
         if ((r->flags & (SENT_LOST | SENT_RTX_OUT)) != (SENT_LOST | SENT_RTX_OUT))
             continue;
-        r->flags &= (uint8_t)~SENT_LOST;
-        sm->lost_bytes -= sent_rec_len(r);
+        found(sm, r);
     }
 }
 
 struct sent_rec *sent_next_lost(struct sent_map *sm)
 {
-    return sent_linked(sm, sm->lost.head);
+    return likely(sm->marked_bytes == 0) ? NULL : sent_linked(sm, sm->lost.head);
 }

@@ -6,6 +6,13 @@
 #include "base/seq.h"
 #include "tcp/sent.h"
 
+/* Changes lost_bytes or rtx_bytes, and what both are part of. */
+static inline void sent_count(struct sent_map *sm, uint32_t *sum, uint32_t bytes)
+{
+    *sum += bytes;
+    sm->marked_bytes += bytes;
+}
+
 /* Record i in sequence order. */
 static inline struct sent_rec *sent_rec_at(const struct sent_map *sm, uint32_t i)
 {

@@ -13,7 +13,7 @@
 
 static bool ts_recent_outdated(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    return (uint64_t)((uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT) - tc->ts_recent_at) << TCP_TS_AGE_SHIFT > PAWS_IDLE_NS;
+    return s->now_ns - tc->last_rcv_ns > PAWS_IDLE_NS;
 }
 
 /* RFC 7323 5.3 R1; a segment without the option on a connection that uses it is dropped too (3.2). */
@@ -226,6 +226,8 @@ static bool acks_from_the_edge(const struct tcp_conn *tc, const struct tcp_seg *
 
 void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *in, struct tcp_seg *g, struct rte_mbuf *m)
 {
+    bool outdated = ts_recent_outdated(s, tc);
+
     if (repeated_syn(s, tc, g)) {
         pkt_drop(s, m, DROP_TCP_STATE);
         return;
@@ -255,11 +257,8 @@ void tcp_slow_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_in *
     if (!ack_step(s, tc, in, g, m))
         return;
     /* RFC 7323 4.3: ts_recent follows segments that span the last ACK sent; after the check of the ACK, so that no forged one moves it */
-    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) &&
-        (seq_geq(g->o.ts_val, tc->ts_recent) || ts_recent_outdated(s, tc))) {
+    if (tc->ts_on && g->o.has_ts && seq_leq(g->h.seq, tc->last_ack_sent) && (seq_geq(g->o.ts_val, tc->ts_recent) || outdated))
         tc->ts_recent = g->o.ts_val;
-        tc->ts_recent_at = (uint32_t)(s->now_ns >> TCP_TS_AGE_SHIFT);
-    }
     if (g->h.flags & TH_URG)
         tcp_urgent_input(s, tc, g);
     if (unlikely(tc->ecn_echo_ok) && g->len > 0)

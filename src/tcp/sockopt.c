@@ -48,6 +48,7 @@ static int set_socket(struct z_stack *s, struct tcp_conn *tc, int name, int v, c
         return 0;
     case SO_RCVBUF:
         tc->rcvbuf_bytes = clamp_buf(v, s->conf.rcvbuf_max_bytes);
+        tc->wnd_settled = false;
         o->rcvbuf_locked = true;
         return 0;
     case SO_RCVLOWAT:
@@ -102,7 +103,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         }
         return 0;
     case TCP_QUICKACK:
-        o->quickack = v != 0;
+        tc->quickack = v != 0;
         return 0;
     case TCP_MAXSEG:
         if (v != 0 && (v < 88 || v > 65535)) /* 0: as if it had not been set */
@@ -128,6 +129,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         return 0;
     case TCP_NOTSENT_LOWAT:
         o->notsent_lowat_bytes = (uint32_t)v;
+        tc->snd_lowat = v != 0;
         sock_on_writable(s, tc->sk);
         return 0;
     case TCP_USER_TIMEOUT:
@@ -228,7 +230,7 @@ static int64_t get_tcp(const struct z_stack *s, const struct tcp_conn *tc, int n
     case TCP_CORK:
         return tc->cork;
     case TCP_QUICKACK:
-        return o->quickack;
+        return tc->quickack;
     case TCP_MAXSEG:
         return tcp_synchronized(tc) ? (int64_t)tcp_eff_mss(tc) : (o->maxseg != 0 ? o->maxseg : 536);
     case TCP_KEEPIDLE:
@@ -283,14 +285,14 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_snd_mss = tcp_eff_mss(tc);
     i->tcpi_rcv_mss = tc->rcv_mss;
     i->tcpi_unacked = (tcp_in_flight(tc) + mss - 1) / mss;
-    i->tcpi_sacked = tc->sent.sacked_bytes / mss;
+    i->tcpi_sacked = sent_sacked_bytes(&tc->sent) / mss;
     i->tcpi_lost = tc->sent.lost_bytes / mss;
     i->tcpi_retrans = tc->sent.rtx_bytes / mss;
     i->tcpi_last_data_sent = (uint32_t)((s->now_ns - tc->last_snd_ns) / NS_PER_MS);
     i->tcpi_last_data_recv = (uint32_t)((s->now_ns - tc->last_rcv_ns) / NS_PER_MS);
     i->tcpi_pmtu = tcp_path_mtu(tc);
     i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
-    i->tcpi_rttvar = (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US);
+    i->tcpi_rttvar = tc->rtt.srtt_ns != 0 ? (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US) : 0;
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
     i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, tc->opt);
     i->tcpi_total_retrans = tc->total_retrans;

@@ -67,6 +67,6 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
     /* simultaneous open (MUST-10): our SYN again, now with ACK */
     tcp_set_state(s, tc, TCPS_SYN_RCVD);
     tcp_open_send(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, tc->rtt.rto_ns);
+    tcp_timer_set(s, tc, TT_REXMT, tcp_base_rto(s, tc));
     pkt_drop(s, m, DROP_TCP_PURE_ACK);
 }

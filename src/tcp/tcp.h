@@ -30,7 +30,6 @@ struct tcp_synent;
 struct tcp_fwd;
 struct tfo_dest;
 
-TAILQ_HEAD(tcp_dirty_list, tcp_conn);
 TAILQ_HEAD(tcp_timewait_list, tcp_tw);
 
 #define TCP_PORT_COUNTERS 256u
@@ -44,6 +43,12 @@ struct tcp_syncache {
     struct wheel_node timer;                                   /* not later than the earliest deadline */
     uint32_t n;
     uint64_t cookies_until_ns; /* no cookie that we sent is good after this */
+};
+
+/* Connections with output to consider at the end of the turn (pending.c): a queue with room for all there may be. */
+struct tcp_pending {
+    struct tcp_conn **ring;
+    uint32_t mask, head, n;
 };
 
 /* Of one stack. */
@@ -64,7 +69,7 @@ struct tcp_state {
     uint32_t id_mask, next_id;
     uint32_t port_counter[TCP_PORT_COUNTERS]; /* RFC 6056 section 3.3.4 */
     uint32_t n_conns, n_timewait, n_orphans;
-    struct tcp_dirty_list dirty;       /* connections with output to consider at the end of the poll */
+    struct tcp_pending pending;
     struct tcp_timewait_list timewait; /* oldest first */
     struct wheel_node timewait_timer;  /* the end of the first */
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */

@@ -33,18 +33,27 @@ void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, 
 {
     uint64_t most = (uint64_t)TCP_TICKS_MAX << WHEEL_TICK_SHIFT;
     uint64_t tick = (s->now_ns + MIN(after_ns, most - NS_PER_SEC) + (1u << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT;
-    uint64_t at;
 
     tick += (uint32_t)tick == 0; /* which says that it is off */
-    at = tick << WHEEL_TICK_SHIFT;
     tc->deadline[t] = (uint32_t)tick;
-    if (!wheel_is_armed(&tc->timer) || at < tc->timer.deadline_ns)
-        wheel_arm(&s->wheel, &tc->timer, at);
+    if (tc->timer_tick == 0 || (int32_t)(tc->deadline[t] - tc->timer_tick) < 0) {
+        wheel_arm(&s->wheel, &tc->timer, tick << WHEEL_TICK_SHIFT);
+        tc->timer_tick = tc->deadline[t];
+    }
 }
 
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t)
 {
     tc->deadline[t] = 0; /* the wheel node may fire for nothing */
+}
+
+/* Without back-off. */
+uint64_t tcp_base_rto(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    struct rtt_conf rc;
+
+    tcp_rtt_conf(s, &rc);
+    return rtt_base_rto(&tc->rtt, &rc);
 }
 
 /* The whole timeout, from now. */
@@ -80,6 +89,7 @@ void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
     for (int i = 0; i < TT_COUNT; i++)
         tc->deadline[i] = 0;
     wheel_cancel(&s->wheel, &tc->timer);
+    tc->timer_tick = 0;
 }
 
 void tcp_keepalive_restart(struct z_stack *s, struct tcp_conn *tc)
@@ -111,9 +121,12 @@ static bool r2_reached(const struct z_stack *s, const struct tcp_conn *tc, uint3
 /* A timer of unanswered transmissions ends no later than TCP_USER_TIMEOUT does. */
 uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns)
 {
-    uint64_t ut = tc->opt->user_timeout_ns, gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
+    uint64_t ut = tc->opt->user_timeout_ns, gone;
 
-    if (ut == 0 || gone >= ut)
+    if (likely(ut == 0))
+        return after_ns;
+    gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
+    if (gone >= ut)
         return after_ns;
     return MIN(after_ns, ut - gone);
 }
@@ -143,6 +156,7 @@ static bool peer_answered(struct tcp_conn *tc)
 
 static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
+    tc->unanswered = true;
     if (tc->first_rexmt_at_ns == 0) {
         const struct sent_rec *r = sent_first(&tc->sent);
 
@@ -213,6 +227,7 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
         tcp_mark_dirty(s, tc);
         return;
     }
+    tc->unanswered = true;
     if (tc->first_rexmt_at_ns == 0)
         tc->first_rexmt_at_ns = s->now_ns;
     if (r2_reached(s, tc, tc->probe_count, s->conf.data_retries) || (tc->closed_by_user && tc->orphan_probes >= ORPHAN_PROBES_MAX)) {
@@ -245,6 +260,7 @@ static void keep_timeout(struct z_stack *s, struct tcp_conn *tc)
         give_up(s, tc);
         return;
     }
+    tc->unanswered = true;
     tc->keep_count++;
     stack_count(s, CTR_TCP_KEEPALIVE);
     tcp_send_segment(s, tc, tc->snd_una - 1, 0, TH_ACK);
@@ -295,6 +311,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     struct tcp_conn *tc = container_of_ptr(n, struct tcp_conn, timer);
     uint64_t next;
 
+    tc->timer_tick = 0;
     for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
         if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->now_ns)
             continue;
@@ -305,8 +322,10 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     sndq_trim(&tc->sndq, &s->arena);
     sent_trim(&tc->sent, &s->arena);
     next = earliest(s, tc);
-    if (next != NS_NEVER)
+    if (next != NS_NEVER) {
         wheel_arm(&s->wheel, &tc->timer, next);
+        tc->timer_tick = (uint32_t)(next >> WHEEL_TICK_SHIFT);
+    }
 }
 
 uint64_t tcp_finwait2_ns(const struct z_stack *s, const struct tcp_conn *tc)

@@ -27,6 +27,7 @@ static void loss_repaired(struct z_stack *s, struct tcp_conn *tc)
     stack_count(s, CTR_TCP_TLP_REPAIRED);
     if (tc->ca != TCP_CA_OPEN || tc->in_cwr) /* RFC 3168 6.1.2: for a mark in the same window it was */
         return;
+    tc->undo_open = false;
     undo_end(&tc->undo); /* what is reported from now on is about an earlier reduction */
     tcp_cc_repaired(s, tc);
 }
@@ -53,8 +54,8 @@ void tcp_tlp_schedule(struct z_stack *s, struct tcp_conn *tc)
         return;
     if (unlikely(tc->tlp_out))
         settle(s, tc);
-    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0 ||
-        !tcp_timer_on(tc, TT_REXMT) || tcp_timer_on(tc, TT_PERSIST) || tc->snd_wnd == 0) {
+    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || sent_has_holes(&tc->sent) || !tcp_timer_on(tc, TT_REXMT) ||
+        tcp_timer_on(tc, TT_PERSIST) || tc->snd_wnd == 0) {
         tcp_timer_stop(tc, TT_TLP);
         return;
     }
@@ -68,7 +69,7 @@ void tcp_tlp_timeout(struct z_stack *s, struct tcp_conn *tc)
 {
     bool retrans;
 
-    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || tc->sent.sacked_bytes + tc->sent.lost_bytes > 0)
+    if (tcp_in_flight(tc) == 0 || tc->ca != TCP_CA_OPEN || tc->tlp_out || sent_has_holes(&tc->sent))
         return;
     if (tcp_output_probe(s, tc, &retrans)) {
         stack_count(s, CTR_TCP_TLP);

@@ -7,7 +7,7 @@
 
 void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt, bool timeout)
 {
-    *u = (struct undo){.from = snd_una, .to = snd_nxt, .on = true, .timeout = timeout, .eifel = true};
+    *u = (struct undo){.from = snd_una, .to = snd_nxt, .timeout = timeout, .eifel = true};
 }
 
 void undo_end(struct undo *u)
@@ -17,13 +17,13 @@ void undo_end(struct undo *u)
 
 void undo_retransmitted(struct undo *u, uint32_t bytes)
 {
-    if (u->on)
+    if (u->from != u->to)
         u->bytes += bytes;
 }
 
 bool undo_on_dsack(struct undo *u, uint32_t start, uint32_t end)
 {
-    if (!u->on || u->bytes == 0 || seq_lt(start, u->from) || seq_gt(end, u->to))
+    if (u->bytes == 0 || seq_lt(start, u->from) || seq_gt(end, u->to))
         return false;
     u->bytes -= MIN(u->bytes, end - start);
     return u->bytes == 0;
@@ -31,7 +31,7 @@ bool undo_on_dsack(struct undo *u, uint32_t start, uint32_t end)
 
 bool undo_on_ack(struct undo *u, bool early, bool needed)
 {
-    bool spurious = u->on && u->eifel && early && !needed;
+    bool spurious = u->eifel && early && !needed;
 
     if (early || needed)
         u->eifel = false;

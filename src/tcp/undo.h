@@ -11,12 +11,12 @@
 enum frto { FRTO_OFF, FRTO_FIRST_ACK, FRTO_SECOND_ACK };
 
 struct undo {
-    uint32_t from, to; /* snd_una and snd_nxt when the window was reduced: a duplicate outside is none of the recovery's */
-    uint32_t bytes;    /* retransmitted since, and not reported as duplicates */
-    bool on;
-    bool timeout; /* it was by a retransmission timeout */
-    bool eifel;   /* no retransmission was acknowledged yet: the first one tells */
-    uint8_t frto; /* enum frto */
+    uint32_t from,
+        to;         /* snd_una and snd_nxt when the window was reduced: a duplicate outside is none of the recovery's; equal: it was not */
+    uint32_t bytes; /* retransmitted since, and not reported as duplicates */
+    bool timeout;   /* it was by a retransmission timeout */
+    bool eifel;     /* no retransmission was acknowledged yet: the first one tells */
+    uint8_t frto;   /* enum frto */
 };
 
 void undo_begin(struct undo *u, uint32_t snd_una, uint32_t snd_nxt, bool timeout);

@@ -129,7 +129,7 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     if (tc->tfo == TFO_WAIT)
         return 0;
     tcp_open_send(s, tc);
-    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tc->rtt.rto_ns));
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, tcp_base_rto(s, tc)));
     return -EINPROGRESS;
 }
 

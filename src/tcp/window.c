@@ -24,15 +24,30 @@ static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
     return (uint32_t)MIN((uint64_t)(tc->rcvbuf_bytes - charged), left);
 }
 
+/* Would more memory for all connections together widen the window? */
+static bool stack_limits(const struct z_stack *s, const struct tcp_conn *tc)
+{
+    return s->tcp.rcv_charged_bytes + tc->rcvbuf_bytes > s->conf.rcv_limit_bytes || stack_loan_bytes(s) >= s->conf.loan_limit_bytes;
+}
+
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt;
     uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
-    uint32_t step = MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4);
+    uint32_t step = MAX(MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4), 1u << tc->rcv_wscale);
 
     wnd = MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale);
-    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not */
+    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not; not by what the field
+     * has no room for */
     return wnd >= (uint64_t)now + step ? (uint32_t)wnd : now;
+}
+
+uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)
+{
+    if (tc->wnd_settled)
+        return tc->rcv_adv - tc->rcv_nxt;
+    tc->wnd_settled = !stack_limits(s, tc);
+    return tcp_rcv_window(s, tc);
 }
 
 /* The application took data. A larger window is worth a segment of its own when it doubles, or was closed. */
@@ -131,7 +146,7 @@ void tcp_snd_autotune(struct z_stack *s, struct tcp_conn *tc)
 {
     uint64_t want = (uint64_t)tc->cc.cwnd * 4;
 
-    if (tc->opt->sndbuf_locked || want <= tc->sndbuf_bytes)
+    if (likely(want <= tc->sndbuf_bytes) || tc->opt->sndbuf_locked)
         return;
     tc->sndbuf_bytes = (uint32_t)MIN(want, (uint64_t)s->conf.sndbuf_max_bytes);
 }

@@ -7,7 +7,8 @@
 #define EXPECT(cond)                                                                                                                       \
     do {                                                                                                                                   \
         if (!(cond))                                                                                                                       \
-            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->ent.id, tcp_state_names[tc->state], #cond);   \
+            sim_fail(sim, "invariant, stack %s, connection %u in %s: %s", s->netif[0]->name, tc->ent.id, tcp_state_names[tc->state],       \
+                     #cond);                                                                                                               \
     } while (0)
 
 static void check_sndq(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
@@ -69,6 +70,21 @@ static void check_sender(struct sim *sim, const struct z_stack *s, struct tcp_co
     EXPECT(tc->cc.cwnd >= tc->cc.smss);
 }
 
+/* What the first lines say of the others. */
+static void check_summaries(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
+{
+    int tries = tc->rexmt_count + tc->probe_count + tc->keep_count + tc->orphan_probes + tc->rtt.backoff;
+
+    EXPECT(tc->rated == (tc->rate != NULL));
+    EXPECT(tc->mtu_search == (tc->mtup != NULL));
+    EXPECT(tc->snd_lowat == (tc->opt->notsent_lowat_bytes != 0));
+    EXPECT(tc->rcv_holes == (reass_blocks(&tc->reass) > 0));
+    EXPECT(tc->undo_open == (tc->undo.from != tc->undo.to));
+    EXPECT(tc->unanswered || !tcp_synchronized(tc) || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
+    EXPECT(tc->sent.marked_bytes != 0 || (tc->sent.lost_bytes == 0 && tc->sent.rtx_bytes == 0 && tc->sent.lost.head == 0));
+    EXPECT(!tc->wnd_settled || !tcp_synchronized(tc) || tcp_rcv_window(s, tc) == tc->rcv_adv - tc->rcv_nxt);
+}
+
 /* Whoever waits for something has a timer that ends the wait. */
 static void check_timers(struct sim *sim, const struct z_stack *s, const struct tcp_conn *tc)
 {
@@ -80,6 +96,8 @@ static void check_timers(struct sim *sim, const struct z_stack *s, const struct 
     for (int i = 0; i < TT_COUNT; i++)
         first = MIN(first, tcp_deadline_ns(s, tc, (enum tcp_timer_id)i));
     EXPECT(first == NS_NEVER || (wheel_is_armed(&tc->timer) && tc->timer.deadline_ns <= first));
+    EXPECT((tc->timer_tick != 0) == wheel_is_armed(&tc->timer));
+    EXPECT(tc->timer_tick == 0 || tc->timer_tick == (uint32_t)(tc->timer.deadline_ns >> WHEEL_TICK_SHIFT));
     if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && unsent)
         EXPECT(sends || tc->in_dirty);
     if (tcp_synchronized(tc) && tc->state != TCPS_TIME_WAIT && tcp_in_flight(tc) > 0)
@@ -110,6 +128,7 @@ void sim_tcp_check(struct sim *sim, struct z_stack *s)
         check_sndq(sim, s, tc);
         check_rcvq(sim, s, tc);
         check_timers(sim, s, tc);
+        check_summaries(sim, s, tc);
         if (tcp_synchronized(tc))
             check_sender(sim, s, tc);
         if (tcp_synchronized(tc))

@@ -11,7 +11,7 @@ static void test_sack_is_used(void **state)
         peer_sack(TH_ACK, 0, -(int32_t)tcp_in_flight(T), 10000, 0, 1448, k * 1448);
     assert_int_equal(n_segments, 1);
     assert_int_equal(last_seq, T->snd_una);
-    assert_int_equal(T->sent.sacked_bytes, 3 * 1448);
+    assert_int_equal(sent_sacked_bytes(&T->sent), 3 * 1448);
 }
 
 static void test_third_duplicate(void **state)
@@ -79,7 +79,7 @@ static void test_timeout_doubles(void **state)
 
     (void)state;
     write_bytes(100);
-    t0 = T->rtt.rto_ns / NS_PER_MS;
+    t0 = tcp_base_rto(W->s, T) / NS_PER_MS;
     n_segments = 0;
     wait_ms((unsigned)(t0 * 8)); /* at 1, 3 and 7 timeouts */
     assert_int_equal(n_segments, 3);

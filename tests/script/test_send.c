@@ -501,7 +501,7 @@ TEST(sack_nonsense_is_ignored)
     in("A", 1, 2001, .o = {SACK(2001, 2001)});
     in("A", 1, 2001, .o = {SACK(0x80000000u, 0x80001000u)});
     nothing();
-    check_eq(tconn(c)->sent.sacked_bytes, 0);
+    check_eq(sent_sacked_bytes(&tconn(c)->sent), 0);
     in("A", 1, 5001);
 }
 

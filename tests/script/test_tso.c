@@ -257,7 +257,7 @@ TEST(sack_inside_a_frame)
     nothing(); /* two segments: it may be reordering */
     in("A", 1, 2001, .o = {SACK(3001, 5001), SACK(6001, 9001)});
     out("A", 2001, 1, 1000);
-    check_eq(tconn(c)->sent.sacked_bytes, 5000);
+    check_eq(sent_sacked_bytes(&tconn(c)->sent), 5000);
     check_eq(tconn(c)->sent.lost_bytes, 2000);
     in("A", 1, 5001, .o = {SACK(6001, 9001)});
     out("A", 5001, 1, 1000);
@@ -276,7 +276,7 @@ static void sack_of_a_part(bool late)
     snd(c, 10000);
     full(1, 10, true);
     in("A", 1, 1, .o = {SACK(late ? 1501 : 1001, late ? 6001 : 5501)});
-    check_eq(tconn(c)->sent.sacked_bytes, 4000);
+    check_eq(sent_sacked_bytes(&tconn(c)->sent), 4000);
     out("A", 1, 1, 1000);
     skip_all();
 }

@@ -100,6 +100,27 @@ static void idle(void **state)
     assert_int_equal(cwv_used(&v, una, 0), 0);
 }
 
+/* Which round trips are measured: all of those that use half of the window, and of others the first in each 134 ms. */
+static void round_trips_that_count(void **state)
+{
+    uint64_t epoch = UINT64_C(1) << (20 + CWV_EPOCH_SHIFT);
+
+    (void)state;
+    now = 1000 * epoch + 1;
+    cwv_reset(&v, now);
+    assert_true(cwv_wants(&v, 1 * KB, 100 * KB, now)); /* nothing is known yet */
+    round_trip(10 * KB, 100 * KB, 100 * KB);
+    assert_false(cwv_wants(&v, 10 * KB, 100 * KB, now));
+    assert_true(cwv_wants(&v, 50 * KB, 100 * KB, now));
+    now = 1001 * epoch - (UINT64_C(1) << 20);
+    assert_false(cwv_wants(&v, 10 * KB, 100 * KB, now));
+    assert_false(cwv_acked(&v, una, 100 * KB, RTT, now)); /* acknowledged, and no part of a sample: the time counts */
+    now += UINT64_C(1) << 20;
+    assert_true(cwv_wants(&v, 10 * KB, 100 * KB, now));
+    cwv_sent(&v, una, una + 10 * KB, 100 * KB);
+    assert_false(cwv_wants(&v, 90 * KB, 100 * KB, now)); /* one at a time */
+}
+
 /* 4.4.1: Max(pipeACK, FlightSize); what the sample under way has had acknowledged was in flight, too. */
 static void what_was_used(void **state)
 {
@@ -134,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup(slow_start_is_validated, begin),
         cmocka_unit_test_setup(samples_get_old, begin),
         cmocka_unit_test_setup(idle, begin),
+        cmocka_unit_test_setup(round_trips_that_count, begin),
         cmocka_unit_test_setup(what_was_used, begin),
         cmocka_unit_test_setup(periods, begin),
     };

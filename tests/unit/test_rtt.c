@@ -147,33 +147,34 @@ static void wary_after_a_spurious_timeout(void **state)
 {
     (void)state;
     struct rtt r;
+    struct rtt_prev prev;
     uint64_t unit = 1 << 10;
 
     rtt_init(&r, &no_min);
     rtt_sample(&r, &no_min, 80 * NS_PER_MS, 1, 0); /* 80, 40 */
-    rtt_timeout(&r);
+    rtt_timeout(&r, &prev);
     assert_false(r.wary);
     rtt_spurious(&r);
     assert_true(r.wary);
     rtt_sample(&r, &no_min, 80 * NS_PER_MS, 1, 0); /* of older data: the mean as before */
     assert_true(r.wary);
-    rtt_sample_wary(&r, &no_min, 300 * NS_PER_MS, 0);
+    rtt_sample_wary(&r, &prev, &no_min, 300 * NS_PER_MS, 0);
     assert_false(r.wary);
     assert_int_equal(r.srtt_ns, 300 * NS_PER_MS);
     assert_int_equal(r.rttvar_ns, 150 * NS_PER_MS);
     assert_int_equal(rtt_rto(&r, &no_min), 900 * NS_PER_MS);
 
-    rtt_timeout(&r);
+    rtt_timeout(&r, &prev);
     rtt_spurious(&r);
-    rtt_sample_wary(&r, &no_min, 10 * NS_PER_MS, 0); /* shorter than it was: no reason to hurry */
+    rtt_sample_wary(&r, &prev, &no_min, 10 * NS_PER_MS, 0); /* shorter than it was: no reason to hurry */
     assert_in_range(r.srtt_ns, 302 * NS_PER_MS - unit, 302 * NS_PER_MS);
     assert_in_range(r.rttvar_ns, 150 * NS_PER_MS - unit, 150 * NS_PER_MS);
     assert_in_range(rtt_min_ns(&r), 10 * NS_PER_MS - unit, 10 * NS_PER_MS);
 
     rtt_spurious(&r);
-    rtt_timeout(&r); /* another one, which may be real */
+    rtt_timeout(&r, &prev); /* another one, which may be real */
     assert_false(r.wary);
-    rtt_sample_wary(&r, &conf, UINT64_MAX, 0);
+    rtt_sample_wary(&r, &prev, &conf, UINT64_MAX, 0);
     assert_int_equal(rtt_rto(&r, &conf), 60 * NS_PER_SEC); /* (2.5) holds */
 }
 
