@@ -138,6 +138,7 @@ void bench_bulk(struct pair *p, const struct bench_conf *c, struct report *rep)
     p->side[0].app = sender;
     p->side[1].app = receiver;
     if (c->count) {
+        transfer(p, false); /* windows grow */
         print_places(p, "counted_bulk", (uintptr_t)counted_bulk);
         counted_bulk(p);
         printf("counted %u bytes one way\n", BYTES_COUNTED);
