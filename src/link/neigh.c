@@ -203,8 +203,10 @@ enum neigh_verdict neigh_use(struct neigh_table *t, struct neigh *n, uint64_t no
 {
     switch (n->state) {
     case NEIGH_REACHABLE:
-        if (now_ns >= n->stale_at_ns)
+        if (now_ns >= n->stale_at_ns) {
+            n->stale_at_ns = 0;
             return neigh_use_stale(t, n, now_ns);
+        }
         neigh_touch(t, n);
         n->check_at_ns = MIN(n->stale_at_ns, now_ns + NEIGH_USE_GRAIN_NS);
         return NEIGH_SEND;
@@ -279,7 +281,7 @@ static void neigh_set_known(struct neigh_table *t, struct neigh *n, enum neigh_s
     }
     wheel_cancel(t->wheel, &n->timer);
     n->state = (uint8_t)state;
-    n->stale_at_ns = state == NEIGH_REACHABLE ? now_ns + neigh_timing(t, n)->reachable_ns : 0;
+    n->stale_at_ns = state == NEIGH_REACHABLE ? now_ns + neigh_timing(t, n)->reachable_ns : now_ns;
     n->check_at_ns = 0;
 }
 
@@ -364,6 +366,8 @@ void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const st
         return; /* nothing to gain */
     if (n->nif != nif || !inaddr_eq(&n->addr, addr) || !neigh_has_mac(n))
         return;
+    if (n->state != NEIGH_REACHABLE && now_ns < n->stale_at_ns)
+        return; /* of another link address, perhaps */
     if (n->state == NEIGH_REACHABLE)
         n->stale_at_ns = now_ns + reachable_ns;
     else

@@ -51,9 +51,9 @@ struct neigh {
     uint8_t mac[6];
     uint8_t nif; /* index of the interface */
     uint8_t state;
-    uint8_t tries; /* requests sent in this state */
-    bool router;   /* IPv6: it said so in its last advertisement */
-    uint64_t stale_at_ns;    /* end of REACHABLE */
+    uint8_t tries;           /* requests sent in this state */
+    bool router;             /* IPv6: it said so in its last advertisement */
+    uint64_t stale_at_ns;    /* end of REACHABLE; otherwise since when there is doubt, or 0 when that is by time alone */
     struct neigh *hash_next; /* or of the free list */
     TAILQ_ENTRY(neigh) lru;  /* every entry that may be recycled */
     struct wheel_node timer; /* requests of INCOMPLETE and PROBE, end of DELAY, hold of FAILED */
@@ -168,7 +168,7 @@ struct neigh_advert {
 bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh_advert *a, uint64_t now_ns);
 
 /*
- * A layer above knows that packets arrive at the neighbour: they are answered (RFC 4861 section 7.3.1). n is what ip_output has
+ * A layer above knows that packets arrived at the neighbour at now_ns: they were answered (RFC 4861 section 7.3.1). n is what ip_output has
  * left in a path, or NULL; nothing happens unless it is still the entry of addr. Cheap enough for every new acknowledgement.
  */
 void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns);

@@ -24,6 +24,7 @@ void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd)
     if (v->in_round)
         return;
     v->in_round = true;
+    v->due = false;
     v->round_start = snd_una;
     v->round_end = snd_nxt;
     v->round_cwnd = cwnd;
@@ -35,6 +36,7 @@ void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd)
  */
 bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns)
 {
+    v->due = v->due || cwv_epoch_ends(v, now_ns); /* what leaves in the turn of this ACK would not see it */
     v->last = cwv_tick(now_ns) & CWV_TICK_MASK;
     if (likely(!v->in_round) || seq_lt(snd_una, v->round_end))
         return false;

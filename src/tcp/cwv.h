@@ -14,12 +14,13 @@
 
 #include "base/recent.h"
 
-#define CWV_TICK_BITS 29u /* of 2^20 ns: 6.5 days */
+#define CWV_TICK_BITS 28u /* of 2^20 ns: 3.3 days */
 
 struct cwv {
     uint32_t round_end;            /* when in_round: snd_nxt when the last data of the sample under way left */
     uint32_t last : CWV_TICK_BITS; /* when data was last acknowledged, in units of 2^20 ns */
     bool in_round : 1;
+    bool due : 1;         /* another epoch began since the last sample was begun */
     bool defined : 1;     /* pipeACK has a value */
     bool unvalidated : 1; /* the non-validated phase */
 
@@ -38,6 +39,14 @@ static inline uint32_t cwv_tick(uint64_t now_ns)
     return (uint32_t)(now_ns >> 20) & CWV_TICK_MASK;
 }
 
+#define CWV_EPOCH_SHIFT 7u /* of ticks */
+
+/* Since data was last acknowledged. */
+static inline bool cwv_epoch_ends(const struct cwv *v, uint64_t now_ns)
+{
+    return v->last >> CWV_EPOCH_SHIFT != cwv_tick(now_ns) >> CWV_EPOCH_SHIFT;
+}
+
 /* pipeACK is undefined: at the start, and after a recovery (4.1, 4.4.1). */
 void cwv_reset(struct cwv *v, uint64_t now_ns);
 
@@ -45,11 +54,9 @@ void cwv_reset(struct cwv *v, uint64_t now_ns);
  * New data left, flight bytes are under way: is a sample to begin? Not of each round trip: what uses less than half of the window says the
  * same in all of them. Eight in a second find out when it uses less than it did.
  */
-#define CWV_EPOCH_SHIFT 7u /* of ticks */
-
 static inline bool cwv_wants(const struct cwv *v, uint32_t flight, uint32_t cwnd, uint64_t now_ns)
 {
-    return !v->in_round && (flight >= cwnd / 2 || !v->defined || v->last >> CWV_EPOCH_SHIFT != cwv_tick(now_ns) >> CWV_EPOCH_SHIFT);
+    return !v->in_round && (flight >= cwnd / 2 || !v->defined || v->due || cwv_epoch_ends(v, now_ns));
 }
 
 /* It begins, unless one is under way. */

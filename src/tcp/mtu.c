@@ -49,7 +49,8 @@ bool tcp_path_refresh(struct z_stack *s, struct tcp_conn *tc)
 
     if (ip_path_lookup(s, &tc->path, &tc->ent.laddr, &tc->ent.raddr, false) != 0)
         return false;
-    tcp_frame_update(tc); /* another interface, perhaps */
+    tc->progressed = false; /* that was by the way of before */
+    tcp_frame_update(tc);   /* another interface, perhaps */
     if (tc->path.mtu == before)
         return true;
     if (tc->mtup != NULL) {

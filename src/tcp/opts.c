@@ -95,10 +95,9 @@ void tcp_opts_apply(struct z_stack *s, struct tcp_conn *tc, const struct tcp_agr
     tc->snd_wscale = a->snd_wscale;
     tc->ts_on = a->ts_on;
     tc->sack_on = a->sack_on;
-    if (tc->ts_on) {
+    if (tc->ts_on)
         tc->ts_recent = a->ts_recent;
-        tc->last_rcv_ns = s->now_ns;
-    }
+    tc->last_rcv_ns = s->now_ns;
     if (!tc->ws_on)
         tc->rcv_wscale = 0;
 }

@@ -34,12 +34,12 @@ uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt;
     uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
-    uint32_t step = MAX(MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4), 1u << tc->rcv_wscale);
+    uint32_t step = MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4);
 
     wnd = MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale);
-    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not; not by what the field
-     * has no room for */
-    return wnd >= (uint64_t)now + step ? (uint32_t)wnd : now;
+    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not; and to where the field
+     * can say that it is */
+    return wnd >= (uint64_t)now + step ? MAX((uint32_t)wnd >> tc->rcv_wscale << tc->rcv_wscale, now) : now;
 }
 
 uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)

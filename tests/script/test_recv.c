@@ -71,6 +71,17 @@ TEST(quickack_acknowledges_at_once)
     out("A", 1, 101);
 }
 
+/* Like its listener's other options. */
+TEST(quickack_is_inherited)
+{
+    int l = listen_on(80);
+
+    sopt(l, IPPROTO_TCP, TCP_QUICKACK, 1);
+    passive();
+    in("A", 1, 1, 100);
+    out("A", 1, 101);
+}
+
 /* Out of order: at once, one for each (RFC 5681 4.2), also within one turn. */
 TEST(duplicate_acks_are_not_merged)
 {
@@ -604,12 +615,13 @@ TEST(repeated_probe_of_a_window_that_opened)
 }
 
 RUN(T(lone_segment_waits_40_ms), T(every_second_full_segment_is_acknowledged_at_once), T(psh_is_answered_at_the_end_of_the_turn),
-    T(response_carries_the_ack), T(one_ack_per_turn), T(quickack_acknowledges_at_once), T(duplicate_acks_are_not_merged),
-    T(old_text_is_acknowledged_at_once), T(window_closes_and_opens), T(window_stays_open_when_the_application_reads),
-    T(zero_window_takes_acks), T(zero_window_takes_acks_with_text), T(zero_window_takes_urg), T(zero_window_takes_rst),
-    T(shrunk_buffer_keeps_the_promise), T(shrunk_buffer_drops_what_it_cannot_hold), T(sack_blocks_most_recent_first),
-    T(sack_three_blocks_with_timestamps), T(sack_not_offered_is_not_sent), T(sack_rides_on_text), T(five_segments_in_every_order),
-    T(five_overlapping_segments_in_every_order), T(five_nested_segments_in_every_order), T(five_segments_that_repeat_in_every_order),
-    T(urgent_send), T(urgent_pointer_is_announced_early), T(urgent_beyond_64k), T(urgent_receive), T(urgent_read_before_the_text),
-    T(urgent_announced_before_it_arrives), T(urgent_inline), T(urgent_pointer_moves_forward), T(challenge_acks_are_limited),
-    T(repeated_segment_outside_the_window), T(repeated_probe_of_a_window_that_opened), T(acks_outside_the_window_are_limited))
+    T(response_carries_the_ack), T(one_ack_per_turn), T(quickack_acknowledges_at_once), T(quickack_is_inherited),
+    T(duplicate_acks_are_not_merged), T(old_text_is_acknowledged_at_once), T(window_closes_and_opens),
+    T(window_stays_open_when_the_application_reads), T(zero_window_takes_acks), T(zero_window_takes_acks_with_text),
+    T(zero_window_takes_urg), T(zero_window_takes_rst), T(shrunk_buffer_keeps_the_promise), T(shrunk_buffer_drops_what_it_cannot_hold),
+    T(sack_blocks_most_recent_first), T(sack_three_blocks_with_timestamps), T(sack_not_offered_is_not_sent), T(sack_rides_on_text),
+    T(five_segments_in_every_order), T(five_overlapping_segments_in_every_order), T(five_nested_segments_in_every_order),
+    T(five_segments_that_repeat_in_every_order), T(urgent_send), T(urgent_pointer_is_announced_early), T(urgent_beyond_64k),
+    T(urgent_receive), T(urgent_read_before_the_text), T(urgent_announced_before_it_arrives), T(urgent_inline),
+    T(urgent_pointer_moves_forward), T(challenge_acks_are_limited), T(repeated_segment_outside_the_window),
+    T(repeated_probe_of_a_window_that_opened), T(acks_outside_the_window_are_limited))

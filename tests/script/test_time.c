@@ -180,6 +180,30 @@ TEST(user_timeout_with_keepalive)
     so_error(c, ETIMEDOUT);
 }
 
+/* What is heard of the peer begins with its SYN,ACK, with timestamps and without. */
+TEST(user_timeout_counts_from_the_handshake)
+{
+    for (int ts = 0; ts < 2; ts++) {
+        int c;
+
+        quiet_ms(60000);
+        c = active(.ts = ts != 0);
+        sopt(c, IPPROTO_TCP, TCP_KEEPIDLE, 2);
+        sopt(c, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+        sopt(c, SOL_SOCKET, SO_KEEPALIVE, 1);
+        sopt(c, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+        for (int i = 0; i < 3; i++) {
+            after_ms(i == 0 ? 2000 : 1000);
+            out_any();
+            check_eq(tconn(c)->state, TCPS_ESTABLISHED);
+        }
+        after_ms(1000);
+        out_any();
+        so_error(c, ETIMEDOUT);
+        fresh();
+    }
+}
+
 /* ICMP: 3.9.2.2 ----------------------------------------------------------------------------------------------------------------- */
 
 static const int unreach_errno[16] = {ENETUNREACH,  EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,
@@ -244,7 +268,7 @@ TEST(unreachable_in_established_is_told_by_send)
         in_icmp(3, code, 0, 1);
         in("A", 1, 11);
         out("PA", 11, 1, 20); /* what Nagle held */
-        so_error(c, 0); /* the peer answered: it was reachable after all */
+        so_error(c, 0);       /* the peer answered: it was reachable after all */
         snd(c, 10);
         in("A", 1, 31);
         out("PA", 31, 1, 10);
@@ -369,6 +393,6 @@ TEST(needfrag_lowers_the_segment_size)
 RUN(T(keepalive_is_off_and_two_hours), T(keepalive_unanswered_ends), T(keepalive_answered_goes_on), T(keepalive_waits_for_silence),
     T(keepalive_of_the_peer_is_answered), T(user_timeout_ends_unanswered_data), T(user_timeout_longer_than_r2),
     T(user_timeout_answer_in_time), T(user_timeout_shorter_than_the_rto), T(user_timeout_of_connect), T(user_timeout_with_keepalive),
-    T(unreachable_in_syn_sent_fails_connect), T(unreachable_in_established_is_told_by_send),
-    T(unreachable_in_established_is_told_to_who_asks), T(soft_errors_end_nothing),
-    T(soft_error_is_the_reason_of_a_timeout), T(icmp_outside_the_flight_is_ignored), T(needfrag_lowers_the_segment_size))
+    T(user_timeout_counts_from_the_handshake), T(unreachable_in_syn_sent_fails_connect), T(unreachable_in_established_is_told_by_send),
+    T(unreachable_in_established_is_told_to_who_asks), T(soft_errors_end_nothing), T(soft_error_is_the_reason_of_a_timeout),
+    T(icmp_outside_the_flight_is_ignored), T(needfrag_lowers_the_segment_size))

@@ -84,6 +84,25 @@ TEST(two_periods_at_once)
     check_eq(cwnd_of(c), 25);
 }
 
+/* 4.3: every answer leaves in the turn of the request that acknowledges the one before. That it uses little of the window is found out. */
+TEST(answers_in_the_turn_of_the_acknowledgement_are_measured)
+{
+    int c;
+    uint32_t at = window_of_40(&c);
+
+    for (int i = 0; i < 2000 / (int)RTT; i++) {
+        begin();
+        in("A", 1, at);
+        snd(c, 5 * SEG);
+        end();
+        check_eq(skip_all(), 5);
+        at += 5 * SEG;
+        quiet_ms(RTT);
+    }
+    check(tconn(c)->cwv.unvalidated);
+    in("A", 1, at);
+}
+
 /* 4.4: what is not limited by the window does not make it grow; a burst that fills half of it validates it again. */
 TEST(use_validates_again)
 {
@@ -294,6 +313,7 @@ TEST(bbr_is_left_alone)
     check_eq(stack()->ctr.v[CTR_TCP_CWND_DECAY], 0);
 }
 
-RUN(T(idle_keeps_the_window), T(unused_window_is_halved_every_five_minutes), T(two_periods_at_once), T(use_validates_again),
-    T(burst_after_a_pause_is_paced), T(loss_counts_what_was_used), T(loss_of_a_validated_window), T(mark_counts_what_was_used), T(cubic_forgets_the_unused_window),
-    T(undo_brings_the_window_back), T(timeout_ends_the_phase), T(bbr_is_left_alone))
+RUN(T(idle_keeps_the_window), T(answers_in_the_turn_of_the_acknowledgement_are_measured), T(unused_window_is_halved_every_five_minutes),
+    T(two_periods_at_once), T(use_validates_again), T(burst_after_a_pause_is_paced), T(loss_counts_what_was_used),
+    T(loss_of_a_validated_window), T(mark_counts_what_was_used), T(cubic_forgets_the_unused_window), T(undo_brings_the_window_back),
+    T(timeout_ends_the_phase), T(bbr_is_left_alone))

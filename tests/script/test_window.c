@@ -437,11 +437,35 @@ TEST(tcp_info_after_a_timeout)
     in("A", 1, 10001);
 }
 
-RUN(T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments), T(nagle_tail_of_a_large_write_goes),
-    T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle), T(cork_holds_partial_segments),
-    T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments), T(handshake_window_size),
-    T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent), T(zero_window_probe),
-    T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
+/* A unit of the window's scale that is larger than a segment, in a buffer of not many: who has read everything leaves no closed window. */
+TEST(small_buffer_of_a_large_scale)
+{
+    int l, c;
+
+    conf()->rcvbuf_max_bytes = 1u << 30;
+    l = listen_on(80);
+    in("S", 0, 0, .o = {MSS(1460), WS(0)});
+    out("SA", 0, 1, .o = {MSS(1460), WS(14)});
+    in("A", 1, 1);
+    c = acc(l);
+    sopt(c, SOL_SOCKET, SO_RCVBUF, 24 * 1024);
+    for (uint32_t at = 1, i = 0; i < 100; i++, at += 1460) {
+        struct seg g;
+
+        in("PA", at, 1, 1460);
+        g = out_any();
+        rcv(c, 1460);
+        if (g.win == 0)
+            g = out_any();
+        check(g.win > 0);
+    }
+}
+
+RUN(T(small_buffer_of_a_large_scale), T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments),
+    T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle),
+    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments),
+    T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent),
+    T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
     T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
     T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day), T(window_shrink), T(window_shrink_to_zero_does_not_time_out),
     T(old_segment_does_not_change_the_window))

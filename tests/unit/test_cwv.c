@@ -117,8 +117,12 @@ static void round_trips_that_count(void **state)
     assert_false(cwv_acked(&v, una, 100 * KB, RTT, now)); /* acknowledged, and no part of a sample: the time counts */
     now += UINT64_C(1) << 20;
     assert_true(cwv_wants(&v, 10 * KB, 100 * KB, now));
+    assert_false(cwv_acked(&v, una, 100 * KB, RTT, now));
+    assert_true(cwv_wants(&v, 10 * KB, 100 * KB, now)); /* and in the turn of the acknowledgement */
     cwv_sent(&v, una, una + 10 * KB, 100 * KB);
     assert_false(cwv_wants(&v, 90 * KB, 100 * KB, now)); /* one at a time */
+    assert_true(cwv_acked(&v, una + 10 * KB, 100 * KB, RTT, now));
+    assert_false(cwv_wants(&v, 10 * KB, 100 * KB, now));
 }
 
 /* 4.4.1: Max(pipeACK, FlightSize); what the sample under way has had acknowledged was in flight, too. */

@@ -527,6 +527,26 @@ static void progress_above_keeps_a_neighbour_reachable(void **state)
     assert_int_equal(n->state, NEIGH_INCOMPLETE);
 }
 
+/* What was answered before the link address changed says nothing of the new one. */
+static void progress_of_before_tells_nothing_of_a_new_address(void **state)
+{
+    struct inaddr a = host6(1);
+    struct neigh *n = neigh_learn(&t, 0, &a, mac_a, true, now);
+
+    (void)state;
+    now += 20 * SEC;
+    neigh_hear(&t, 0, &a, mac_b, now);
+    assert_int_equal(n->state, NEIGH_STALE);
+    neigh_confirm(&t, n, 0, &a, now - SEC);
+    assert_int_equal(n->state, NEIGH_STALE);
+    now += SEC;
+    ask6(1, NEIGH_SEND);
+    neigh_confirm(&t, n, 0, &a, now - 2 * SEC);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    neigh_confirm(&t, n, 0, &a, now);
+    assert_int_equal(n->state, NEIGH_REACHABLE);
+}
+
 static void times_of_an_interface(void **state)
 {
     struct inaddr a = host6(1);
@@ -565,6 +585,9 @@ int main(void)
         T(advertisement_rules),
         T(a_router_that_becomes_a_host),
         T(progress_above_keeps_a_neighbour_reachable),
+        T(progress_of_before_tells_nothing_of_a_new_address),
+        T(progress_of_before_tells_nothing_of_a_new_address),
+        T(progress_of_before_tells_nothing_of_a_new_address),
         T(times_of_an_interface),
     };
 
