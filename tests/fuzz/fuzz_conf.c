@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Z_CHECK(r == 0 || r == -1);
     Z_CHECK(h.errors == (r == 0 ? 0 : 1));
     if (r == 0) {
-        Z_CHECK(c.lcore_mask != 0 && (c.thread_mode || (c.lcore_mask & (c.lcore_mask - 1)) == 0));
+        Z_CHECK(c.lcore_mask != 0 && c.procs == (!c.thread_mode && (c.lcore_mask & (c.lcore_mask - 1)) != 0));
+        Z_CHECK(!c.procs || !c.no_huge);
         Z_CHECK(c.eal_argc > 0 && c.eal_argc <= CONF_MAX_EAL_ARGS && c.eal_argv[c.eal_argc] == NULL);
         check_ports(&c);
         check_stack(&c.stack);
