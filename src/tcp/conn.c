@@ -83,7 +83,7 @@ void tcp_state_fini(struct z_stack *s)
 
         if (tc == NULL)
             continue;
-        tc->in_dirty = false;
+        tc->in_dirty = false; /* the queue goes as a whole */
         tcp_free(s, tc);
     }
     if (t->place != NULL)
@@ -237,7 +237,7 @@ void tcp_free(struct z_stack *s, struct tcp_conn *tc)
         arena_free(&s->arena, tc, sizeof(*tc));
 }
 
-/* Callers up the stack may still look at the block: it goes at the end of the turn, through the dirty list. */
+/* Callers up the stack may still look at the block: it goes at the end of the turn, through the queue of output. */
 static void free_when_unheld(struct z_stack *s, struct tcp_conn *tc)
 {
     if (tc->sk != NULL || tc->dead || (tc->waits && !tc->closed_by_user))

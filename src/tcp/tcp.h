@@ -51,7 +51,6 @@ struct tcp_pending {
     uint32_t mask, head, n;
 };
 
-/* Of one stack. */
 /*
  * A place of the table of connections by 4-tuple. An entry is in the first place from that of its hash on that was free: with the hash
  * beside it no entry has to be looked at but the one that is wanted.
@@ -61,6 +60,7 @@ struct tcp_place {
     uint32_t ref; /* arena_ref() of a struct tcp_entry; 0: free */
 };
 
+/* Of one stack. */
 struct tcp_state {
     struct tcp_place *place;
     uint32_t place_mask;

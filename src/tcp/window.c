@@ -30,16 +30,23 @@ static bool stack_limits(const struct z_stack *s, const struct tcp_conn *tc)
     return s->tcp.rcv_charged_bytes + tc->rcvbuf_bytes > s->conf.rcv_limit_bytes || stack_loan_bytes(s) >= s->conf.loan_limit_bytes;
 }
 
+/* What is left of a window in the field, whose unit is of the window scale. */
+static uint32_t as_told(const struct tcp_conn *tc, uint32_t wnd)
+{
+    return wnd >> tc->rcv_wscale << tc->rcv_wscale;
+}
+
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt;
     uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
     uint32_t step = MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4);
 
-    wnd = MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale);
-    /* receiver's silly window avoidance (MUST-39): the edge moves by a segment or a good part of the buffer, or not; and to where the field
-     * can say that it is */
-    return wnd >= (uint64_t)now + step ? MAX((uint32_t)wnd >> tc->rcv_wscale << tc->rcv_wscale, now) : now;
+    wnd = as_told(tc, (uint32_t)MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale));
+    if (unlikely(wnd == 0) && tc->rcv_charged_bytes == 0 && free_memory(s, tc) > 0)
+        wnd = 1u << tc->rcv_wscale; /* less cannot be told, and with nothing to be read it would stay closed */
+    /* receiver's silly window avoidance (MUST-39): the edge that the peer sees moves by a segment or a good part of the buffer, or not */
+    return wnd >= (uint64_t)as_told(tc, now) + step ? MAX((uint32_t)wnd, now) : now;
 }
 
 uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)
@@ -53,12 +60,12 @@ uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)
 /* The application took data. A larger window is worth a segment of its own when it doubles, or was closed. */
 void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t now = tc->rcv_adv - tc->rcv_nxt, wnd;
+    uint32_t now = as_told(tc, tc->rcv_adv - tc->rcv_nxt), wnd;
 
     /* the window promises no more than SO_RCVBUF: half of that cannot be doubled */
     if (tc->ack_now || 2 * (uint64_t)now > tc->rcvbuf_bytes || !tcp_talks(tc) || tc->fin_rcvd)
         return;
-    wnd = tcp_rcv_window(s, tc);
+    wnd = as_told(tc, tcp_rcv_window(s, tc));
     if (wnd > now && wnd >= 2 * now) {
         tc->ack_now = true;
         tcp_mark_dirty(s, tc);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "udp/udp.h"
 
 struct sock *sim_sock(struct sim_stack *ss, int *fd)
 {
@@ -92,4 +93,17 @@ bool sim_conn_close(struct sim_pair *p, struct sim_conn *c, uint32_t n)
     sim_kick(p->sim, p->a->node);
     sim_kick(p->sim, p->b->node);
     return sim_run_for(p->sim, 1000 * NS_PER_SEC) && sim_stack_conserved(p->a) && sim_stack_conserved(p->b);
+}
+
+struct udp_pcb *sim_udp(struct sim_stack *ss, uint16_t port)
+{
+    struct udp_pcb *u = udp_create(ss->s, NULL);
+    struct inaddr any = sim_addr(0);
+
+    Z_CHECK(u != NULL);
+    if (sim_v6())
+        udp_set_inet6(u);
+    if (port != 0)
+        Z_CHECK(udp_bind(ss->s, u, &any, port) == 0);
+    return u;
 }

@@ -5,6 +5,8 @@
 #include "sim_stack.h"
 #include "sock/sock.h"
 
+struct udp_pcb;
+
 #define SIM_ADDR_A 0x0a000001u
 #define SIM_ADDR_B 0x0a000002u
 
@@ -16,6 +18,9 @@ struct sock *sim_connect(struct sim_stack *ss, uint32_t addr, uint16_t port, int
 
 /* NULL: nothing to accept. */
 struct sock *sim_accept(struct sim_stack *ss, struct sock *listener, int *fd);
+
+/* A UDP socket, bound to the port unless that is 0; aborts where it cannot be. */
+struct udp_pcb *sim_udp(struct sim_stack *ss, uint16_t port);
 
 /* One connection from p->a to p->b, established on both sides; the listener is closed again. */
 struct sim_conn {

@@ -11,19 +11,6 @@
 #include "cores_net.h"
 #include "udp/udp.h"
 
-static struct udp_pcb *udp_at(struct sim_stack *ss, uint16_t port)
-{
-    struct udp_pcb *u = udp_create(ss->s, NULL);
-    struct inaddr any = sim_addr(0);
-
-    assert_non_null(u);
-    if (sim_v6())
-        udp_set_inet6(u);
-    if (port != 0)
-        assert_int_equal(udp_bind(ss->s, u, &any, port), 0);
-    return u;
-}
-
 static void udp_say(struct sim_stack *ss, struct udp_pcb *u, uint32_t addr, uint16_t port, size_t len)
 {
     static char bytes[9000];
@@ -64,9 +51,9 @@ static void datagrams(void **state)
     (void)state;
     net_create(&w, 0);
     for (unsigned c = 0; c < CORES; c++)
-        at[c] = udp_at(w.host->core[c], 53);
+        at[c] = sim_udp(w.host->core[c], 53);
     for (unsigned i = 0; i < 30; i++)
-        from[i] = udp_at(w.client, (uint16_t)(2000 + i));
+        from[i] = sim_udp(w.client, (uint16_t)(2000 + i));
     for (size_t k = 0; k < 2; k++) {
         unsigned n[CORES];
 
@@ -114,14 +101,14 @@ static void datagram_clients(void **state)
 
     (void)state;
     net_create(&w, 0);
-    server = udp_at(w.client, 53);
+    server = sim_udp(w.client, 53);
     for (unsigned c = 0; c < CORES; c++)
         for (unsigned i = 0; i < 20; i++) {
             struct inaddr to = sim_addr(SIM_ADDR_A), name;
             uint64_t handed;
             uint16_t port;
 
-            u[c][i] = udp_at(w.host->core[c], 0);
+            u[c][i] = sim_udp(w.host->core[c], 0);
             if (i % 2 == 0)
                 assert_int_equal(udp_connect(w.host->core[c]->s, u[c][i], &to, 53), 0);
             udp_say(w.host->core[c], u[c][i], SIM_ADDR_A, 53, 20);

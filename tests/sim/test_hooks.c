@@ -187,19 +187,6 @@ static void tune(struct stack_conf *c, void *arg)
     c->msl_ns = NS_PER_SEC;
 }
 
-static struct udp_pcb *udp_at(struct sim_stack *ss, uint16_t port)
-{
-    struct udp_pcb *u = udp_create(ss->s, NULL);
-    struct inaddr any = sim_addr(0);
-
-    assert_non_null(u);
-    if (sim_v6())
-        udp_set_inet6(u);
-    if (port != 0)
-        assert_int_equal(udp_bind(ss->s, u, &any, port), 0);
-    return u;
-}
-
 static void add_vlan(struct sim_stack *ss, uint32_t addr)
 {
     size_t before = ss->s->arena.used_bytes;
@@ -233,9 +220,9 @@ static void create(struct world *w, unsigned n, uint64_t seed, struct sim_stack_
         w->server[i] = n > 1 ? w->host->core[i] : sim_add_stack(w->sim, 0, server);
         w->server[i]->nif->port->dispatch.ask = &app.ask;
         w->served[i].listener.sk = sim_listen(w->server[i], PORT, 32, &w->served[i].listener.fd);
-        w->served[i].u = udp_at(w->server[i], PORT);
+        w->served[i].u = sim_udp(w->server[i], PORT);
     }
-    w->u = udp_at(w->client, 0);
+    w->u = sim_udp(w->client, 0);
 }
 
 /* The traffic has tags. */
@@ -377,7 +364,7 @@ static void fragments_are_named(void **state)
     app.ask = to_the_last;
     for (unsigned i = 0; i < 30; i++) {
         udp_close(w.client->s, w.u);
-        w.u = udp_at(w.client, 0);
+        w.u = sim_udp(w.client, 0);
         say(&w, 4000);
         sim_kick(w.sim, w.client->node);
         assert_true(sim_run_for(w.sim, 10 * NS_PER_MS));
