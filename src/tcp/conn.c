@@ -153,6 +153,7 @@ static struct tcp_conn *new_conn(struct z_stack *s, const struct tcp_conn *paren
     tc->sndbuf_bytes = parent != NULL ? parent->sndbuf_bytes : s->conf.sndbuf_bytes;
     tc->rcvbuf_bytes = parent != NULL ? parent->rcvbuf_bytes : s->conf.rcvbuf_bytes;
     tc->snd_lowat = opt->notsent_lowat_bytes != 0;
+    tc->user_timeout = opt->user_timeout_ns != 0;
     tc->cork = parent != NULL && parent->cork;
     tc->quickack = parent != NULL && parent->quickack;
     tc->ent.laddr = INADDR_ANY_V4;

@@ -200,6 +200,8 @@ struct tcp_conn {
     bool port_held : 1;    /* counted in port_use */
     bool connect_done : 1; /* connect() has reported success */
 
+    bool user_timeout : 1; /* opt.user_timeout_ns is not 0 */
+
     /* line 2: receiving */
     struct rcvq rcvq;
     struct reass reass;

@@ -136,6 +136,7 @@ static int set_tcp(struct z_stack *s, struct tcp_conn *tc, int name, int v)
         if (v < 0)
             return -EINVAL;
         o->user_timeout_ns = (uint64_t)v * NS_PER_MS;
+        tc->user_timeout = o->user_timeout_ns != 0;
         return 0;
     case TCP_LINGER2:
         o->linger2_s = v < 0 ? -1 : MIN(v, LINGER2_MAX_S);

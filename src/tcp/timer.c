@@ -121,10 +121,11 @@ static bool r2_reached(const struct z_stack *s, const struct tcp_conn *tc, uint3
 /* A timer of unanswered transmissions ends no later than TCP_USER_TIMEOUT does. */
 uint64_t tcp_until_user_timeout(const struct z_stack *s, const struct tcp_conn *tc, uint64_t after_ns)
 {
-    uint64_t ut = tc->opt->user_timeout_ns, gone;
+    uint64_t ut, gone;
 
-    if (likely(ut == 0))
+    if (likely(!tc->user_timeout))
         return after_ns;
+    ut = tc->opt->user_timeout_ns;
     gone = tc->first_rexmt_at_ns != 0 ? s->now_ns - tc->first_rexmt_at_ns : 0;
     if (gone >= ut)
         return after_ns;

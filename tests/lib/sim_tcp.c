@@ -78,6 +78,7 @@ static void check_summaries(struct sim *sim, const struct z_stack *s, const stru
     EXPECT(tc->rated == (tc->rate != NULL));
     EXPECT(tc->mtu_search == (tc->mtup != NULL));
     EXPECT(tc->snd_lowat == (tc->opt->notsent_lowat_bytes != 0));
+    EXPECT(tc->user_timeout == (tc->opt->user_timeout_ns != 0));
     EXPECT(tc->rcv_holes == (reass_blocks(&tc->reass) > 0));
     EXPECT(tc->undo_open == (tc->undo.from != tc->undo.to));
     EXPECT(tc->unanswered || !tcp_synchronized(tc) || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
