@@ -9,6 +9,21 @@
 
 #include "bench.h"
 
+static const char *const parts[] = {"rr", "cold", "size", "bulk", "open", "many"};
+
+/* One of the n names, or a usage error. */
+static const char *one_of(const char *name, const char *value, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(value, names[i]) == 0)
+            return value;
+    fprintf(stderr, "core: %s: found \"%s\", expected one of:", name, value);
+    for (int i = 0; i < n; i++)
+        fprintf(stderr, " \"%s\"", names[i]);
+    fputc('\n', stderr);
+    exit(2);
+}
+
 static bool chosen(const struct bench_conf *c, const char *name)
 {
     return c->only == NULL || strcmp(c->only, name) == 0;
@@ -49,9 +64,9 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
         if (value == NULL)
             usage(name);
         if (strcmp(name, "--only") == 0)
-            c->only = value;
+            c->only = one_of(name, value, parts, sizeof(parts) / sizeof(parts[0]));
         else if (strcmp(name, "--variant") == 0)
-            c->variant = value;
+            c->variant = one_of(name, value, way_names, WAYS);
         else if (strcmp(name, "--csv") == 0)
             csv = value;
         else if (strcmp(name, "--size") == 0)
