@@ -262,6 +262,7 @@ struct tcp_conn {
     /* line 9: times; the timers of every day, and what cwv looks at every time */
     uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
     uint32_t timer_tick;         /* when the wheel node is due, as a deadline */
+    uint32_t rack_rtt_us;        /* RACK.rtt; RACK_RTT_NONE: nothing was acknowledged yet */
     struct rtt rtt;
     struct cwv cwv;
 

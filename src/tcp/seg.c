@@ -18,7 +18,6 @@
 /* A driver that is not told of a limit gets at most this many mbufs in a segment; and in a frame that is cut into segments. */
 #define SEG_CHAIN_MAX 16u
 #define FRAME_CHAIN_MAX 64u
-#define PROGRESS_NS (15 * NS_PER_SEC) /* the shortest time for which a neighbour is REACHABLE (RFC 4861 10): older news tell nothing */
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -219,8 +218,8 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
 static void confirm_neighbour(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->progressed = false;
-    if (likely(!tc->path.local && s->now_ns - tc->last_rcv_ns < PROGRESS_NS))
-        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns);
+    if (likely(!tc->path.local))
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns, s->now_ns);
 }
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)

@@ -140,7 +140,91 @@ TEST(negative_backlog_is_the_largest)
     check_eq(tconn(l)->lis->backlog, 3);
 }
 
+/* RFC 5482: the time is that of data without an answer. A SYN that had to be repeated was answered long ago. */
+TEST(user_timeout_does_not_count_the_handshake)
+{
+    int c = tsock();
+
+    sopt(c, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+    check_eq(con(c), -EINPROGRESS);
+    out("S", 0, 0, .o = {MSS(1460), SACKOK, ECHO(0), WS(7)});
+    after_ms(1000);
+    out("S", 0, 0, .o = {MSS(1460), SACKOK, ECHO(0), WS(7)});
+    in("SA", 0, 1, .o = {MSS(1460)});
+    out("A", 1, 1);
+    quiet_ms(60000);
+    snd(c, 10);
+    out("PA", 1, 1, 10);
+    after_ms(3000);
+    out("PA", 1, 1, 10);
+    after_ms(2000);
+    out("RA", 11, 1);
+    so_error(c, ETIMEDOUT);
+}
+
+/* An ICMP error about the SYN is nobody's concern once it is answered. */
+TEST(error_of_an_answered_syn_is_forgotten)
+{
+    int c = reach(TCPS_SYN_SENT);
+
+    in_icmp(11, 0, 0, 0);
+    in("SA", 0, 1, .o = {MSS(1460)});
+    out("A", 1, 1);
+    so_error(c, 0);
+}
+
+/* As Linux: what goes when a window opens is repeated after a timeout, not after that of the last of ever rarer probes. */
+TEST(opened_window_ends_the_back_off)
+{
+    int c = passive(.mss = 1000, .win = WIN0);
+
+    snd(c, 2000);
+    skip_ms(200 + 400 + 800 + 1600 + 3200 + 6400 + 12800 + 100);
+    in("A", 1, 1, .win = 5000);
+    out("A", 1, 1, 1000);
+    out("PA", 1001, 1, 1000);
+    after_ms(200);
+    out("A", 1, 1, 1000);
+    in("A", 1, 2001, .win = 5000);
+}
+
+/* The same where the window was closed over data in flight. */
+TEST(reopened_window_ends_the_back_off)
+{
+    int c = passive(.mss = 1000, .win = 5000);
+
+    snd(c, 1000);
+    out("PA", 1, 1, 1000);
+    in("A", 1, 1, .win = WIN0);
+    for (int i = 0; i < 7; i++) {
+        skip_ms(120000);
+        in("A", 1, 1, .win = WIN0);
+    }
+    in("A", 1, 1, .win = 5000);
+    skip_all();
+    after_ms(200);
+    out("PA", 1, 1, 1000);
+    in("A", 1, 1001, .win = 5000);
+}
+
+/* Data that a window was opened for has the whole time to be answered. */
+TEST(user_timeout_begins_anew_when_the_window_opens)
+{
+    int c = passive(.mss = 1000, .win = WIN0);
+
+    sopt(c, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+    snd(c, 1000);
+    skip_ms(4500);
+    in("A", 1, 1, .win = 5000);
+    out("PA", 1, 1, 1000);
+    skip_ms(4900);
+    state_is(TCPS_ESTABLISHED);
+    skip_ms(200);
+    state_is(TCPS_CLOSED);
+}
+
 RUN(T(tail_loss_probe_is_not_put_off_by_the_peers_text), T(reordering_timer_replaces_no_more_than_arrived),
     T(end_of_file_comes_before_a_later_error), T(negative_backlog_is_the_largest), T(shutdown_of_both_is_a_hangup),
     T(shutdown_of_one_is_none), T(text_after_shutdown_of_both_resets), T(text_after_shutdown_of_one_is_taken),
-    T(ack_below_the_syn_is_challenged))
+    T(ack_below_the_syn_is_challenged), T(user_timeout_does_not_count_the_handshake), T(error_of_an_answered_syn_is_forgotten),
+    T(opened_window_ends_the_back_off), T(reopened_window_ends_the_back_off), T(user_timeout_begins_anew_when_the_window_opens))
