@@ -46,6 +46,14 @@ static void answered(struct tcp_conn *tc)
     tc->soft_error = 0;
 }
 
+/* An answer that may bring no progress: what is left for one that does? */
+static void heard(struct tcp_conn *tc)
+{
+    tc->probe_count = 0;
+    tc->unanswered =
+        tc->rexmt_count + tc->orphan_probes + tc->keep_count + tc->rtt.backoff != 0 || tc->first_rexmt_at_ns != 0 || tc->soft_error != 0;
+}
+
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->last_snd_ns};
@@ -226,7 +234,7 @@ static void news(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g
         sa.rated = &rated;
     }
     if (unlikely(tc->unanswered))
-        tc->probe_count = 0;
+        heard(tc);
     if (tc->sack_on && g->o.n_sack > 0) {
         unsigned n = valid_sacks(tc, g, blocks);
 

@@ -219,6 +219,7 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
 void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->rcv_nxt++;
+    tc->wnd_settled = false; /* its edge is one nearer */
     if (seq_lt(tc->rcv_adv, tc->rcv_nxt))
         tc->rcv_adv = tc->rcv_nxt;
     tc->fin_rcvd = true;

@@ -153,8 +153,7 @@ static void check_summaries(const struct conn *c, const struct tcp_conn *tc)
     if (!tcp_synchronized(tc))
         return;
     Z_CHECK(tc->unanswered || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
-    if (!tc->fin_rcvd)
-        Z_CHECK(!tc->wnd_settled || tcp_rcv_window(c->s, tc) == tc->rcv_adv - tc->rcv_nxt);
+    Z_CHECK(!tc->wnd_settled || tcp_rcv_window(c->s, tc) == tc->rcv_adv - tc->rcv_nxt);
 }
 
 static void check(struct conn *c)
@@ -411,8 +410,8 @@ static void pass_time(struct conn *c)
 {
     uint8_t how = in_u8(&c->in);
 
-    if (how == UINT8_MAX) /* days, or what 28 and 32 bits of some unit are */
-        world_turn(c->w, (uint64_t)(1u + in_u8(&c->in)) << (36 + (in_u8(&c->in) & 15)));
+    if (how == UINT8_MAX && c->s->now_ns < UINT64_MAX / 4) /* hours and days: more than 28 and 32 bits of some units */
+        world_turn(c->w, (uint64_t)(1u + in_u8(&c->in)) << (40 + (in_u8(&c->in) & 3)));
     else
         world_turn(c->w, (uint64_t)(1u + (how & 15)) * NS_PER_MS << (how >> 4));
 }
