@@ -137,6 +137,8 @@ static void check_receive(struct conn *c, const struct tcp_conn *tc)
     }
     Z_CHECK(charged == reass_charged_bytes(&tc->reass) && c->s->tcp.rcv_charged_bytes == tc->rcv_charged_bytes);
     Z_CHECK(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass));
+    Z_CHECK(tc->rcv_charged_bytes > 0 || tc->fin_rcvd || stack_loan_bytes(c->s) >= c->s->conf.loan_limit_bytes ||
+            tcp_rcv_window(c->s, tc) > 0);
     c->rcvbuf_max = MAX(c->rcvbuf_max, tc->rcvbuf_bytes);
     Z_CHECK(tc->rcv_charged_bytes <= 4u * c->rcvbuf_max + c->slack);
 }
