@@ -254,11 +254,14 @@ static void ack_sent(struct tcp_conn *tc)
 }
 
 /* The port cuts it; the headers of each segment are made from this one's. */
-static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes)
+static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes, bool zero_window)
 {
+    uint32_t more = (len - 1) / seg_bytes; /* and one that is counted as any other */
+
     m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
     m->tso_segsz = (uint16_t)seg_bytes;
-    s->ctr.v[CTR_TCP_SEG_TX] += (len - 1) / seg_bytes; /* and one that is counted as any other */
+    s->ctr.v[CTR_TCP_SEG_TX] += more;
+    s->ctr.v[CTR_TCP_ZERO_WINDOW_TX] += zero_window ? more : 0;
 }
 
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags)
@@ -285,7 +288,7 @@ int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_
         ecn = tcp_ecn_mark(s, tc, &h, len);
     push_usual_header(s, tc, m, &h, len);
     if (len > seg_bytes)
-        ask_to_cut(s, m, len, seg_bytes);
+        ask_to_cut(s, m, len, seg_bytes, h.wnd == 0);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;
