@@ -1,13 +1,28 @@
 /*
  * Cycles of the stack alone. Usage:
  *     core [--only rr|cold|size|bulk|open|many] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N]
- *          [--tso 0|1] [--gro 0|1] [--kernel-calls N] [--csv FILE] [--count]
+ *          [--tso 0|1] [--gro 0|1] [--copy 0|1] [--kernel-calls N] [--csv FILE] [--count]
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
+
+static const char *const parts[] = {"rr", "cold", "size", "bulk", "open", "many"};
+
+/* One of the n names, or a usage error. */
+static const char *one_of(const char *name, const char *value, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(value, names[i]) == 0)
+            return value;
+    fprintf(stderr, "core: %s: found \"%s\", expected one of:", name, value);
+    for (int i = 0; i < n; i++)
+        fprintf(stderr, " \"%s\"", names[i]);
+    fputc('\n', stderr);
+    exit(2);
+}
 
 static bool chosen(const struct bench_conf *c, const char *name)
 {
@@ -18,7 +33,7 @@ __attribute__((noreturn)) static void usage(const char *what)
 {
     fprintf(stderr,
             "core: %s\nusage: core [--only rr|cold|size|bulk|open|many] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
-            " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--kernel-calls N] [--csv FILE] [--count]\n",
+            " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--copy 0|1] [--kernel-calls N] [--csv FILE] [--count]\n",
             what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
     exit(2);
 }
@@ -49,9 +64,9 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
         if (value == NULL)
             usage(name);
         if (strcmp(name, "--only") == 0)
-            c->only = value;
+            c->only = one_of(name, value, parts, sizeof(parts) / sizeof(parts[0]));
         else if (strcmp(name, "--variant") == 0)
-            c->variant = value;
+            c->variant = one_of(name, value, way_names, WAYS);
         else if (strcmp(name, "--csv") == 0)
             csv = value;
         else if (strcmp(name, "--size") == 0)
@@ -68,6 +83,8 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
             c->calls = number(name, value, 0, 100);
         else if (strcmp(name, "--gro") == 0)
             c->gro = number(name, value, 0, 1) != 0;
+        else if (strcmp(name, "--copy") == 0)
+            c->copy = number(name, value, 0, 1) != 0;
         else if (strcmp(name, "--tso") == 0)
             c->tso = number(name, value, 0, 1) != 0;
         else
@@ -85,7 +102,7 @@ int main(int argc, char **argv)
 
     report_open(&rep, csv);
     p.kernel_calls = c.calls;
-    pair_start(&p, c.mtu, c.tso, c.gro, chosen(&c, "many") ? CONNS_MAX : CONNS_USUAL);
+    pair_start(&p, c.mtu, c.copy ? WIRE_COPY : c.tso ? WIRE_LARGE : WIRE_SEGMENTS, c.gro, chosen(&c, "many") ? CONNS_MAX : CONNS_USUAL);
     if (chosen(&c, "rr"))
         bench_rr(&p, &c, &rep);
     if (chosen(&c, "cold"))

@@ -67,7 +67,7 @@ static void load_start(struct load *l, unsigned number)
 {
     struct side *c = &l->p.side[0];
 
-    pair_make(&l->p, number, 1500, false, false, CONNS_USUAL);
+    pair_make(&l->p, number, 1500, WIRE_SEGMENTS, false, CONNS_USUAL);
     app_open(&l->p, CONNS, l->fds);
     pair_enter(c);
     l->message = z_alloc(SIZE);

@@ -187,9 +187,9 @@ static uint64_t stamp_cost(void)
     return best;
 }
 
-void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro, uint32_t conns)
+void pair_make(struct pair *p, unsigned number, uint16_t mtu, enum pair_wire wire, bool gro, uint32_t conns)
 {
-    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = tso};
+    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = mtu, .tso = wire == WIRE_LARGE};
     struct port *port[2];
 
     p->conns_max = conns;
@@ -202,7 +202,8 @@ void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro
         if (api_core_init(&p->side[i].core, p->side[i].s) != 0)
             die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
-        jc.hdr_pool[i] = tso ? NULL : p->side[i].s->pools.hdr; /* headers that may be written to */
+        jc.hdr_pool[i] = wire == WIRE_LARGE ? NULL : p->side[i].s->pools.hdr; /* headers that may be written to */
+        jc.copy_pool[i] = wire == WIRE_COPY ? p->side[i].s->pools.rx : NULL;
     }
     if (port_mem_join(&jc, port) != 0)
         die("port_mem_join");
@@ -215,10 +216,10 @@ void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro
     p->stamp_cycles = stamp_cost();
 }
 
-void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns)
+void pair_start(struct pair *p, uint16_t mtu, enum pair_wire wire, bool gro, uint32_t conns)
 {
     pair_eal(NULL);
-    pair_make(p, 0, mtu, tso, gro, conns);
+    pair_make(p, 0, mtu, wire, gro, conns);
 }
 
 void pair_enter(struct side *e)

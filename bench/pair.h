@@ -41,15 +41,22 @@ struct pair {
     uint32_t ports;        /* of the server's that were listened at, in turn */
 };
 
+/* What is between the two. */
+enum pair_wire {
+    WIRE_LARGE,    /* frames of 64 KB go over as they are */
+    WIRE_SEGMENTS, /* they are cut, and received with their headers in a buffer of their own */
+    WIRE_COPY,     /* the same without offloads: frames are copied, and sums made and checked in software */
+};
+
 /*
- * Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, tso: of both ports. conns: open at a time. Ends the process on
+ * Starts EAL on the calling thread's last CPU, or on $BENCH_CORE. mtu, wire: of both ports. conns: open at a time. Ends the process on
  * failure.
  */
-void pair_start(struct pair *p, uint16_t mtu, bool tso, bool gro, uint32_t conns);
+void pair_start(struct pair *p, uint16_t mtu, enum pair_wire wire, bool gro, uint32_t conns);
 
 /* The two parts of it, for several pairs: cores is a list for EAL, or NULL as above; only the first pair can be split. */
 void pair_eal(const char *cores);
-void pair_make(struct pair *p, unsigned number, uint16_t mtu, bool tso, bool gro, uint32_t conns);
+void pair_make(struct pair *p, unsigned number, uint16_t mtu, enum pair_wire wire, bool gro, uint32_t conns);
 
 /* The calls of src/api that follow are made by this side's application. */
 void pair_enter(struct side *e);

@@ -69,7 +69,8 @@ static bool conn_read(int fd, struct conn *c)
         c->owed += requests;
     if (requests < 0 || c->parser.close)
         c->eof = true;
-    return !c->eof;
+    /* A short read emptied the socket: the level-triggered event comes again when there is more, without a second call. */
+    return !c->eof && n == (ssize_t)sizeof(buf);
 }
 
 static void conn_serve(int fd)

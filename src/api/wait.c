@@ -61,18 +61,19 @@ static int64_t call_blocked(struct api_core *c, struct api_op *op)
 /* Calls in a row that would have blocked before one of them turns the stack. */
 #define AGAIN_TURN 16u
 
-/* A loop of non-blocking calls that never waits would otherwise try for ever: nothing would move. */
-static int64_t call_again(struct api_core *c, struct api_op *op)
+/* A loop of non-blocking calls that never waits would otherwise try for ever: nothing would move. r: the result without a turn. */
+static int64_t call_again(struct api_core *c, struct api_op *op, int64_t r)
 {
-    if (++c->again >= AGAIN_TURN && api_can_poll(c))
-        api_turn(c);
+    if (++c->again < AGAIN_TURN || !api_can_poll(c))
+        return r;
+    api_turn(c);
     return api_is_owner() ? op->fn(c->stack, op) : -EBADF;
 }
 
 int64_t api_call_failed(struct api_core *c, struct api_op *op, int64_t r)
 {
     if (r == -EAGAIN || r == -EALREADY)
-        r = call_again(c, op);
+        r = call_again(c, op, r);
     if (r == API_WAIT)
         return call_blocked(c, op);
     if (r == -EBADF && sock_fd_elsewhere(c->stack, op->fd))

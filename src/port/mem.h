@@ -8,7 +8,8 @@
  * nobody else refers to are poisoned at release.
  *
  * port_mem_join makes two ports that pass frames by reference, as new indirect mbufs over the sender's segments: no payload is
- * touched, so that only the stacks' own work is measured. Each side still owns only its own mbufs.
+ * touched, so that only the stacks' own work is measured. Each side still owns only its own mbufs. With copy_pool they are what a device
+ * without offloads is: frames are copied, and arrive with nothing known about their sums.
  */
 #ifndef PORT_MEM_H
 #define PORT_MEM_H
@@ -94,13 +95,14 @@ const char *port_mem_violation(const struct port *p);
 struct port_mem_join_conf {
     uint8_t mac[2][6];
     uint16_t mtu;
-    uint32_t ring;                   /* frames on their way at most, each way; 0: 1024 */
-    struct rte_mempool *ind_pool[2]; /* where each port takes the mbufs that it receives into: no data room needed */
-    struct rte_mempool *hdr_pool[2]; /* and for headers, which it copies then; NULL: by reference, too */
-    bool tso;                        /* frames for segmentation go over whole, and arrive as merged ones */
+    uint32_t ring;                    /* frames on their way at most, each way; 0: 1024 */
+    struct rte_mempool *ind_pool[2];  /* where each port takes the mbufs that it receives into: no data room needed */
+    struct rte_mempool *hdr_pool[2];  /* and for headers, which it copies then; NULL: by reference, too */
+    struct rte_mempool *copy_pool[2]; /* of a device without offloads: buffers that it receives into; NULL: the above */
+    bool tso;                         /* frames for segmentation go over whole, and arrive as merged ones; not with copy_pool */
 };
 
-/* Both ports, with every checksum offload; closed one by one in any order. 0 or -ENOMEM. */
+/* Both ports, with every checksum offload but for copy_pool; closed one by one in any order. 0 or -ENOMEM. */
 int port_mem_join(const struct port_mem_join_conf *c, struct port *p[2]);
 
 #endif

@@ -14,7 +14,7 @@ struct join_port {
     struct port p; /* first */
     struct counters own_ctr;
     struct join_port *peer; /* NULL once it is closed */
-    struct rte_mempool *ind_pool, *hdr_pool;
+    struct rte_mempool *ind_pool, *hdr_pool, *copy_pool;
     uint32_t head, tail, mask; /* frames that wait to be received */
     struct rte_mbuf **ring;
 };
@@ -89,6 +89,32 @@ static struct rte_mbuf *headers_apart(const struct join_port *to, struct rte_mbu
     return finish(head, n, m);
 }
 
+/* The frame's bytes in a buffer of the receiver's, and nothing else of it. */
+static struct rte_mbuf *copied(const struct join_port *to, const struct rte_mbuf *m)
+{
+    struct rte_mbuf *c = rte_pktmbuf_alloc(to->copy_pool);
+
+    if (c == NULL)
+        return NULL;
+    for (; m != NULL; m = m->next) {
+        char *at = rte_pktmbuf_append(c, m->data_len);
+
+        if (at == NULL) { /* longer than the device takes */
+            rte_pktmbuf_free(c);
+            return NULL;
+        }
+        memcpy(at, rte_pktmbuf_mtod(m, const void *), m->data_len);
+    }
+    return c;
+}
+
+static struct rte_mbuf *pass(const struct join_port *to, struct rte_mbuf *m)
+{
+    if (to->copy_pool != NULL)
+        return copied(to, m);
+    return to->hdr_pool != NULL && m->l4_len != 0 ? headers_apart(to, m) : by_reference(to, m);
+}
+
 static uint16_t join_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     struct join_port *peer = join_of(p)->peer;
@@ -99,7 +125,7 @@ static uint16_t join_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
         return n;
     }
     for (i = 0; i < n && peer->tail - peer->head <= peer->mask; i++) {
-        struct rte_mbuf *got = peer->hdr_pool != NULL && m[i]->l4_len != 0 ? headers_apart(peer, m[i]) : by_reference(peer, m[i]);
+        struct rte_mbuf *got = pass(peer, m[i]);
 
         if (got == NULL)
             break;
@@ -160,6 +186,7 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
 {
     struct join_port *j = calloc(1, sizeof(*j));
     uint32_t slots = rte_align32pow2(c->ring != 0 ? c->ring : RING_FRAMES);
+    bool offloads = c->copy_pool[side] == NULL;
 
     if (j == NULL || (j->ring = calloc(slots, sizeof(j->ring[0]))) == NULL) {
         free(j);
@@ -168,15 +195,16 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
     j->mask = slots - 1;
     j->ind_pool = c->ind_pool[side];
     j->hdr_pool = c->hdr_pool[side];
+    j->copy_pool = c->copy_pool[side];
     j->p.ops = &join_ops;
     j->p.caps = (struct port_caps){.tx_chains = true,
                                    .tx_external = true,
                                    .tx_indirect = true,
-                                   .tx_ip_cksum = true,
-                                   .tx_tcp_cksum = true,
-                                   .tx_udp_cksum = true,
+                                   .tx_ip_cksum = offloads,
+                                   .tx_tcp_cksum = offloads,
+                                   .tx_udp_cksum = offloads,
                                    .tx_tso = c->tso,
-                                   .rx_cksum = true,
+                                   .rx_cksum = offloads,
                                    .rx_lro = c->tso,
                                    .tso_max_segs = PORT_MEM_MAX_SEGS,
                                    .tso_max_bytes = PKT_BUF_MAX,

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "pkt/pkt.h"
 #include "port/gro.h"
+#include "wire/cksum.h"
 
 #define ETH_OVERHEAD 18u  /* Ethernet header and a VLAN tag */
 #define FLAT_SEGS_MAX 40u /* buffers that a frame is copied to */
@@ -18,24 +19,16 @@
 
 enum ready { FRAME_READY, FRAME_WAITS, FRAME_OVERSIZE, FRAME_CUT };
 
-/*
- * One's complement sum of len bytes at off of the chain. A segment that starts at an odd offset contributes its sum with the
- * bytes swapped (RFC 1071 section 2 B). rte_raw_cksum_mbuf cannot be used: it swaps before it has folded the carries.
- */
-static uint16_t chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+/* Adds len bytes at off of the chain to a partial sum (wire/cksum.h). */
+static uint64_t chain_sum(uint64_t sum, const struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
-    uint32_t sum = 0, done = 0;
-
-    for (; done < len; m = m->next, off = 0) {
+    for (uint32_t done = 0; done < len; m = m->next, off = 0) {
         uint32_t n = MIN(m->data_len - off, len - done);
-        uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n);
 
-        sum += (done & 1) != 0 ? rte_bswap16(part) : part;
+        sum = cksum_add_at(sum, rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n, done);
         done += n;
     }
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    return sum;
 }
 
 static void ip_cksum(struct port *p, struct rte_mbuf *m)
@@ -45,7 +38,7 @@ static void ip_cksum(struct port *p, struct rte_mbuf *m)
     ip->hdr_checksum = 0;
     if (p->caps.tx_ip_cksum)
         return;
-    ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, m->l3_len);
+    ip->hdr_checksum = cksum_finish(cksum_add(0, ip, m->l3_len));
     m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
 }
 
@@ -91,11 +84,8 @@ static void l4_cksum(struct rte_mbuf *m, uint32_t field_off, bool offload)
 
     Z_CHECK(l4_off + l4_len <= m->pkt_len && l4_off + field_off + sizeof(sum) <= m->data_len);
     if (!offload) {
-        uint32_t total;
-
         memset(field, 0, sizeof(sum));
-        total = (uint32_t)sum + chain_sum(m, l4_off, l4_len);
-        sum = (uint16_t) ~((total & 0xffff) + (total >> 16));
+        sum = cksum_finish(chain_sum(sum, m, l4_off, l4_len));
         if (udp && sum == 0)
             sum = 0xffff; /* RFC 768: zero means that there is no checksum; over IPv6 it may not be (RFC 8200 8.1) */
         m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;

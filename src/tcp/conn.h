@@ -115,6 +115,13 @@ struct tcp_agreed {
     bool ts_on, sack_on, ws_on;
 };
 
+/*
+ * The two sides take turns: so many times in a row the peer wrote and our text followed in less than TCP_TURN_NS. Then an ACK waits for the
+ * text, but no longer than that, for the peer measures round trips by it: it stays below the least time after which a tail is probed.
+ */
+#define TCP_EXCHANGES_MAX 3u
+#define TCP_TURN_NS NS_PER_MS
+
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
 /* The cache lines of a connection that ordinary segments touch: below. */
@@ -158,7 +165,7 @@ struct tcp_conn {
     bool rcv_holes : 1;   /* there is something in reass */
     bool wnd_settled : 1; /* nothing came or was taken since the window was reckoned, and it was not the stack that limited it */
     bool ack_now : 1;     /* send one with the next output of this connection */
-    bool ack_delayed : 1; /* the delay timer runs */
+    bool ack_delayed : 1; /* one is due: the delay timer runs from the end of the turn on */
 
     bool in_dirty : 1;
     bool orphan : 1;         /* counted in n_orphans */
@@ -201,6 +208,8 @@ struct tcp_conn {
     bool connect_done : 1; /* connect() has reported success */
 
     bool user_timeout : 1; /* opt.user_timeout_ns is not 0 */
+    bool spoke : 1;        /* text has left since the peer last ended what it wrote, in less than TCP_TURN_NS */
+    uint8_t exchanges : 2; /* how often in a row; to TCP_EXCHANGES_MAX */
 
     /* line 2: receiving */
     struct rcvq rcvq;

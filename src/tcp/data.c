@@ -12,19 +12,33 @@ static bool takes_data(const struct tcp_conn *tc)
     return tc->state == TCPS_ESTABLISHED || tc->fastopen_id != 0 || tc->state == TCPS_FIN_WAIT_1 || tc->state == TCPS_FIN_WAIT_2;
 }
 
-/* One acknowledgement at the end of the turn, or by the delay timer (RFC 9293 3.8.6.3, SHLD-18, SHLD-19). */
+/*
+ * The peer ended what it wrote. True: it is our application's turn, which took it at once every time of late, and the text is likely to
+ * carry the ACK. A peer that writes again before it is answered may be waiting for the ACK to do so (Nagle).
+ */
+static bool our_turn(struct tcp_conn *tc)
+{
+    if (!tc->spoke)
+        tc->exchanges = 0;
+    else if (tc->exchanges < TCP_EXCHANGES_MAX)
+        tc->exchanges++;
+    tc->spoke = false;
+    return tc->exchanges == TCP_EXCHANGES_MAX;
+}
+
+/*
+ * One acknowledgement at the end of the turn, or by the delay timer (RFC 9293 3.8.6.3, SHLD-18, SHLD-19). Where the peer ended what it
+ * wrote it may be waiting: at once, unless the two take turns. When the application answers in this turn the answer carries the ACK.
+ */
 static void ack_in_order(struct z_stack *s, struct tcp_conn *tc, bool push)
 {
+    bool at_once = push && !our_turn(tc);
+
     tcp_mark_dirty(s, tc);
-    /* the end of what the peer wrote: it may be waiting, and when the application answers in this turn the answer carries the ACK */
-    if (push || tcp_rcv_unacked(tc) >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->quickack) {
+    if (at_once || tcp_rcv_unacked(tc) >= 2u * tc->rcv_mss || s->conf.delack_ns == 0 || tc->quickack)
         tc->ack_now = true;
-        return;
-    }
-    if (!tc->ack_delayed) {
+    else
         tc->ack_delayed = true;
-        tcp_timer_set(s, tc, TT_DELACK, s->conf.delack_ns);
-    }
 }
 
 static uint32_t chain_truesize(const struct rte_mbuf *m)

@@ -194,6 +194,7 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32
     if (unlikely(tc->rated))
         tcp_rate_sent(s, tc, sent_last(&tc->sent), tcp_pipe(tc));
     tc->snd_nxt = end;
+    tc->spoke = s->now_ns - tc->last_rcv_ns < TCP_TURN_NS;
     if (unlikely(tc->ca == TCP_CA_RECOVERY))
         prr_sent(&tc->prr, len);
     if (len < seg_bytes ? len > 0 : len > seg_bytes && len % seg_bytes != 0)
@@ -382,6 +383,8 @@ void tcp_output(struct z_stack *s, struct tcp_conn *tc)
     }
     if (tc->ack_now)
         tcp_send_ack(s, tc);
+    else if (tc->ack_delayed && !tcp_timer_on(tc, TT_DELACK))
+        tcp_timer_set(s, tc, TT_DELACK, tc->exchanges == TCP_EXCHANGES_MAX ? MIN(s->conf.delack_ns, TCP_TURN_NS) : s->conf.delack_ns);
 }
 
 void tcp_push(struct z_stack *s, struct tcp_conn *tc)

@@ -18,6 +18,14 @@ static inline v2u64 load128(const uint8_t *p)
     return v;
 }
 
+static inline uint64_t load64(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
 static inline uint32_t load32(const uint8_t *p)
 {
     uint32_t v;
@@ -73,8 +81,16 @@ uint64_t cksum_add(uint64_t sum, const void *data, size_t len)
         p += blocks * BLOCK;
         len -= blocks * BLOCK;
     }
-    for (; len >= 4; p += 4, len -= 4)
+    for (; len >= 8; p += 8, len -= 8) {
+        uint64_t x = load64(p);
+
+        sum += (x & 0xffffffffu) + (x >> 32);
+    }
+    if (len >= 4) {
         sum += load32(p);
+        p += 4;
+        len -= 4;
+    }
     if (len >= 2) {
         sum += load16(p);
         p += 2;

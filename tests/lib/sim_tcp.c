@@ -112,7 +112,7 @@ static void check_timers(struct sim *sim, const struct z_stack *s, const struct 
     if (tc->state == TCPS_TIME_WAIT || (tc->state == TCPS_FIN_WAIT_2 && tc->closed_by_user))
         EXPECT(tcp_timer_on(tc, TT_2MSL));
     if (tc->ack_delayed && tcp_synchronized(tc))
-        EXPECT(tcp_timer_on(tc, TT_DELACK) || tc->ack_now); /* TIME-WAIT stops timers, also when a buffer for the ACK is missing */
+        EXPECT(tcp_timer_on(tc, TT_DELACK) || tc->in_dirty); /* TIME-WAIT stops timers, also when a buffer for the ACK is missing */
     if (tc->ack_now && tcp_synchronized(tc))
         EXPECT(tc->in_dirty);
 }

@@ -51,6 +51,93 @@ TEST(response_carries_the_ack)
     quiet_ms(100);
 }
 
+/* Its turn and ours: the third time on the text that follows is likely to carry the acknowledgement. */
+static int talking(uint32_t *seq)
+{
+    int c = passive();
+
+    for (*seq = 1; *seq < 3 * 100; *seq += 100) {
+        begin();
+        in("PA", *seq, *seq, 100);
+        rcv(c, 100);
+        snd(c, 100);
+        end();
+        out("PA", *seq, *seq + 100, 100);
+    }
+    in("PA", *seq, *seq, 100);
+    rcv(c, 100);
+    *seq += 100;
+    return c;
+}
+
+TEST(in_a_conversation_the_next_text_carries_the_ack)
+{
+    uint32_t seq;
+    int c = talking(&seq);
+
+    nothing();
+    snd(c, 100);
+    out("PA", seq - 100, seq, 100);
+    in("A", seq, seq, 0);
+    quiet_ms(1000);
+}
+
+TEST(in_a_conversation_an_ack_waits_a_millisecond)
+{
+    uint32_t seq;
+
+    talking(&seq);
+    after_ms(1);
+    out("A", seq - 100, seq);
+    quiet_ms(1000);
+}
+
+/* The peer may have waited for the ACK: a small segment was in flight. */
+TEST(who_writes_twice_is_acknowledged_at_once)
+{
+    uint32_t seq;
+    int c = talking(&seq);
+
+    after_ms(1);
+    out("A", seq - 100, seq);
+    for (uint32_t i = 0; i < 2; i++, seq += 100) {
+        in("PA", seq, seq - i * 100 - 100, 100);
+        out("A", seq - i * 100 - 100, seq + 100);
+    }
+    rcv(c, 200);
+    snd(c, 100);
+    out("PA", seq - 300, seq, 100);
+    in("PA", seq, seq - 200, 100); /* one exchange is no conversation yet */
+    out("A", seq - 200, seq + 100);
+}
+
+/* Our side takes its time: the peer would measure it as a round trip. */
+TEST(slow_answers_are_no_conversation)
+{
+    int c = passive();
+
+    for (uint32_t seq = 1; seq < 500; seq += 100) {
+        in("PA", seq, seq, 100);
+        out("A", seq, seq + 100);
+        rcv(c, 100);
+        quiet_ms(1);
+        snd(c, 100);
+        out("PA", seq, seq + 100, 100);
+    }
+}
+
+TEST(quickack_in_a_conversation)
+{
+    uint32_t seq;
+    int c = talking(&seq);
+
+    snd(c, 100);
+    out("PA", seq - 100, seq, 100);
+    sopt(c, IPPROTO_TCP, TCP_QUICKACK, 1);
+    in("PA", seq, seq, 100);
+    out("A", seq, seq + 100);
+}
+
 /* MUST-59: one ACK for everything that came in one turn. */
 TEST(one_ack_per_turn)
 {
@@ -615,13 +702,14 @@ TEST(repeated_probe_of_a_window_that_opened)
 }
 
 RUN(T(lone_segment_waits_40_ms), T(every_second_full_segment_is_acknowledged_at_once), T(psh_is_answered_at_the_end_of_the_turn),
-    T(response_carries_the_ack), T(one_ack_per_turn), T(quickack_acknowledges_at_once), T(quickack_is_inherited),
-    T(duplicate_acks_are_not_merged), T(old_text_is_acknowledged_at_once), T(window_closes_and_opens),
-    T(window_stays_open_when_the_application_reads), T(zero_window_takes_acks), T(zero_window_takes_acks_with_text),
-    T(zero_window_takes_urg), T(zero_window_takes_rst), T(shrunk_buffer_keeps_the_promise), T(shrunk_buffer_drops_what_it_cannot_hold),
-    T(sack_blocks_most_recent_first), T(sack_three_blocks_with_timestamps), T(sack_not_offered_is_not_sent), T(sack_rides_on_text),
-    T(five_segments_in_every_order), T(five_overlapping_segments_in_every_order), T(five_nested_segments_in_every_order),
-    T(five_segments_that_repeat_in_every_order), T(urgent_send), T(urgent_pointer_is_announced_early), T(urgent_beyond_64k),
-    T(urgent_receive), T(urgent_read_before_the_text), T(urgent_announced_before_it_arrives), T(urgent_inline),
-    T(urgent_pointer_moves_forward), T(challenge_acks_are_limited), T(repeated_segment_outside_the_window),
-    T(repeated_probe_of_a_window_that_opened), T(acks_outside_the_window_are_limited))
+    T(response_carries_the_ack), T(in_a_conversation_the_next_text_carries_the_ack), T(in_a_conversation_an_ack_waits_a_millisecond),
+    T(who_writes_twice_is_acknowledged_at_once), T(slow_answers_are_no_conversation), T(quickack_in_a_conversation), T(one_ack_per_turn),
+    T(quickack_acknowledges_at_once), T(quickack_is_inherited), T(duplicate_acks_are_not_merged), T(old_text_is_acknowledged_at_once),
+    T(window_closes_and_opens), T(window_stays_open_when_the_application_reads), T(zero_window_takes_acks),
+    T(zero_window_takes_acks_with_text), T(zero_window_takes_urg), T(zero_window_takes_rst), T(shrunk_buffer_keeps_the_promise),
+    T(shrunk_buffer_drops_what_it_cannot_hold), T(sack_blocks_most_recent_first), T(sack_three_blocks_with_timestamps),
+    T(sack_not_offered_is_not_sent), T(sack_rides_on_text), T(five_segments_in_every_order), T(five_overlapping_segments_in_every_order),
+    T(five_nested_segments_in_every_order), T(five_segments_that_repeat_in_every_order), T(urgent_send),
+    T(urgent_pointer_is_announced_early), T(urgent_beyond_64k), T(urgent_receive), T(urgent_read_before_the_text),
+    T(urgent_announced_before_it_arrives), T(urgent_inline), T(urgent_pointer_moves_forward), T(challenge_acks_are_limited),
+    T(repeated_segment_outside_the_window), T(repeated_probe_of_a_window_that_opened), T(acks_outside_the_window_are_limited))

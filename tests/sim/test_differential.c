@@ -89,6 +89,8 @@ static void digest_conn(uint64_t *h, const struct tcp_conn *tc)
         tc->ts_recent,
         tc->ack_now,
         tc->ack_delayed,
+        tc->spoke,
+        tc->exchanges,
         tcp_rcv_unacked(tc),
         tc->rcv_mss,
         tc->ca,

@@ -504,6 +504,32 @@ static void test_joined_ports_pass_references(void **state)
     assert_int_equal(rte_mempool_in_use_count(ind_pool), 0);
 }
 
+/* As devices without offloads do: what the sender asked for is done before, and nothing is known of what arrives. */
+static void test_joined_ports_that_copy(void **state)
+{
+    struct port_mem_join_conf c = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = 1500, .copy_pool = {rx_pool, rx_pool}};
+    struct rte_mbuf *m = frame(54, 'h'), *payload = frame(1000, 'p'), *got;
+    struct port *p[2];
+
+    (void)state;
+    assert_int_equal(port_mem_join(&c, p), 0);
+    assert_false(p[0]->caps.tx_ip_cksum || p[0]->caps.tx_tcp_cksum || p[0]->caps.tx_udp_cksum || p[1]->caps.rx_cksum);
+    rte_pktmbuf_chain(m, payload);
+    assert_int_equal(port_tx(p[0], &m, 1), 1);
+    assert_int_equal(rte_mempool_in_use_count(pool), 0);
+    assert_int_equal(port_rx(p[1], &got, 1), 1);
+    assert_int_equal(got->nb_segs, 1);
+    assert_int_equal(got->data_len, 1054);
+    assert_int_equal(got->ol_flags, 0);
+    assert_ptr_equal(got->pool, rx_pool);
+    assert_int_equal(*rte_pktmbuf_mtod_offset(got, char *, 53), 'h');
+    assert_int_equal(*rte_pktmbuf_mtod_offset(got, char *, 54), 'p');
+    rte_pktmbuf_free(got);
+    port_close(p[0]);
+    port_close(p[1]);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+}
+
 static void test_joined_ring_is_bounded_and_survives_closing(void **state)
 {
     struct rte_mbuf *m[6];
@@ -570,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_other_protocols_are_not_summed),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_joined_ports_pass_references),
+        cmocka_unit_test(test_joined_ports_that_copy),
         cmocka_unit_test(test_joined_ring_is_bounded_and_survives_closing),
     };
 
