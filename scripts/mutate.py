@@ -150,7 +150,7 @@ MUTATIONS = [
      "script/test_script_window", "half_of_the_largest_window_is_sent"),
     ("tcpi_rto without back-off", "src/tcp/sockopt.c", "(rtt_rto(&tc->rtt, &rc) / NS_PER_US)", "(rtt_base_rto(&tc->rtt, &rc) / NS_PER_US)",
      "script/test_script_window", "tcp_info_after_a_timeout"),
-    ("a merged frame is taken whole or not", "src/tcp/data.c", "room -= merged_of != 0 ? room % merged_of : room;", "room = 0 * merged_of;",
+    ("a merged frame is taken whole or not", "src/tcp/data.c", "room -= m->pkt_len > room ? room % segment : 0;", "room = 0 * segment;",
      "script/test_script_tso", "merged_into_a_small_buffer"),
     ("DF though discovery is off", "src/tcp/seg.c", "    o.df = !tcp_may_fragment(tc->opt) &&\n           (", "    o.df = (",
      "script/test_script_pmtu", "discovery_off"),

@@ -216,7 +216,8 @@ static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, uint
         return m;
     if (seq == tc->rcv_nxt && tc->rcvq.bytes > 0)
         make_room(s, tc, m->pkt_len);
-    room = room_now(tc) / segment * segment;
+    room = room_now(tc);
+    room -= m->pkt_len > room ? room % segment : 0;
     if (room == 0 && seq == tc->rcv_nxt && tc->rcvq.bytes == 0)
         room = segment;
     if (room == 0) {
