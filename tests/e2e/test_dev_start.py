@@ -46,6 +46,30 @@ def test_port_missing(lab):
     fails(lab, ["no DPDK port 0", "devargs="], device=None, dpdk=["extra_eal_args=--no-pci"])
 
 
+def test_nic_missing(lab):
+    fails(lab, ["allow=0000:99:1f.7", "dpdk-devbind.py --status"], device=None, dpdk=["allow=99:1f.7"])
+
+
+def test_memory(lab):
+    """The remedy is a number that suffices: what is asked for, and what others have."""
+    meminfo = dict(x.split(":") for x in open("/proc/meminfo", encoding="ascii"))
+    if os.geteuid() != 0 or meminfo["Hugepagesize"].split()[0] != "2048":
+        print("    (needs root, and hugepages of 2 MB: not tested)")
+        return
+    fails(lab, ["hugepages", "memory=" if int(meminfo["HugePages_Free"]) else "no free", "vm.nr_hugepages=200"], no_huge=False,
+          dpdk=["memory=4000000"])
+
+
+def test_second_primary(lab):
+    """Two primary processes of one file_prefix."""
+    prefix = f"file_prefix=zstack-test-{os.getpid()}"
+    with dev.runs(lab) as start:
+        one = start("one", ["examples/echo", "7"], [AF_PACKET], [labs.SERVER_IP], dpdk=[prefix])
+        dev.wait_tcp(lab, one, labs.SERVER_IP, 7)
+        fails(lab, ["primary one of this file_prefix already", "another file_prefix=", "--proc-type=secondary"], dpdk=[prefix])
+        one.stop()
+
+
 def test_mtu(lab):
     def mtu(n):
         return [f"addr={labs.SERVER_IP}", f"netmask={dev.MASK}", f"mtu={n}"]
