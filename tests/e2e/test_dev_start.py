@@ -1,6 +1,7 @@
 """What a program says when it cannot start: one sentence with the remedy, status 1. And two programs on one host."""
 import contextlib
 import os
+import shutil
 import socket
 import time
 
@@ -62,8 +63,12 @@ def test_memory(lab):
 
 def test_second_primary(lab):
     """Two primary processes of one file_prefix."""
-    prefix = f"file_prefix=zstack-test-{os.getpid()}"
-    with dev.runs(lab) as start:
+    name = f"zstack-test-{os.urandom(4).hex()}"
+    prefix = f"file_prefix={name}"
+    with contextlib.ExitStack() as stack:
+        home = "/var/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+        stack.callback(shutil.rmtree, f"{home}/dpdk/container-{name}", ignore_errors=True)
+        start = stack.enter_context(dev.runs(lab))
         one = start("one", ["examples/echo", "7"], [AF_PACKET], [labs.SERVER_IP], dpdk=[prefix])
         dev.wait_tcp(lab, one, labs.SERVER_IP, 7)
         fails(lab, ["primary one of this file_prefix already", "another file_prefix=", "--proc-type=secondary"], dpdk=[prefix])
