@@ -17,12 +17,12 @@ what=${BENCH:-all}
 case $what in
 all) parts="core cores link kernel" takes="REPS TIME" ;;
 core) parts=core takes="SIZE CONNS VARIANT ONLY REPS MTU" ;;
-cores) parts=cores takes= ;;
+cores) parts=cores takes='' ;;
 link) parts=link takes="LINK WORKLOAD CONNS REPS TIME" ;;
 kernel) parts=kernel takes="SIZE CONNS VARIANT ONLY REPS TIME" ;;
 idle) parts=idle takes="PORT POLICY CONNS REPS TIME" ;;
 loss) parts=loss takes=LOSS_ARGS ;;
-demo) parts= takes= ;;
+demo) parts='' takes='' ;;
 *)
     echo "bench.sh: BENCH is all, core, cores, link, kernel, idle, demo or loss, not '$what'" >&2
     exit 1
@@ -134,7 +134,7 @@ run_loss() {
 }
 
 need=bench
-[ "$what" != loss ] || need=test
+[ "$what" != loss ] || need='test'
 scripts/setup.sh "$need"
 for part in $parts; do
     "run_$part" --check
