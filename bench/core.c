@@ -43,8 +43,10 @@ static uint32_t number(const char *name, const char *text, uint32_t low, uint32_
     char *end;
     unsigned long n = strtoul(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || n < low || n > high)
-        usage(name);
+    if (*text < '0' || *text > '9' || *end != '\0' || n < low || n > high) {
+        fprintf(stderr, "core: %s: found \"%s\", expected a number from %u to %u\n", name, text, low, high);
+        exit(2);
+    }
     return (uint32_t)n;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Two cores against one: a pair of stacks on each, joined in memory, with request and response of 64 bytes on 100 connections. Each core is
  * measured alone, then both together, in turns; the ratio is the sum of both rates to the mean of the rates alone. Rates are of stretches
- * in which the system left the core alone. Usage: cores [CORE CORE [CSV]]
+ * in which the system left the core alone. Usage: cores [CSV [CORE CORE]]
  */
 #include <sched.h>
 #include <stdlib.h>
@@ -150,10 +150,10 @@ int main(int argc, char **argv)
     struct report rep;
     char list[32];
 
-    report_open(&rep, argc > 3 ? argv[3] : NULL);
-    if (argc > 2)
-        snprintf(list, sizeof(list), "%s,%s", argv[1], argv[2]);
-    pair_eal(argc > 2 ? list : choose(list));
+    report_open(&rep, argc > 1 ? argv[1] : NULL);
+    if (argc > 3)
+        snprintf(list, sizeof(list), "%s,%s", argv[2], argv[3]);
+    pair_eal(argc > 3 ? list : choose(list));
     for (unsigned i = 0; i < 2; i++)
         load_start(&load[i], i);
     for (unsigned i = 0; i < ROUNDS; i++) {

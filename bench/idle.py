@@ -7,7 +7,6 @@ tap and af_packet wrk and bench/kload.c on the kernel's sockets, on the other po
 all policies of a port before the next begins. Beside each lone request runs what bounds it: a program that only wakes up (bench/wake.c), on the
 same cores and at the same intervals. Results: bench/results/idle.csv and idle.md.
 """
-import argparse
 import contextlib
 import json
 import os
@@ -21,6 +20,7 @@ import results
 
 sys.path.insert(0, os.path.join(results.ROOT, "scripts"))
 
+import arguments  # noqa: E402
 import hugepages  # noqa: E402
 import httplab  # noqa: E402
 import lab as labs  # noqa: E402
@@ -232,18 +232,13 @@ def report(o, table):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--ports", default=",".join(PORTS))
-    p.add_argument("--policies", default=",".join(POLICIES))
-    p.add_argument("--connections", type=int, default=50)
-    p.add_argument("--repetitions", type=int, default=3)
-    p.add_argument("--seconds", type=int, default=2)
-    o = p.parse_args()
-    o.ports, o.policies = o.ports.split(","), o.policies.split(",")
-    for kind, names, known in (("port", o.ports, PORTS), ("policy", o.policies, POLICIES)):
-        for name in names:
-            if name not in known:
-                p.error(f"{kind} {name!r} is none of {', '.join(known)}")
+    p = arguments.Parser(__doc__)
+    p.take("--ports", "PORT", arguments.several(arguments.name(*PORTS)), ",".join(PORTS), "separated by commas")
+    p.take("--policies", "POLICY", arguments.several(arguments.name(*POLICIES)), ",".join(POLICIES), "the same")
+    p.take("--connections", "CONNS", arguments.whole(1, 10000), "50")
+    p.take("--repetitions", "REPS", arguments.whole(1, 1000), "3")
+    p.take("--seconds", "TIME", arguments.whole(1, 600), "2", "of each run")
+    o = p.read()
 
     def inside():
         with hugepages.Reserve(512) as huge, tempfile.TemporaryDirectory(prefix="zstack-idle-") as tmp:

@@ -6,7 +6,6 @@ Ports of the stack: tap (the own TAP device, with offloads), af_packet and af_xd
 pair with all offloads on, and CUBIC. For each size a repetition goes through all variants, so that what else the machine does hits all.
 Results: bench/results/{kernel,cpu,bulk,cost,ping}.{csv,md} and figures.
 """
-import argparse
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ import results
 
 sys.path.insert(0, os.path.join(results.ROOT, "scripts"))
 
+import arguments  # noqa: E402
 import hugepages  # noqa: E402
 import httplab  # noqa: E402
 import kernel_bulk  # noqa: E402
@@ -248,24 +248,15 @@ def inside(o, huge):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--sizes", default="64,1024,4096,8192,65000", help="bytes of a body")
-    p.add_argument("--connections", default="1,10,50,100,200")
-    p.add_argument("--variants", default=";".join(USUAL), help="separated by semicolons; all: " + "; ".join(VARIANTS))
-    p.add_argument("--repetitions", type=int, default=3)
-    p.add_argument("--seconds", type=int, default=1, help="of each run of wrk")
-    p.add_argument("--parts", default=",".join(PARTS), help="what is measured")
-    o = p.parse_args()
-    o.sizes = [int(x) for x in o.sizes.split(",")]
-    o.connections = [int(x) for x in o.connections.split(",")]
-    o.variants = [v.strip() for v in o.variants.split(";")]
-    o.parts = [x.strip() for x in o.parts.split(",")]
-    for x in o.parts:
-        if x not in PARTS:
-            p.error(f"part {x!r} is none of {', '.join(PARTS)}")
-    for v in o.variants:
-        if v not in VARIANTS:
-            p.error(f"variant {v!r} is none of {'; '.join(VARIANTS)}")
+    p = arguments.Parser(__doc__)
+    p.take("--sizes", "SIZE", arguments.several(arguments.whole(0, httplab.BODY_MAX)), "64,1024,4096,8192,65000", "bytes of a body")
+    p.take("--connections", "CONNS", arguments.several(arguments.whole(1, 10000)), "1,10,50,100,200", "separated by commas")
+    p.take("--variants", "VARIANT", arguments.several(arguments.name(*VARIANTS), ";"), ";".join(USUAL),
+           "separated by semicolons; all: " + "; ".join(VARIANTS))
+    p.take("--repetitions", "REPS", arguments.whole(1, 1000), "3")
+    p.take("--seconds", "TIME", arguments.whole(1, 600), "1", "of each run of wrk")
+    p.take("--parts", "ONLY", arguments.several(arguments.name(*PARTS)), ",".join(PARTS), "what is measured")
+    o = p.read()
     with hugepages.Reserve(512) as huge:
         print(f"kernel.py: servers on core {sorted(os.sched_getaffinity(0))[0]}; memory: {huge}", flush=True)
         return labs.in_lab(lambda: inside(o, huge.ready))

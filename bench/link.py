@@ -5,7 +5,6 @@ Per link and workload: full load in the closed loop, then, with most connections
 intended time; the median of five windows). Runs are interleaved: a repetition goes through all links and workloads. Content is checked, by samples. Results:
 bench/results/link.csv, link.md and figures.
 """
-import argparse
 import contextlib
 import json
 import os
@@ -22,6 +21,7 @@ import results
 
 sys.path.insert(0, os.path.join(results.ROOT, "scripts"))
 
+import arguments  # noqa: E402
 import hugepages  # noqa: E402
 import lab as labs  # noqa: E402
 
@@ -174,9 +174,11 @@ class Bench:
             ends = []
             for name, device, core, args in (("server", link.server, self.server_core, server_args),
                                              ("client", link.client, self.client_core, client_args)):
+                prefix = f"zl{os.getpid()}{name}"
+                stack.callback(remove_runtime, prefix)
                 memory = ["--in-memory", "-m", "128", "--single-file-segments"] if self.huge else ["--no-huge", "-m", "256"]
                 ends.append(start(["stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"0@{core},1@{core}", "--no-pci", "--no-shconf", "--no-telemetry",
-                                   "--log-level=1", f"--file-prefix=zl{os.getpid()}{name}", *memory, "--vdev", device.format(tmp=tmp), "--", "-i",
+                                   "--log-level=1", f"--file-prefix={prefix}", *memory, "--vdev", device.format(tmp=tmp), "--", "-i",
                                    "--total-num-mbufs=16384", *args], core, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT))
                 stack.callback(end, ends[-1])
@@ -192,6 +194,12 @@ class Bench:
             say(ends[1], "show port stats 0")
             took = time.monotonic() - begin
             return int(read_until(ends[1], r"RX-packets: (\d+)")[1]) / took
+
+
+def remove_runtime(prefix):
+    """The directory that EAL made for a program with this --file-prefix, and that one which is killed leaves."""
+    home = "/var/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+    shutil.rmtree(os.path.join(home, "dpdk", prefix), ignore_errors=True)
 
 
 def say(child, line):
@@ -300,19 +308,13 @@ def report(b):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--links", default=";".join(LINKS), help="separated by semicolons")
-    p.add_argument("--workloads", default=";".join(WORKLOADS), help="the same")
-    p.add_argument("--connections", default="1,100")
-    p.add_argument("--repetitions", type=int, default=3)
-    p.add_argument("--seconds", type=float, default=1.5)
-    o = p.parse_args()
-    o.links, o.workloads = ([x.strip() for x in text.split(";")] for text in (o.links, o.workloads))
-    o.connections = [int(x) for x in o.connections.split(",")]
-    for kind, names, known in (("link", o.links, LINKS), ("workload", o.workloads, WORKLOADS)):
-        for name in names:
-            if name not in known:
-                p.error(f"{kind} {name!r} is none of {', '.join(known)}")
+    p = arguments.Parser(__doc__)
+    p.take("--links", "LINK", arguments.several(arguments.name(*LINKS), ";"), ";".join(LINKS), "separated by semicolons")
+    p.take("--workloads", "WORKLOAD", arguments.several(arguments.name(*WORKLOADS), ";"), ";".join(WORKLOADS), "the same")
+    p.take("--connections", "CONNS", arguments.several(arguments.whole(1, 20000)), "1,100", "separated by commas")
+    p.take("--repetitions", "REPS", arguments.whole(1, 1000), "3")
+    p.take("--seconds", "TIME", arguments.number(0.1, 600), "1.5", "of each run")
+    o = p.read()
     with hugepages.Reserve(512) as huge:
         b = Bench(o, huge.ready)
         print(f"link.py: server on core {b.server_core}, zload on core {b.client_core}; memory: {huge}", flush=True)

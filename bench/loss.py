@@ -6,7 +6,6 @@ a queue of one bandwidth-delay product, and loses data frames at random by seed.
 and the kernel send at the same time, each through a box of its own, so that what else the machine does hits both alike.
 Prints medians with quartiles and the ratio of the medians; CSV and the table go to bench/results/.
 """
-import argparse
 import concurrent.futures
 import contextlib
 import os
@@ -21,6 +20,7 @@ ROOT = os.environ.get("ZSTACK_SOURCE") or os.path.dirname(os.path.dirname(os.pat
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(ROOT, "build/dev")
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
+import arguments  # noqa: E402
 import lab as labs  # noqa: E402
 import results as bench_results  # noqa: E402
 
@@ -150,23 +150,23 @@ def table(o, results, losses):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--losses", default="0.1,1,5", help="percent, separated by commas")
-    p.add_argument("--seeds", type=int, default=20)
-    p.add_argument("--seconds", type=float, default=30)
-    p.add_argument("--mbit", type=int, default=1000)
-    p.add_argument("--rtt-ms", type=float, default=10)
-    p.add_argument("--parallel", type=int, default=1, help="pairs at the same time")
-    p.add_argument("--cc", default="cubic", help="congestion control of the stack")
+    p = arguments.Parser(__doc__)
+    p.take("--losses", "LOSS_ARGS", arguments.several(arguments.number(0, 99)), "0.1,1,5", "percent, separated by commas")
+    p.take("--seeds", "LOSS_ARGS", arguments.whole(1, 1000), "20")
+    p.take("--seconds", "LOSS_ARGS", arguments.number(1, 600), "30")
+    p.take("--mbit", "LOSS_ARGS", arguments.whole(1, 100000), "1000")
+    p.take("--rtt-ms", "LOSS_ARGS", arguments.number(0.1, 10000), "10")
+    p.take("--parallel", "LOSS_ARGS", arguments.whole(1, 64), "1", "pairs at the same time")
+    p.take("--cc", "LOSS_ARGS", arguments.name("cubic", "reno", "bbr", "dctcp"), "cubic", "congestion control of the stack")
     p.add_argument("--one", choices=("stack", "kernel"), help="one run only: prints the bytes received")
-    p.add_argument("--loss", type=float, default=1)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--core", type=int, default=0)
+    p.take("--loss", "LOSS_ARGS", arguments.number(0, 99), "1")
+    p.take("--seed", "LOSS_ARGS", arguments.whole(0, 1 << 32), "1")
+    p.take("--core", "LOSS_ARGS", arguments.whole(0, 1023), "0")
     p.add_argument("--log", action="store_true", help="with --one stack: the counters, to standard error")
-    o = p.parse_args()
+    o = p.read()
     if o.one:
         return one(o)
-    losses = [float(x) for x in o.losses.split(",")]
+    losses = o.losses
     jobs = [(who, loss, seed) for loss in losses for seed in range(1, o.seeds + 1) for who in ("stack", "kernel")]
     results = []
     with concurrent.futures.ThreadPoolExecutor(2 * o.parallel) as pool:

@@ -53,6 +53,6 @@ void report_row(struct report *r, const char *bench, const char *variant, uint32
 
     if (r->csv == NULL)
         return;
-    fprintf(r->csv, "%s,\"%s\",%u,%u,%s,%.1f,%.1f,%.1f,%.1f,%.1f,%u\n", bench, variant, size, conns, metric, d.median, d.p25, d.p75, d.min,
+    fprintf(r->csv, "%s,\"%s\",%u,%u,%s,%.2f,%.2f,%.2f,%.2f,%.2f,%u\n", bench, variant, size, conns, metric, d.median, d.p25, d.p75, d.min,
             d.max, s->n);
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the demo. Usage: demo.py DIRECTORY_OF_EXAMPLES OUTPUT_DIRECTORY (see demo.sh)"""
+"""Runs the demo. Usage: demo.py --check | DIRECTORY_OF_EXAMPLES OUTPUT_DIRECTORY (see demo.sh)"""
 import csv
 import os
 import sys
 import time
 
+import arguments
 import httplab
 import hugepages
 import lab as labs
@@ -18,8 +19,12 @@ DEVICES = {
 COLUMNS = ["body", "connections", "variant", "requests/s", "p50", "p99", "CPU server", "CPU machine", "copied"]
 
 
-def words(name, default):
-    return os.environ.get(name, default).replace(",", " ").split()
+def given(name, kind, default):
+    return arguments.variable("demo", name, kind, default)
+
+
+def listed(kind):
+    return arguments.several(kind, ", ")
 
 
 def run_wrk(plan, server, connections):
@@ -53,29 +58,26 @@ def save(plan, rows):
         f.write(table(rows) + "\n")
 
 
-def choose_device():
-    device = os.environ.get("DEMO_DEVICE", "tap")
-    if device not in DEVICES:
-        raise labs.LabError(f"DEMO_DEVICE is {' or '.join(DEVICES)}, not {device!r}")
-    if device == "tap" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        print("demo: no /dev/net/tun here (modprobe tun): af_packet over a veth pair instead")
-        device = "af_packet"
-    return device
-
-
 class Plan:
-    def __init__(self, examples, output):
+    def __init__(self):
+        self.examples = self.output = None
+        self.seconds = given("DEMO_SECONDS", arguments.whole(1, 600), "3")
+        self.sizes = given("DEMO_SIZES", listed(arguments.whole(0, httplab.BODY_MAX)), "64,1024,4096,8192")
+        self.connections = given("DEMO_CONNECTIONS", listed(arguments.whole(1, 10000)), "1,50,100,200")
+        self.variants = given("DEMO_VARIANTS", listed(arguments.name(*VARIANTS)), ",".join(VARIANTS))
+        self.device = given("DEMO_DEVICE", arguments.name(*DEVICES), "tap")
+        self.huge = False
+
+    def prepare(self, examples, output):
         self.examples, self.output = examples, output
-        self.seconds = int(os.environ.get("DEMO_SECONDS", "3"))
-        self.sizes = [int(x) for x in words("DEMO_SIZES", "64 1024 4096 8192")]
-        self.connections = [int(x) for x in words("DEMO_CONNECTIONS", "1 50 100 200")]
-        self.variants = words("DEMO_VARIANTS", " ".join(VARIANTS))
+        os.makedirs(output, exist_ok=True)
         cores = sorted(os.sched_getaffinity(0))
         self.server_core, self.client_core = cores[0], cores[1 % len(cores)]
         if len(cores) == 1:
             print("demo: only one core: server and client share it, so the numbers mean little")
-        self.device = choose_device()
-        self.huge = False
+        if self.device == "tap" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+            print("demo: no /dev/net/tun here (modprobe tun): af_packet over a veth pair instead")
+            self.device = "af_packet"
 
     def runs(self):
         return len(self.sizes) * len(self.connections) * len(self.variants)
@@ -113,8 +115,10 @@ def report(plan, rows):
 
 def main():
     try:
-        plan = Plan(sys.argv[1], sys.argv[2])
-        os.makedirs(plan.output, exist_ok=True)
+        plan = Plan()
+        if sys.argv[1:] == ["--check"]:
+            return
+        plan.prepare(sys.argv[1], sys.argv[2])
         huge = hugepages.Reserve(512)
         with huge:
             print(f"demo: {plan.runs()} runs of {plan.seconds} s; memory: {huge}", flush=True)

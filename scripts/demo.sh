@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh demo
+python3 -B scripts/demo.py --check
 # The first packet is not kept waiting for what makes later ones faster.
 TRAIN=no scripts/build.sh release examples/http examples/http_copy examples/http_kernel
 exec python3 scripts/demo.py build/release/examples build/demo

@@ -7,6 +7,7 @@ import time
 import lab as labs
 
 PORT = 80
+BODY_MAX = 65280  # of examples/http: a buffer
 VARIANTS = {
     "zero-copy": "z_read and z_write: no payload byte is copied by the stack",
     "copying": "the same server with ff_read and ff_write",

@@ -156,7 +156,7 @@ MUTATIONS = [
      "script/test_script_recv", "who_writes_twice_is_acknowledged_at_once"),
     ("an ACK in a conversation waits for long", "src/tcp/output.c", "tc->exchanges == TCP_EXCHANGES_MAX ? MIN(", "tc->exchanges > TCP_EXCHANGES_MAX ? MIN(",
      "script/test_script_recv", "in_a_conversation_an_ack_waits_a_millisecond"),
-    ("a merged frame is taken whole or not", "src/tcp/data.c", "room -= merged_of != 0 ? room % merged_of : room;", "room = 0 * merged_of;",
+    ("a merged frame is taken whole or not", "src/tcp/data.c", "room -= m->pkt_len > room ? room % segment : 0;", "room = 0 * segment;",
      "script/test_script_tso", "merged_into_a_small_buffer"),
     ("DF though discovery is off", "src/tcp/seg.c", "    o.df = !tcp_may_fragment(tc->opt) &&\n           (", "    o.df = (",
      "script/test_script_pmtu", "discovery_off"),

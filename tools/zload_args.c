@@ -26,9 +26,9 @@ const char args_usage[] =
     "  --requests N          end after N measured responses\n"
     "  --timeout T           for a connection, and for a response (default 5s)\n"
     "requests\n"
-    "  --size N              bytes of an echo message (default 64; k and m: 1024, 1048576)\n"
+    "  --size N              bytes of an echo message (default 64, at most 65280; k: 1024)\n"
     "  --method M            of HTTP (default GET, with --body POST)\n"
-    "  --body N              bytes of an HTTP request's body\n"
+    "  --body N              bytes of an HTTP request's body (at most 64000)\n"
     "  --header 'NAME: V'    one more header line\n"
     "responses\n"
     "  --expect N|any        bytes of a body (default: as many as the first one has)\n"
@@ -40,7 +40,7 @@ const char args_usage[] =
     "  --format text|json|csv\n"
     "  --progress            once a second on standard error (default: when that is a terminal)\n"
     "  --counters            the stack's counters, on standard error at the end\n"
-    "  --help\n"
+    "  --help                or -h: this\n"
     "Times are seconds, or with a unit: us, ms, s, m. --conf, --proc-type and --proc-id are the stack's. Ctrl-C ends the measurement.\n"
     "Exit status: 0; 1: not started; 2: started, and there were errors.\n";
 
@@ -369,6 +369,8 @@ static int read_word(const struct reader *r, char **argv, int *i, bool stack)
         return add_stack(r, name, value != NULL ? value : argv[++*i]);
     if (word[0] != '-')
         return set_target(r, word);
+    if (strcmp(word, "-h") == 0)
+        word = "--help";
     for (unsigned o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
         if (!matches(word, options[o].name, &value))
             continue;

@@ -75,7 +75,8 @@ struct steer *procs_start(void)
     take_number(0);
     g = steer_create_procs(ZONE, conf_members(&api.conf), api.conf.symmetric_rss);
     if (g == NULL)
-        api_die("no memory for what %u processes share: free hugepages, or run sysctl vm.nr_hugepages=512", conf_members(&api.conf));
+        api_die("no memory for what %u processes share: free hugepages, or make more of them (sysctl vm.nr_hugepages)",
+                conf_members(&api.conf));
     steer_seat_take(g, 0, &died);
     return g;
 }

@@ -25,6 +25,21 @@ static void set_defaults(struct conf *c, const char *name)
     snprintf(c->log_prefix, sizeof(c->log_prefix), "./f-stack-");
 }
 
+static void warn_unknown(struct conf_build *b, const struct ini_entry *e, const char *class_name)
+{
+    const char *near = conf_nearest(e->key != NULL ? class_name : NULL, e->key != NULL ? e->key : e->section);
+    char hint[96] = "";
+
+    if (near != NULL && e->key != NULL)
+        snprintf(hint, sizeof(hint), " (is it \"%s\"?)", near);
+    else if (near != NULL)
+        snprintf(hint, sizeof(hint), " (is it [%s]?)", near);
+    if (e->key != NULL)
+        conf_warn(&b->out, e->line, "[%.40s] unknown key \"%.80s\"%s; ignored", e->section, e->key, hint);
+    else
+        conf_warn(&b->out, e->line, "unknown section [%.60s]%s; ignored", e->section, hint);
+}
+
 static int apply_entry(struct conf_build *b, const struct ini_entry *e)
 {
     int num;
@@ -33,14 +48,14 @@ static int apply_entry(struct conf_build *b, const struct ini_entry *e)
 
     if (e->key == NULL) {
         if (!conf_section_known(class_name))
-            conf_warn(&b->out, e->line, "unknown section [%.60s]; ignored", e->section);
+            warn_unknown(b, e, class_name);
         return 0;
     }
     k = conf_key_find(class_name, e->key);
     if (k != NULL)
         return conf_key_apply(b, k, e);
     if (conf_section_known(class_name))
-        conf_warn(&b->out, e->line, "[%.40s] unknown key \"%.80s\"; ignored", e->section, e->key);
+        warn_unknown(b, e, class_name);
     return 0;
 }
 

@@ -86,6 +86,10 @@ const struct conf_key *conf_key_find(const char *section, const char *key);
 /* "port12" -> "portN" and 12; other names unchanged with -1. */
 const char *conf_section_class(const char *section, int *num);
 bool conf_section_known(const char *class_name);
+/* Of a name that is not known, the known one that it probably is: a key of the section, or with NULL a section; NULL: none is near. */
+const char *conf_nearest(const char *section, const char *name);
+/* Letters to add, drop, replace or swap with their neighbour to make a of b; limit + 1: more than limit, or longer than any key. */
+unsigned conf_distance(const char *a, const char *b, unsigned limit);
 /* For every key of every table. */
 void conf_key_each(void (*fn)(void *arg, const struct conf_key *k), void *arg);
 /* The value of a NUM, SIZE, TIME or BOOL key as config.ini would spell it. */

@@ -73,6 +73,31 @@ static int read_addrs(struct iface_section *is, const struct ini_entry *e)
     return 0;
 }
 
+static bool covers(const struct conf_tap_addr *t, const struct inaddr *a)
+{
+    for (unsigned bit = 0; bit < t->plen; bit++)
+        if (((t->addr.b[bit / 8] ^ a->b[bit / 8]) >> (7 - bit % 8) & 1) != 0)
+            return false;
+    return true;
+}
+
+/* The kernel reaches the port's address through the subnet of its own one, unless somebody adds a route. */
+static void check_reach(const struct iface_section *is, const struct ini_entry *e)
+{
+    const struct conf_port *p = is->p;
+    const struct inaddr own = inaddr_v4(p->n_addrs != 0 ? p->addr[0].addr : 0);
+    bool v4 = false;
+
+    for (unsigned i = 0; i < p->n_tap_addrs; i++) {
+        if (covers(&p->tap_addr[i], &own))
+            return;
+        v4 = v4 || inaddr_is_v4(&p->tap_addr[i].addr);
+    }
+    if (v4 && p->n_addrs != 0)
+        conf_warn(&is->b->out, e->line, "[%s] tap_addr: no subnet of %.80s contains addr, so the kernel has no route to it", is->name,
+                  e->value);
+}
+
 int iface_read_tap(struct iface_section *is)
 {
     const struct ini_entry *name = iface_find(is, "tap"), *addr = iface_find(is, "tap_addr");
@@ -81,5 +106,10 @@ int iface_read_tap(struct iface_section *is)
         return -1;
     if (addr != NULL && name == NULL)
         return conf_missing(&is->b->out, is->name, "tap", "a name for the interface that tap_addr is of");
-    return addr != NULL ? read_addrs(is, addr) : 0;
+    if (addr == NULL)
+        return 0;
+    if (read_addrs(is, addr) != 0)
+        return -1;
+    check_reach(is, addr);
+    return 0;
 }

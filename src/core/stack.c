@@ -33,6 +33,8 @@
  */
 #define TURN_RX 128u
 #define TURN_TX 64u
+/* After so long without a turn what has passed is dealt with before anything comes in: a process was stopped, a machine was asleep. */
+#define PAUSE_NS (12 * 3600 * NS_PER_SEC)
 #define DIRTY_RETRY_NS (50 * NS_PER_US) /* output that was put off for want of buffers or room */
 
 /* What the network sees of it must be the same whichever stack answers: sequence numbers, cookies, interface identifiers. */
@@ -364,21 +366,6 @@ unsigned stack_flush(struct z_stack *s)
     return n;
 }
 
-unsigned stack_input(struct z_stack *s, uint64_t now_ns)
-{
-    unsigned n;
-
-    s->now_ns = now_ns;
-    n = ip_loopback_poll(s);
-    for (unsigned i = 0; i < s->n_netifs; i++)
-        n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;
-    release_run(s);
-    stack_count(s, CTR_POLLS);
-    if (n == 0)
-        stack_count(s, CTR_IDLE_POLLS);
-    return n;
-}
-
 static void expired_timers(struct z_stack *s)
 {
     struct wheel_node *n;
@@ -423,6 +410,24 @@ static void expired_timers(struct z_stack *s)
             break;
         }
     }
+}
+
+unsigned stack_input(struct z_stack *s, uint64_t now_ns)
+{
+    bool paused = now_ns - s->now_ns > PAUSE_NS;
+    unsigned n;
+
+    s->now_ns = now_ns;
+    if (unlikely(paused))
+        expired_timers(s);
+    n = ip_loopback_poll(s);
+    for (unsigned i = 0; i < s->n_netifs; i++)
+        n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;
+    release_run(s);
+    stack_count(s, CTR_POLLS);
+    if (n == 0)
+        stack_count(s, CTR_IDLE_POLLS);
+    return n;
 }
 
 unsigned stack_output(struct z_stack *s, uint64_t now_ns)

@@ -355,23 +355,25 @@ bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh
     return was_router && !n->router;
 }
 
-void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns)
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t seen_ns, uint64_t now_ns)
 {
     uint64_t reachable_ns;
 
     if (!n)
         return;
     reachable_ns = neigh_timing(t, n)->reachable_ns;
-    if (likely(n->state == NEIGH_REACHABLE && now_ns + reachable_ns / 2 < n->stale_at_ns))
+    if (likely(n->state == NEIGH_REACHABLE && seen_ns + reachable_ns / 2 < n->stale_at_ns))
         return; /* nothing to gain */
     if (n->nif != nif || !inaddr_eq(&n->addr, addr) || !neigh_has_mac(n))
         return;
-    if (n->state != NEIGH_REACHABLE && now_ns < n->stale_at_ns)
+    if (now_ns - seen_ns >= reachable_ns)
+        return; /* 7.3.3: too long ago, whatever was known since */
+    if (n->state != NEIGH_REACHABLE && seen_ns < n->stale_at_ns)
         return; /* of another link address, perhaps */
     if (n->state == NEIGH_REACHABLE)
-        n->stale_at_ns = now_ns + reachable_ns;
+        n->stale_at_ns = seen_ns + reachable_ns;
     else
-        neigh_set_known(t, n, NEIGH_REACHABLE, now_ns);
+        neigh_set_known(t, n, NEIGH_REACHABLE, seen_ns);
 }
 
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns)

@@ -168,10 +168,10 @@ struct neigh_advert {
 bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh_advert *a, uint64_t now_ns);
 
 /*
- * A layer above knows that packets arrived at the neighbour at now_ns: they were answered (RFC 4861 section 7.3.1). n is what ip_output has
- * left in a path, or NULL; nothing happens unless it is still the entry of addr. Cheap enough for every new acknowledgement.
+ * A layer above knows that packets arrived at the neighbour at seen_ns: they were answered (RFC 4861 section 7.3.1). n is what ip_output
+ * has left in a path, or NULL; nothing happens unless it is still the entry of addr. Cheap enough for every new acknowledgement.
  */
-void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns);
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t seen_ns, uint64_t now_ns);
 
 /* The timer of n expired. */
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns);

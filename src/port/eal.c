@@ -14,11 +14,12 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_pci.h>
 
 #include "base/units.h"
 
 #define EAL_MAX_ARGS 128
-#define NO_HUGE_REMEDY "set no_huge=1 in config.ini or run sysctl vm.nr_hugepages=512"
+#define REMEDY_MB 1024ul /* of hugepages, where no memory= says how many */
 
 static bool eal_started;
 
@@ -74,6 +75,41 @@ static unsigned long free_hugepages(void)
     return sum;
 }
 
+struct hugepages {
+    unsigned long total, free, kb; /* of the default size, which sysctl vm.nr_hugepages is about */
+};
+
+static struct hugepages default_hugepages(void)
+{
+    struct hugepages h = {.kb = 2 * KIB};
+    FILE *f = fopen("/proc/meminfo", "r");
+    char line[128];
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+        (void)sscanf(line, "HugePages_Total: %lu", &h.total);
+        (void)sscanf(line, "HugePages_Free: %lu", &h.free);
+        (void)sscanf(line, "Hugepagesize: %lu", &h.kb);
+    }
+    if (f != NULL)
+        fclose(f);
+    return h;
+}
+
+/* What others use stays theirs; where as many as that are there and it was not enough, as many more. */
+static unsigned long hugepages_wanted(int argc, char **argv)
+{
+    struct hugepages h = default_hugepages();
+    unsigned long mb = REMEDY_MB, need, want;
+
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "-m") == 0)
+            mb = strtoul(argv[i + 1], NULL, 10);
+    h.kb = MAX(h.kb, 1ul);
+    need = (mb * KIB + h.kb - 1) / h.kb;
+    want = h.total - MIN(h.free, h.total) + need;
+    return want > h.total ? want : h.total + need;
+}
+
 /* The i-th argument's virtual device, if it is one: its name, and its own arguments. Moves *i over "--vdev" "device". */
 static bool vdev_at(int argc, char **argv, int *i, char name[64], const char **args)
 {
@@ -113,13 +149,20 @@ static bool explain_unknown_vdev(int argc, char **argv, char *err, size_t n)
 
 static void explain_failure(int argc, char **argv, int error, char *err, size_t n)
 {
-    bool huge = !has_flag(argc, argv, "--no-huge");
+    bool huge = !has_flag(argc, argv, "--no-huge"), alone = has_flag(argc, argv, "--in-memory") || has_flag(argc, argv, "--no-shconf");
+    char remedy[96];
 
+    snprintf(remedy, sizeof(remedy), "set no_huge=1 in config.ini or run sysctl vm.nr_hugepages=%lu", hugepages_wanted(argc, argv));
     if (has_flag(argc, argv, "--proc-type=secondary"))
         snprintf(
             err, n,
             "DPDK could not join the primary process: start the one with --proc-type=primary first, with the same config.ini and program; "
             "see its message above");
+    else if (!alone && rte_eal_primary_proc_alive(NULL) != 0)
+        snprintf(
+            err, n,
+            "another process is the primary one of this file_prefix already: give this one another file_prefix= in config.ini, or start "
+            "it with --proc-type=secondary if it is one more core of the same program");
     else if (error == EALREADY)
         snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
     else if (error == EINVAL)
@@ -129,15 +172,15 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
     else if (error == ENOTSUP && !huge)
         snprintf(err, n, "DPDK could not start: this processor or kernel lacks what it needs; see its message above");
     else if (huge && free_hugepages() == 0)
-        snprintf(err, n, "no free hugepages: " NO_HUGE_REMEDY);
+        snprintf(err, n, "no free hugepages: %s", remedy);
     else if (error == EACCES || error == EPERM || geteuid() != 0)
         snprintf(err, n, "no permission to start DPDK%s: run as root%s", huge ? " with hugepages" : "",
                  huge ? ", or set no_huge=1 in config.ini" : "");
     else if (error == ENOMEM)
-        snprintf(err, n, "not enough %s for DPDK: lower memory= in config.ini%s", huge ? "hugepages" : "memory",
-                 huge ? ", or " NO_HUGE_REMEDY : "");
+        snprintf(err, n, "not enough %s for DPDK: lower memory= in config.ini%s%s", huge ? "hugepages" : "memory", huge ? ", or " : "",
+                 huge ? remedy : "");
     else if (huge)
-        snprintf(err, n, "DPDK could not start (%s), probably for its hugepages: " NO_HUGE_REMEDY, rte_strerror(error));
+        snprintf(err, n, "DPDK could not start (%s), probably for its hugepages: %s", rte_strerror(error), remedy);
     else
         snprintf(err, n, "DPDK could not start (%s): see its message above", rte_strerror(error));
 }
@@ -229,6 +272,33 @@ static int check_core(int argc, char **argv, char *err, size_t n)
     return 0;
 }
 
+/* EAL says nothing of a device that is not there. */
+static int check_allow(int argc, char **argv, char *err, size_t n)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *spec = NULL;
+        char name[64], path[96];
+        struct rte_pci_addr addr;
+
+        if (strncmp(argv[i], "--allow=", 8) == 0)
+            spec = argv[i] + 8;
+        else if ((strcmp(argv[i], "--allow") == 0 || strcmp(argv[i], "-a") == 0) && i + 1 < argc)
+            spec = argv[++i];
+        if (spec == NULL || strcspn(spec, ",") >= sizeof(name))
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ","), spec);
+        if (rte_pci_addr_parse(name, &addr) != 0)
+            continue; /* of another bus */
+        rte_pci_device_name(&addr, name, sizeof(name));
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", name);
+        if (access(path, F_OK) != 0) {
+            snprintf(err, n, "allow=%s: there is no such PCI device here: dpdk-devbind.py --status lists those that are", name);
+            return -ENODEV;
+        }
+    }
+    return 0;
+}
+
 int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
 {
     char *args[EAL_MAX_ARGS + 1];
@@ -244,6 +314,8 @@ int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
         return -E2BIG;
     }
     error = check_core(argc, argv, err, err_bytes);
+    if (error == 0)
+        error = check_allow(argc, argv, err, err_bytes);
     if (error != 0)
         return error;
     memcpy(args, argv, sizeof(args[0]) * (size_t)argc); /* EAL permutes them */

@@ -417,8 +417,10 @@ static int device_info(uint16_t id, struct rte_eth_dev_info *info, char *err, si
 
     if (!rte_eth_dev_is_valid_port(id)) {
         if (count == 0)
-            snprintf(err, n, "no DPDK port %u: no NIC is bound to DPDK and config.ini has no [vdevN] devargs=; or give [port%u] a tap=", id,
-                     id);
+            snprintf(err, n,
+                     "no DPDK port %u: no NIC is bound to DPDK (dpdk-devbind.py --status) and config.ini has no [vdevN] devargs=; or give "
+                     "[port%u] a tap=",
+                     id, id);
         else
             snprintf(err, n, "no DPDK port %u: there %s %u, counted from 0; see port_list in config.ini", id, count == 1 ? "is" : "are",
                      count);

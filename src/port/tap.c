@@ -149,7 +149,10 @@ static void explain_attach(const struct port_tap_conf *c, int error, const struc
                  "user YOU",
                  say->name, say->name, multi);
     else if (error == EBUSY)
-        snprintf(say->err, say->n, "tap=%s: the interface is in use by another program: choose another name", say->name);
+        snprintf(say->err, say->n,
+                 "tap=%s: the interface is in use by another program: choose another name, and addr= and tap_addr= of another subnet (two "
+                 "interfaces with the same one make two routes to it)",
+                 say->name);
     else if (error == EINVAL && if_nametoindex(say->name) != 0)
         snprintf(
             say->err, say->n,

@@ -34,6 +34,26 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
         rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1, s->now_ns);
 }
 
+static void answered(struct tcp_conn *tc)
+{
+    tc->unanswered = false;
+    rtt_reset_backoff(&tc->rtt);
+    tc->rexmt_count = 0;
+    tc->probe_count = 0;
+    tc->orphan_probes = 0;
+    tc->keep_count = 0;
+    tc->first_rexmt_at_ns = 0;
+    tc->soft_error = 0;
+}
+
+/* An answer that may bring no progress: what is left for one that does? */
+static void heard(struct tcp_conn *tc)
+{
+    tc->probe_count = 0;
+    tc->unanswered =
+        tc->rexmt_count + tc->orphan_probes + tc->keep_count + tc->rtt.backoff != 0 || tc->first_rexmt_at_ns != 0 || tc->soft_error != 0;
+}
+
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
     struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->last_snd_ns};
@@ -53,8 +73,7 @@ void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_se
     tcp_rtt_conf(s, &rc);
     if (tc->rexmt_count > 0)
         rtt_at_least(&tc->rtt, &rc, 3 * NS_PER_SEC); /* RFC 6298 5.7 */
-    tc->rexmt_count = 0;
-    rtt_reset_backoff(&tc->rtt);
+    answered(tc);
     tc->snd_wl2 = g->h.ack;
     if (!tc->waits) /* else from the time that it is accepted */
         tc->drs_start_ns = s->now_ns;
@@ -129,6 +148,18 @@ static void repeat_probe(struct z_stack *s, struct tcp_conn *tc)
 }
 
 /*
+ * Probes, and repetitions of what a closed window threw away, became rare because it was closed: that is no sign of a slow path. What goes
+ * now has the whole time of TCP_USER_TIMEOUT and a timeout without back-off, as in Linux.
+ */
+static void window_opened(struct z_stack *s, struct tcp_conn *tc)
+{
+    rtt_reset_backoff(&tc->rtt);
+    tc->first_rexmt_at_ns = 0;
+    if (tcp_timer_on(tc, TT_REXMT))
+        tcp_rexmt_arm(s, tc);
+}
+
+/*
  * An ACK that moved forward is newer than any before it, whatever its sequence number: a peer that retransmits acknowledges
  * with an old one, and by SND.WL1 alone its window would be taken for larger than it is. Linux does the same.
  */
@@ -136,6 +167,8 @@ static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct t
 {
     if (!(advanced || seq_lt(tc->snd_wl1, g->h.seq) || (tc->snd_wl1 == g->h.seq && seq_leq(tc->snd_wl2, g->h.ack))))
         return;
+    if (unlikely(tc->snd_wnd == 0) && g->wnd > 0)
+        window_opened(s, tc);
     tc->snd_wnd = g->wnd; /* MUST-34: it may shrink below what is in flight */
     tc->snd_wl1 = seq_max(tc->snd_wl1, g->h.seq);
     tc->snd_wl2 = g->h.ack;
@@ -145,18 +178,6 @@ static void window_update(struct z_stack *s, struct tcp_conn *tc, const struct t
         if (tcp_in_flight(tc) > 0)
             repeat_probe(s, tc);
     }
-}
-
-static void answered(struct tcp_conn *tc)
-{
-    tc->unanswered = false;
-    rtt_reset_backoff(&tc->rtt);
-    tc->rexmt_count = 0;
-    tc->probe_count = 0;
-    tc->orphan_probes = 0;
-    tc->keep_count = 0;
-    tc->first_rexmt_at_ns = 0;
-    tc->soft_error = 0;
 }
 
 /* The cumulative acknowledgement moved forward by acked. */
@@ -213,7 +234,7 @@ static void news(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g
         sa.rated = &rated;
     }
     if (unlikely(tc->unanswered))
-        tc->probe_count = 0;
+        heard(tc);
     if (tc->sack_on && g->o.n_sack > 0) {
         unsigned n = valid_sacks(tc, g, blocks);
 

@@ -145,17 +145,21 @@ void tcp_pace_unvalidated(const struct z_stack *s, struct tcp_conn *tc)
 /* draft-ietf-ccwg-bbr 5.4.1; for the others RFC 7661 instead of RFC 5681 4.1's restart window. */
 void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
 {
+    uint64_t idle_ns;
+
     if (unlikely(tc->rated)) {
         if (tc->rate->is_app_limited)
             tc->cc.ops->on_idle(&tc->cc, 0, s->now_ns);
         return;
     }
-    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20))
+    /* what nothing was sent after is older than the age can tell */
+    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20 && s->now_ns - tc->last_snd_ns < CWV_AGE_NS))
         return;
+    idle_ns = cwv_idle_ns(&tc->cwv, s->now_ns);
     cwv_idle(&tc->cwv, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns);
     if (tc->cwv.unvalidated || !tc->cwv.defined)
         decay(s, tc);
-    tc->cc.ops->on_idle(&tc->cc, (uint64_t)cwv_age(&tc->cwv, s->now_ns) << 20, s->now_ns);
+    tc->cc.ops->on_idle(&tc->cc, idle_ns, s->now_ns);
 }
 
 /* Acknowledgements ------------------------------------------------------------------------------------------------------- */

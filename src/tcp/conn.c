@@ -322,6 +322,7 @@ static void start_at(struct tcp_conn *tc, uint32_t iss)
     sndq_init(&tc->sndq, iss + 1);
     tc->recover = iss;
     tc->snd_sml = iss;
+    tc->rack_rtt_us = RACK_RTT_NONE;
 }
 
 /* A window's worth beyond: what the old one may have been told to send is past as well. */

@@ -221,7 +221,7 @@ struct tcp_conn {
     uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
     int16_t so_error;           /* pending errno (positive) */
 
-    /* tries without an answer: unanswered, unless all are 0 */
+    /* tries without an answer: unanswered, unless all are 0 and there is no back-off */
     int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
     uint8_t rexmt_count;        /* consecutive timeouts without progress */
     uint8_t probe_count;        /* persist probes since the last ACK */
@@ -271,6 +271,7 @@ struct tcp_conn {
     /* line 9: times; the timers of every day, and what cwv looks at every time */
     uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
     uint32_t timer_tick;         /* when the wheel node is due, as a deadline */
+    uint32_t rack_rtt_us;        /* RACK.rtt; RACK_RTT_NONE: nothing was acknowledged yet */
     struct rtt rtt;
     struct cwv cwv;
 

@@ -49,6 +49,13 @@ bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns,
     return true;
 }
 
+uint64_t cwv_idle_ns(const struct cwv *v, uint64_t now_ns)
+{
+    uint64_t most = now_ns - v->valid_ns;
+
+    return most > CWV_AGE_NS ? most : (uint64_t)cwv_age(v, now_ns) << 20;
+}
+
 void cwv_idle(struct cwv *v, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns)
 {
     if (!v->defined)

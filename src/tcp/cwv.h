@@ -65,11 +65,19 @@ void cwv_sent(struct cwv *v, uint32_t snd_una, uint32_t snd_nxt, uint32_t cwnd);
 /* An ACK outside recovery moved snd_una. True: a sample was taken, and says which phase it is. */
 bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns);
 
-/* Since data was last acknowledged, in units of 2^20 ns. When nothing is in flight: since there was. */
+#define CWV_AGE_NS ((uint64_t)CWV_TICK_MASK << 20) /* the longest that cwv_age can tell */
+
+/* Since data was last acknowledged, in units of 2^20 ns. When nothing is in flight: since there was. After CWV_AGE_NS it begins anew. */
 static inline uint32_t cwv_age(const struct cwv *v, uint64_t now_ns)
 {
     return (cwv_tick(now_ns) - v->last) & CWV_TICK_MASK;
 }
+
+/*
+ * The same in ns, however long it is: each sample finds the window validated, or counts the periods since it was (cwv_periods_over), so
+ * that valid_ns is at most one of them older than what was acknowledged last.
+ */
+uint64_t cwv_idle_ns(const struct cwv *v, uint64_t now_ns);
 
 /* Nothing was in flight for a while, and now there is something to send: samples may have become too old. */
 void cwv_idle(struct cwv *v, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns);

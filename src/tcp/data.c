@@ -185,23 +185,48 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
     return m;
 }
 
+static uint32_t room_now(const struct tcp_conn *tc)
+{
+    return tc->rcvbuf_bytes - MIN(tc->rcvq.bytes + reass_bytes(&tc->reass), tc->rcvbuf_bytes);
+}
+
+/*
+ * What waits behind a hole gives way to what fills it, and the peer sends it again (RFC 2018 section 8): who waits for so much to read
+ * (SO_RCVLOWAT) would wait for ever.
+ */
+static void make_room(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
+{
+    while (len > room_now(tc) && reass_blocks(&tc->reass) > 0) {
+        reass_prune(&tc->reass, &s->arena);
+        tc->ack_now = true; /* as for a gap that is filled */
+    }
+    tcp_rcv_charge(s, tc);
+}
+
 /*
  * The window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since. A segment for which there is
- * no room is dropped; of a frame that was merged of several, those that there is room for are taken, or the peer, which sends all of them
- * again, would get nowhere. NULL: dropped.
+ * no room is dropped, unless it is the first to be read; of a frame that was merged of several, those that there is room for are taken, or
+ * the peer, which sends all of them again, would get nowhere. NULL: dropped.
  */
-static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint32_t merged_of)
+static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, struct rte_mbuf *m, uint32_t merged_of)
 {
-    uint32_t used = tc->rcvq.bytes + reass_bytes(&tc->reass), room = tc->rcvbuf_bytes - MIN(used, tc->rcvbuf_bytes);
+    uint32_t segment = merged_of != 0 ? merged_of : m->pkt_len, room;
 
-    if (likely(m->pkt_len <= room))
+    if (likely(m->pkt_len <= room_now(tc)))
         return m;
-    room -= merged_of != 0 ? room % merged_of : room;
+    if (seq == tc->rcv_nxt && tc->rcvq.bytes > 0)
+        make_room(s, tc, m->pkt_len);
+    room = room_now(tc);
+    room -= m->pkt_len > room ? room % segment : 0;
+    if (room == 0 && seq == tc->rcv_nxt && tc->rcvq.bytes == 0)
+        room = segment;
     if (room == 0) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return NULL;
     }
+    if (m->pkt_len <= room)
+        return m;
     stack_count(s, DROP_TCP_RCVBUF);
     tc->ack_now = true;
     return pkt_trim_to(m, room);
@@ -216,7 +241,7 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
         tcp_send_ack(s, tc);
         return;
     }
-    m = cut_to_room(s, tc, m, merged_of);
+    m = cut_to_room(s, tc, seq, m, merged_of);
     if (m == NULL)
         return;
     len = m->pkt_len;
@@ -233,6 +258,7 @@ static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, boo
 void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->rcv_nxt++;
+    tc->wnd_settled = false; /* its edge is one nearer */
     if (seq_lt(tc->rcv_adv, tc->rcv_nxt))
         tc->rcv_adv = tc->rcv_nxt;
     tc->fin_rcvd = true;

@@ -8,6 +8,7 @@
 
 #define TS_OPTION_BYTES 12u
 #define CORK_NS (200 * NS_PER_MS) /* tcp(7): TCP_CORK holds a partial segment back at most this long */
+#define SWS_OVERRIDE_NS NS_PER_SEC
 
 uint32_t tcp_eff_mss(const struct tcp_conn *tc)
 {
@@ -268,10 +269,22 @@ bool tcp_output_probe(struct z_stack *s, struct tcp_conn *tc, bool *retrans)
     return retransmit(s, tc, r) == 0;
 }
 
-static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
+/*
+ * Something waits for the application to uncork, for the window to open (SHLD-29), or for a larger one: that is overridden after a second
+ * at most (RFC 9293 3.8.6.2.1).
+ */
+static uint64_t persist_ns(const struct z_stack *s, const struct tcp_conn *tc)
 {
     struct rtt_conf rc;
 
+    if (tc->cork || tc->more)
+        return CORK_NS;
+    tcp_rtt_conf(s, &rc);
+    return MIN(rtt_rto(&tc->rtt, &rc), tc->snd_wnd > 0 ? SWS_OVERRIDE_NS : NS_NEVER);
+}
+
+static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
+{
     if (tcp_in_flight(tc) > 0 && tc->snd_wnd > 0)
         tcp_timer_stop(tc, TT_PERSIST); /* what waited for more has gone with it: no probe of a window */
     if (tcp_timer_on(tc, TT_PERSIST) || tcp_timer_on(tc, TT_REXMT))
@@ -282,9 +295,7 @@ static void arm_timers(struct z_stack *s, struct tcp_conn *tc)
     }
     if (tcp_timer_on(tc, TT_PACE) || (tc->snd_nxt == tc->sndq.end_seq && !(tc->fin_queued && !tc->fin_sent)))
         return;
-    tcp_rtt_conf(s, &rc);
-    /* something waits for the peer's window, for a larger segment, or for the application to uncork (SHLD-29) */
-    tcp_timer_set(s, tc, TT_PERSIST, tc->cork || tc->more ? CORK_NS : rtt_rto(&tc->rtt, &rc));
+    tcp_timer_set(s, tc, TT_PERSIST, persist_ns(s, tc));
 }
 
 /* Nothing lost, nothing new, room in the window: what is delivered from now on says little about the path. */

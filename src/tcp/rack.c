@@ -9,9 +9,8 @@
 /* No network is trusted to keep the order to less than this: what arrives is looked at in bursts, and timers have a tick. */
 #define REO_WND_MIN_NS (100 * NS_PER_US)
 
-void rack_arrived(struct rack *r, bool known, uint64_t xmit_ns, uint32_t end_seq, uint64_t now_ns)
+void rack_arrived(struct rack *r, bool known, uint64_t xmit_ns, uint32_t end_seq)
 {
-    r->rtt_us = (uint32_t)MIN((now_ns - xmit_ns + NS_PER_US - 1) / NS_PER_US, (uint64_t)UINT32_MAX);
     if (known && (xmit_ns < r->xmit_ns || (xmit_ns == r->xmit_ns && seq_leq(end_seq, r->end_seq))))
         return;
     r->xmit_ns = xmit_ns;

@@ -47,7 +47,7 @@ static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
 static uint64_t judged_after_ns(const struct tcp_conn *tc)
 {
-    return (tc->rack_valid ? (uint64_t)tc->rack.rtt_us * NS_PER_US : tc->rtt.srtt_ns) + reo_wnd_ns(tc);
+    return (tc->rack_rtt_us != RACK_RTT_NONE ? (uint64_t)tc->rack_rtt_us * NS_PER_US : tc->rtt.srtt_ns) + reo_wnd_ns(tc);
 }
 
 /* RFC 8985 6.2 step 5. The timer is for the first segment that may still be late: one deadline, and each expiry takes what is due. */
@@ -120,6 +120,7 @@ static void end_recovery(struct z_stack *s, struct tcp_conn *tc, uint32_t just)
     tc->ca = TCP_CA_OPEN;
     tc->dupacks = 0;
     tc->undo.eifel = false; /* DSACKs of what was repeated may still come */
+    tc->undo.until = tc->snd_nxt;
     tc->undo.frto = FRTO_OFF;
     if (sent_next_lost(&tc->sent) != NULL)
         enter_recovery(s, tc, just);
@@ -180,6 +181,18 @@ static bool dsack_input(struct z_stack *s, struct tcp_conn *tc, const struct tcp
         return false;
     rack_on_dsack(&tc->rack, tc->snd_una, tc->snd_nxt);
     return undo_on_dsack(&tc->undo, f->dsack.start, f->dsack.end);
+}
+
+/*
+ * Something that left after the recovery arrived: had what was repeated arrived twice, that would have been reported by now. What is
+ * reported later is about something else.
+ */
+static void settle_undo(struct tcp_conn *tc)
+{
+    if (tc->ca != TCP_CA_OPEN || !tc->undo_open || !seq_gt(tc->snd_una, tc->undo.until))
+        return;
+    undo_end(&tc->undo);
+    tc->undo_open = false;
 }
 
 /* Was the present, or the last, reduction a mistake? */
@@ -251,6 +264,8 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
 {
     uint32_t delivered, lost;
 
+    if (sa->rack_valid)
+        tc->rack_rtt_us = rack_rtt_us(sa->rack_sent_ns, s->now_ns);
     if (likely(uneventful(tc, sa, f))) {
         tc->dupacks = 0;
         tc->rack_valid = false;
@@ -264,8 +279,9 @@ void tcp_recovery_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct se
     if (unlikely(sa->reord_bytes > 0))
         note_reordering(s, tc, sa->reord_bytes);
     look_for_undo(s, tc, sa, f);
+    settle_undo(tc);
     if (sa->rack_valid) {
-        rack_arrived(&tc->rack, tc->rack_valid, sa->rack_sent_ns, sa->rack_end, s->now_ns);
+        rack_arrived(&tc->rack, tc->rack_valid, sa->rack_sent_ns, sa->rack_end);
         tc->rack_valid = true;
     }
     lost = rack_detect(s, tc);
@@ -330,7 +346,7 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
-    if (tc->sack_on && (tc->rack_valid || tc->rtt.srtt_ns != 0))
+    if (tc->sack_on && (tc->rack_rtt_us != RACK_RTT_NONE || tc->rtt.srtt_ns != 0))
         sent_mark_old_lost(&tc->sent, judged_after_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else
         sent_mark_all_lost(&tc->sent);

@@ -18,7 +18,6 @@
 /* A driver that is not told of a limit gets at most this many mbufs in a segment; and in a frame that is cut into segments. */
 #define SEG_CHAIN_MAX 16u
 #define FRAME_CHAIN_MAX 64u
-#define PROGRESS_NS (15 * NS_PER_SEC) /* the shortest time for which a neighbour is REACHABLE (RFC 4861 10): older news tell nothing */
 
 static bool path_ready(struct z_stack *s, struct tcp_conn *tc)
 {
@@ -219,8 +218,8 @@ static void push_usual_header(struct z_stack *s, struct tcp_conn *tc, struct rte
 static void confirm_neighbour(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->progressed = false;
-    if (likely(!tc->path.local && s->now_ns - tc->last_rcv_ns < PROGRESS_NS))
-        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns);
+    if (likely(!tc->path.local))
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns, s->now_ns);
 }
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
@@ -255,11 +254,14 @@ static void ack_sent(struct tcp_conn *tc)
 }
 
 /* The port cuts it; the headers of each segment are made from this one's. */
-static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes)
+static void ask_to_cut(struct z_stack *s, struct rte_mbuf *m, uint32_t len, uint32_t seg_bytes, bool zero_window)
 {
+    uint32_t more = (len - 1) / seg_bytes; /* and one that is counted as any other */
+
     m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
     m->tso_segsz = (uint16_t)seg_bytes;
-    s->ctr.v[CTR_TCP_SEG_TX] += (len - 1) / seg_bytes; /* and one that is counted as any other */
+    s->ctr.v[CTR_TCP_SEG_TX] += more;
+    s->ctr.v[CTR_TCP_ZERO_WINDOW_TX] += zero_window ? more : 0;
 }
 
 int tcp_send_segment(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_t len, uint8_t flags)
@@ -286,7 +288,7 @@ int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_
         ecn = tcp_ecn_mark(s, tc, &h, len);
     push_usual_header(s, tc, m, &h, len);
     if (len > seg_bytes)
-        ask_to_cut(s, m, len, seg_bytes);
+        ask_to_cut(s, m, len, seg_bytes, h.wnd == 0);
     ack_sent(tc);
     hand_down(s, tc, m, ecn);
     return 0;

@@ -307,11 +307,27 @@ static void fire(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t)
     }
 }
 
+/*
+ * The stack was not called for so long that ticks modulo 2^32 may say of what has passed that it lies ahead. What was set lay no further
+ * than that behind the earliest.
+ */
+static void catch_up(const struct z_stack *s, struct tcp_conn *tc, uint64_t earliest_ns)
+{
+    uint32_t passed = (uint32_t)(s->now_ns >> WHEEL_TICK_SHIFT);
+
+    if (likely(s->now_ns - earliest_ns <= (uint64_t)TCP_TICKS_MAX << WHEEL_TICK_SHIFT))
+        return;
+    for (int i = 0; i < TT_COUNT; i++)
+        if (tc->deadline[i] != 0)
+            tc->deadline[i] = passed - (passed == 0);
+}
+
 void tcp_timer(struct z_stack *s, struct wheel_node *n)
 {
     struct tcp_conn *tc = container_of_ptr(n, struct tcp_conn, timer);
     uint64_t next;
 
+    catch_up(s, tc, n->deadline_ns);
     tc->timer_tick = 0;
     for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
         if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->now_ns)

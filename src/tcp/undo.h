@@ -14,6 +14,7 @@ struct undo {
     uint32_t from,
         to;         /* snd_una and snd_nxt when the window was reduced: a duplicate outside is none of the recovery's; equal: it was not */
     uint32_t bytes; /* retransmitted since, and not reported as duplicates */
+    uint32_t until; /* after the recovery: snd_nxt at its end */
     bool timeout;   /* it was by a retransmission timeout */
     bool eifel;     /* no retransmission was acknowledged yet: the first one tells */
     uint8_t frto;   /* enum frto */

@@ -36,17 +36,24 @@ static uint32_t as_told(const struct tcp_conn *tc, uint32_t wnd)
     return wnd >> tc->rcv_wscale << tc->rcv_wscale;
 }
 
+/* How far the edge that the peer sees moves at least: a segment, or a good part of what the empty buffer would offer. */
+static uint32_t least_step(const struct tcp_conn *tc)
+{
+    uint32_t most = as_told(tc, (uint32_t)((uint64_t)tc->rcvbuf_bytes * tc->rcv_ratio / RATIO_ONE));
+
+    return MIN(MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4), most / 2);
+}
+
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint32_t now = tc->rcv_adv - tc->rcv_nxt;
     uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
-    uint32_t step = MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4);
 
     wnd = as_told(tc, (uint32_t)MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale));
     if (unlikely(wnd == 0) && tc->rcv_charged_bytes == 0 && free_memory(s, tc) > 0)
         wnd = 1u << tc->rcv_wscale; /* less cannot be told, and with nothing to be read it would stay closed */
-    /* receiver's silly window avoidance (MUST-39): the edge that the peer sees moves by a segment or a good part of the buffer, or not */
-    return wnd >= (uint64_t)as_told(tc, now) + step ? MAX((uint32_t)wnd, now) : now;
+    /* receiver's silly window avoidance (MUST-39) */
+    return wnd >= (uint64_t)as_told(tc, now) + least_step(tc) ? MAX((uint32_t)wnd, now) : now;
 }
 
 uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)

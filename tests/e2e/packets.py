@@ -155,7 +155,7 @@ class Dut:
             return self.answers[tag]
 
     def waits(self, tag):
-        """Until the call that was started is one that waits for events, and has seen none."""
+        """Until the call that was started, a send, a recv or one for events, waits."""
         self.ok("waits", text=tag)
 
     def pending(self, tag):

@@ -2,7 +2,6 @@
 import errno
 import select
 import socket
-import time
 
 from peer import expect
 
@@ -127,7 +126,7 @@ def send_in_syn_sent(b):
     """Waits for the connection: the data goes as soon as it is there."""
     c, fd = b.connecting(blocking=True)
     tag = b.dut.start("send", fd, 0, text="sample")
-    time.sleep(0.1)
+    b.dut.waits(tag)
     expect(b.dut.pending(tag), "send does not wait")
     c.silent(0.05, "data before the handshake")
     c.send("SA")
@@ -146,7 +145,7 @@ def recv_in_syn_sent(b):
     expect(b.dut.call("recv", fd, 10, 0)[1] == errno.EAGAIN, "recv without waiting")
     b.dut.ok("setfl", fd, 0)
     tag = b.dut.start("recv", fd, 10, 0)
-    time.sleep(0.1)
+    b.dut.waits(tag)
     expect(b.dut.pending(tag), "recv does not wait")
     c.send("SA")
     c.expect("A", b"", why="handshake")
@@ -160,7 +159,7 @@ def calls_in_syn_sent_when_refused(b):
     for call, args, text in (("send", (0,), "sample"), ("recv", (10, 0), "-")):
         c, fd = b.connecting(blocking=True)
         tag = b.dut.start(call, fd, *args, text=text)
-        time.sleep(0.1)
+        b.dut.waits(tag)
         expect(b.dut.pending(tag), f"{call} does not wait")
         c.send("RA")
         ret, err, _, _ = b.dut.result(tag)

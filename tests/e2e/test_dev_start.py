@@ -1,6 +1,7 @@
 """What a program says when it cannot start: one sentence with the remedy, status 1. And two programs on one host."""
 import contextlib
 import os
+import shutil
 import socket
 import time
 
@@ -44,6 +45,34 @@ def test_driver_missing(lab):
 
 def test_port_missing(lab):
     fails(lab, ["no DPDK port 0", "devargs="], device=None, dpdk=["extra_eal_args=--no-pci"])
+
+
+def test_nic_missing(lab):
+    fails(lab, ["allow=0000:99:1f.7", "dpdk-devbind.py --status"], device=None, dpdk=["allow=99:1f.7"])
+
+
+def test_memory(lab):
+    """The remedy is a number that suffices: what is asked for, and what others have."""
+    meminfo = dict(x.split(":") for x in open("/proc/meminfo", encoding="ascii"))
+    if os.geteuid() != 0 or meminfo["Hugepagesize"].split()[0] != "2048":
+        print("    (needs root, and hugepages of 2 MB: not tested)")
+        return
+    fails(lab, ["hugepages", "memory=" if int(meminfo["HugePages_Free"]) else "no free", "vm.nr_hugepages=200"], no_huge=False,
+          dpdk=["memory=4000000"])
+
+
+def test_second_primary(lab):
+    """Two primary processes of one file_prefix."""
+    name = f"zstack-test-{os.urandom(4).hex()}"
+    prefix = f"file_prefix={name}"
+    with contextlib.ExitStack() as stack:
+        home = "/var/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+        stack.callback(shutil.rmtree, f"{home}/dpdk/container-{name}", ignore_errors=True)
+        start = stack.enter_context(dev.runs(lab))
+        one = start("one", ["examples/echo", "7"], [AF_PACKET], [labs.SERVER_IP], dpdk=[prefix])
+        dev.wait_tcp(lab, one, labs.SERVER_IP, 7)
+        fails(lab, ["primary one of this file_prefix already", "another file_prefix=", "--proc-type=secondary"], dpdk=[prefix])
+        one.stop()
 
 
 def test_mtu(lab):

@@ -191,7 +191,7 @@ def test_restart(lab):
         dev.wait_tcp(lab, two, "10.79.0.2", peer.ECHO)
         dev.roundtrip(lab, STACK, peer.ECHO, dev.MB)
         dev.roundtrip(lab, "10.79.0.2", peer.ECHO, dev.MB)
-        dev.fails_to_start(lab, [f"tap={NAME}", "in use by another program"], port())
+        dev.fails_to_start(lab, [f"tap={NAME}", "in use by another program", "another subnet"], port())
         one.stop()
         dev.roundtrip(lab, "10.79.0.2", peer.ECHO, dev.MB)
         two.stop()

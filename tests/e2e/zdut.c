@@ -2,7 +2,7 @@
  * Socket calls on order, for tests that play the peer packet by packet. Each line of standard input is a tag and a call; its answer is
  * the tag, what the call returned, errno when that was -1, and what it stored. A tag that begins with "&" makes the call in a thread
  * of its own, so that calls may block. Descriptors are the stack's; options are numbers. "waits" with a tag for its text is answered when
- * the call of that tag has come so far: its thread sleeps in the call that waits for events.
+ * the call of that tag has come so far: its thread sleeps in a send, a recv, or the call that waits for events.
  *
  * Usage: zdut --conf config.ini (with poll_thread=1)
  */
@@ -29,6 +29,13 @@ static pid_t waiter[1024];
 static pid_t *waiter_of(const char *tag)
 {
     return &waiter[(unsigned)atoi(tag + 1) % (sizeof(waiter) / sizeof(waiter[0]))];
+}
+
+/* The next call of this thread is the one that may wait. */
+static void about_to_wait(const char *tag)
+{
+    if (tag[0] == '&')
+        __atomic_store_n(waiter_of(tag), gettid(), __ATOMIC_RELEASE);
 }
 
 static pthread_mutex_t out = PTHREAD_MUTEX_INITIALIZER;
@@ -135,7 +142,7 @@ static long by_epoll(const char *tag, int fd, uint32_t events, int ms, char *ext
     long ret = ff_epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev);
 
     if (ret == 0) {
-        __atomic_store_n(waiter_of(tag), gettid(), __ATOMIC_RELEASE);
+        about_to_wait(tag);
         ret = ff_epoll_wait(set, &ev, 1, ms);
     }
     sprintf(extra, "%u", ret == 1 ? ev.events : 0);
@@ -168,6 +175,7 @@ static void tell(const struct order *o)
 
     extra[0] = '\0';
     if (strcmp(o->call, "send") == 0) {
+        about_to_wait(o->tag);
         ret = ff_send(fd, o->text, strlen(o->text), (int)o->a[1]);
     } else if (strcmp(o->call, "fill") == 0) { /* so many bytes */
         memset(buf, 'x', sizeof(buf));
@@ -177,6 +185,7 @@ static void tell(const struct order *o)
         memset(buf, 'x', sizeof(buf));
         ret = ff_sendto(fd, buf, (size_t)o->a[2], 0, (struct linux_sockaddr *)&to, address(&to, o->text, o->a[1]));
     } else if (strcmp(o->call, "recv") == 0) {
+        about_to_wait(o->tag);
         ret = ff_recv(fd, buf, (size_t)o->a[1], (int)o->a[2]);
         for (long i = 0; i < ret && i < 4096; i++)
             sprintf(extra + 2 * i, "%02x", (unsigned char)buf[i]);

@@ -32,6 +32,7 @@ struct conn {
     uint32_t iss, irs;
     bool ts, sack, active;
     uint32_t ts_val;
+    uint16_t smss; /* the largest that a frame which waits for the port may have been made by */
     uint32_t edge; /* right edge of our receive window, as last seen */
     bool edge_known;
     uint32_t rcvbuf_max; /* so far */
@@ -84,7 +85,7 @@ static void on_sent(void *arg, const uint8_t *f, uint32_t len)
     p += h.hlen;
     if (tc == NULL || tc->iss != c->iss || h.sport != DPORT || h.dport != SPORT)
         return;
-    Z_CHECK(n <= tc->smss || is_mtu_probe(tc, h.seq, n));
+    Z_CHECK(n <= tc->smss || n <= c->smss || is_mtu_probe(tc, h.seq, n));
     for (uint32_t i = 0; i < n; i++)
         Z_CHECK(p[i] == our_byte(h.seq - (c->iss + 1) + i));
     Z_CHECK((h.flags & TH_FIN) == 0 || tc->fin_queued); /* nobody closes but the application */
@@ -136,8 +137,25 @@ static void check_receive(struct conn *c, const struct tcp_conn *tc)
     }
     Z_CHECK(charged == reass_charged_bytes(&tc->reass) && c->s->tcp.rcv_charged_bytes == tc->rcv_charged_bytes);
     Z_CHECK(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass));
+    Z_CHECK(tc->rcv_charged_bytes > 0 || tc->fin_rcvd || stack_loan_bytes(c->s) >= c->s->conf.loan_limit_bytes ||
+            tcp_rcv_window(c->s, tc) > 0);
     c->rcvbuf_max = MAX(c->rcvbuf_max, tc->rcvbuf_bytes);
     Z_CHECK(tc->rcv_charged_bytes <= 4u * c->rcvbuf_max + c->slack);
+}
+
+/* What the first lines of a connection say of the others. */
+static void check_summaries(const struct conn *c, const struct tcp_conn *tc)
+{
+    int tries = tc->rexmt_count + tc->probe_count + tc->keep_count + tc->orphan_probes + tc->rtt.backoff;
+
+    Z_CHECK(tc->rated == (tc->rate != NULL) && tc->mtu_search == (tc->mtup != NULL));
+    Z_CHECK(tc->snd_lowat == (tc->opt->notsent_lowat_bytes != 0) && tc->user_timeout == (tc->opt->user_timeout_ns != 0));
+    Z_CHECK(tc->rcv_holes == (reass_blocks(&tc->reass) > 0));
+    Z_CHECK(tc->undo_open == (tc->undo.from != tc->undo.to));
+    if (!tcp_synchronized(tc))
+        return;
+    Z_CHECK(tc->unanswered || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
+    Z_CHECK(!tc->wnd_settled || tcp_rcv_window(c->s, tc) == tc->rcv_adv - tc->rcv_nxt);
 }
 
 static void check(struct conn *c)
@@ -146,12 +164,15 @@ static void check(struct conn *c)
 
     if (tc == NULL || tc->iss != c->iss)
         return;
+    if (txq_count(&c->w->nif->txq) == 0 || tc->smss > c->smss)
+        c->smss = tc->smss;
     Z_CHECK(tc->state < TCPS_COUNT);
     if (tc->state == 0) {
         Z_CHECK(tc->sent.n == 0 && tc->sndq.n == 0 && reass_blocks(&tc->reass) == 0);
         return;
     }
     check_send(tc);
+    check_summaries(c, tc);
     if (tcp_synchronized(tc))
         check_receive(c, tc);
 }
@@ -391,7 +412,10 @@ static void pass_time(struct conn *c)
 {
     uint8_t how = in_u8(&c->in);
 
-    world_turn(c->w, (uint64_t)(1u + (how & 15)) * NS_PER_MS << (how >> 4));
+    if (how == UINT8_MAX && c->s->now_ns < UINT64_MAX / 4) /* hours and days: more than 28 and 32 bits of some units */
+        world_turn(c->w, (uint64_t)(1u + in_u8(&c->in)) << (40 + (in_u8(&c->in) & 3)));
+    else
+        world_turn(c->w, (uint64_t)(1u + (how & 15)) * NS_PER_MS << (how >> 4));
 }
 
 static void action(struct conn *c)

@@ -51,6 +51,10 @@ static void check_rcvq(struct sim *sim, const struct z_stack *s, const struct tc
     }
     EXPECT(bytes == reass_bytes(&tc->reass) && charged == reass_charged_bytes(&tc->reass));
     EXPECT(tc->rcv_charged_bytes == tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass));
+    /* an application that has read everything hears from the peer again */
+    if (tcp_synchronized(tc) && tc->rcv_charged_bytes == 0 && !tc->fin_rcvd && s->tcp.rcv_charged_bytes < s->conf.rcv_limit_bytes / 2 &&
+        stack_loan_bytes(s) < s->conf.loan_limit_bytes)
+        EXPECT(tcp_rcv_window(s, tc) > 0);
 }
 
 /* Sent map, send queue and sequence numbers tell the same story. */

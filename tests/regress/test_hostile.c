@@ -1,4 +1,4 @@
-/* What a peer, or somebody who forges its packets, could once do to a connection. */
+/* What a peer, or somebody who forges its packets, or a clock could once do to a connection. */
 #include "peer.h"
 
 /* The persist timer's octet was the last one, and its acknowledgement says "no window" again: the next probe was a FIN. */
@@ -65,13 +65,31 @@ static void test_timestamp_of_forged_segment(void **state)
     assert_int_equal(tcp_rcv_avail(T), 10);
 }
 
+/*
+ * The stack was not called for days, a process that was stopped or a machine that slept: timers that had run out, counted modulo 78 hours,
+ * seemed to lie ahead for a day. So they did when the next turn began with a segment that set one anew.
+ */
+static void test_days_without_a_turn(void **state)
+{
+    (void)state;
+    for (uint64_t hours = 20; hours < 200; hours += 10) {
+        peer(TH_ACK, 0, 0, 10000, 0);
+        write_bytes(100);
+        n_segments = 0;
+        if (hours % 20 == 0)
+            peer_put(TH_ACK, 0, -100, 9000, 1, 0, 0);
+        world_turn(W, hours * 3600 * NS_PER_SEC);
+        wait_ms(2000);
+        assert_true(n_segments > 0);
+        assert_int_equal(T->state, TCPS_ESTABLISHED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PEER_TEST(test_probe_of_last_octet),
-        PEER_TEST(test_probe_after_fin),
-        PEER_TEST(test_tiny_path_mtu),
-        PEER_TEST(test_timestamp_of_forged_segment),
+        PEER_TEST(test_probe_of_last_octet),         PEER_TEST(test_probe_after_fin),     PEER_TEST(test_tiny_path_mtu),
+        PEER_TEST(test_timestamp_of_forged_segment), PEER_TEST(test_days_without_a_turn),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -778,6 +778,49 @@ TEST(switched_from_bbr_in_a_recovery)
     finish(c);
 }
 
+/* RFC 8985 6.3: what was sent less than RACK.rtt ago is not lost, however much shorter the round trip used to be. */
+TEST(timeout_spares_what_is_young)
+{
+    int c = start();
+
+    snd(c, 2000);
+    full(1, 2, true);
+    quiet_ms(75);
+    in("A", 1, 2001);
+    snd(c, 1000);
+    skip_ms(130 + 129); /* and the probe; the timeout is 200 ms after it */
+    snd(c, 1000);
+    out("PA", 3001, 1, 1000);
+    quiet_ms(65);
+    skip_ms(10); /* 70 ms: less than the last round trip, more than their mean and the reordering window */
+    check_eq(count(CTR_TCP_RTO), 1);
+    check_eq(tconn(c)->sent.lost_bytes, 1000);
+    finish(c);
+}
+
+/* A round trip after a recovery all is told of it: acknowledgements are ordinary ones again, and later duplicates are others'. */
+TEST(undo_is_settled_after_a_round_trip)
+{
+    int c = flight(8);
+    uint32_t at = 8001;
+
+    in("A", 1, 1, .o = {SACK(1001, 5001)});
+    out("A", 1, 1, 1000);
+    quiet_ms(RTT);
+    in("A", 1, at);
+    check(tconn(c)->undo_open);
+    for (int i = 0; i < 2; i++) {
+        snd(c, 1000);
+        out("PA", at, 1, 1000);
+        quiet_ms(RTT);
+        at += 1000;
+        in("A", 1, at);
+    }
+    check(!tconn(c)->undo_open);
+    in("A", 1, at, .o = {SACK(1, 1001)});
+    check_eq(count(CTR_TCP_UNDO), 0);
+}
+
 RUN(T(probe_repeats_the_last_segment), T(probe_of_a_lone_segment_waits_for_a_delayed_ack), T(probe_is_new_data_when_there_is_some),
     T(probe_for_nothing_reported_by_dsack), T(probe_for_nothing_reported_by_a_duplicate_ack), T(lost_probe_is_followed_by_the_timeout),
     T(probe_shows_a_longer_tail_loss), T(no_probe_without_sack), T(probe_repeats_a_fin), T(reordering_is_not_retransmitted),
@@ -788,4 +831,4 @@ RUN(T(probe_repeats_the_last_segment), T(probe_of_a_lone_segment_waits_for_a_del
     T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout), T(spurious_timeout_makes_the_next_longer),
     T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell), T(frto_with_sack_spurious), T(frto_with_sack_real),
     T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery), T(switched_from_bbr_after_a_timeout),
-    T(switched_from_bbr_in_a_recovery))
+    T(switched_from_bbr_in_a_recovery), T(timeout_spares_what_is_young), T(undo_is_settled_after_a_round_trip))

@@ -48,11 +48,13 @@ TEST(keepalive_unanswered_ends)
 
 TEST(keepalive_answered_goes_on)
 {
-    keepalive(10, 3, 4);
+    int c = keepalive(10, 3, 4);
+
     for (int i = 0; i < 5; i++) {
         after_ms(10000);
         out("A", 0, 1);
         in("A", 1, 1);
+        check(!tconn(c)->unanswered);
     }
     after_ms(10000);
     out("A", 0, 1);

@@ -313,7 +313,23 @@ TEST(bbr_is_left_alone)
     check_eq(stack()->ctr.v[CTR_TCP_CWND_DECAY], 0);
 }
 
+/* A pause that 28 bits of 2^20 ns cannot tell, and looks like none: not the window of before. */
+TEST(pause_of_days)
+{
+    uint64_t wrap_ms = (1ull << 48) / NS_PER_MS;
+    int c;
+    uint32_t at = window_of_40(&c);
+
+    quiet_ms(wrap_ms + 20);
+    snd(c, 40 * SEG);
+    check(skip_all() <= 10); /* paced */
+    check_eq(cwnd_of(c), 10);
+    skip_ms(RTT);
+    in("A", 1, at);
+    check(tconn(c)->snd_nxt - tconn(c)->snd_una <= 11 * SEG); /* and a probe */
+}
+
 RUN(T(idle_keeps_the_window), T(answers_in_the_turn_of_the_acknowledgement_are_measured), T(unused_window_is_halved_every_five_minutes),
     T(two_periods_at_once), T(use_validates_again), T(burst_after_a_pause_is_paced), T(loss_counts_what_was_used),
     T(loss_of_a_validated_window), T(mark_counts_what_was_used), T(cubic_forgets_the_unused_window), T(undo_brings_the_window_back),
-    T(timeout_ends_the_phase), T(bbr_is_left_alone))
+    T(timeout_ends_the_phase), T(bbr_is_left_alone), T(pause_of_days))

@@ -4,9 +4,14 @@
  *
  *     test_transfer                 the grid of conditions, then some seeds
  *     test_transfer SEED [COUNT]    seeds; a failing one prints itself. SEED in the environment does the same.
+ *
+ * With SIM_OPTIONS in the environment the applications of seeds set options of their connections all the time.
  */
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "sim_flow.h"
 #include "sim_tcp.h"
@@ -29,7 +34,8 @@ struct plan {
     struct flow_conf flow;
     uint32_t sndbuf, rcvbuf; /* 0: the default */
     bool no_sack, no_timestamps, no_scaling, no_fast_path, small_quota, look_ahead;
-    bool ecn, pacing, switch_cc; /* switch_cc: TCP_CONGESTION again and again, in whatever state a connection is */
+    bool ecn, pacing;
+    bool switch_cc, set_options; /* TCP_CONGESTION, other options again and again, in whatever state a connection is */
     uint8_t mtu_probing;
     uint16_t mss;            /* 0: from the MTU */
     const struct cc_ops *cc; /* NULL: the default */
@@ -124,8 +130,49 @@ static bool run_flows(struct flow_net *fn, const struct plan *p)
 
 struct switcher {
     struct sim_pair *pair;
+    const struct plan *plan;
     struct rng rng;
 };
+
+/* From lo on, n values. None makes a connection end that would not. */
+static const struct {
+    int level, name, lo, n;
+} options[] = {
+    {SOL_SOCKET, SO_RCVBUF, 1, 200000},
+    {SOL_SOCKET, SO_RCVBUF, 1, 3000},
+    {SOL_SOCKET, SO_SNDBUF, 1, 100000},
+    {SOL_SOCKET, SO_KEEPALIVE, 0, 2},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, 1000000, 100000000},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, -1, 1},
+    {IPPROTO_TCP, TCP_NODELAY, 0, 2},
+    {IPPROTO_TCP, TCP_CORK, 0, 2},
+    {IPPROTO_TCP, TCP_QUICKACK, 0, 2},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, 20000},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 600000, 100000},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 1},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 1, 10},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 1, 10},
+    {IPPROTO_TCP, TCP_KEEPCNT, 100, 20},
+    {IPPROTO_TCP, TCP_LINGER2, 0, 60},
+    {IPPROTO_IP, IP_TOS, 0, 256},
+    {IPPROTO_IP, IP_MTU_DISCOVER, 0, 4},
+};
+
+static void set_options(struct z_stack *s, struct rng *r, const struct plan *p)
+{
+    for (uint32_t i = 0; i <= s->tcp.id_mask; i++) {
+        struct tcp_conn *tc = s->tcp.id_tab[i];
+        unsigned k = (unsigned)rng_below(r, ARRAY_LEN(options));
+        int v = options[k].lo + (int)rng_below(r, (uint32_t)options[k].n);
+
+        if (tc == NULL || tc->sk == NULL || tc->state == TCPS_LISTEN || rng_below(r, 2) == 0)
+            continue;
+        /* who reads nothing has no room for what was promised */
+        if (options[k].name == SO_RCVBUF && options[k].level == SOL_SOCKET && p->flow.close == FLOW_CLOSE_UNREAD)
+            continue;
+        tcp_setopt(s, tc, options[k].level, options[k].name, &v, sizeof(v));
+    }
+}
 
 static void switch_all(struct z_stack *s, struct rng *r)
 {
@@ -134,22 +181,28 @@ static void switch_all(struct z_stack *s, struct rng *r)
             tcp_cc_set(s, s->tcp.id_tab[i], algorithms[rng_below(r, ARRAY_LEN(algorithms))]);
 }
 
-static void switch_cc(void *arg)
+static void meddle(void *arg)
 {
     struct switcher *w = arg;
 
-    switch_all(w->pair->a->s, &w->rng);
-    switch_all(w->pair->b->s, &w->rng);
+    if (w->plan->switch_cc) {
+        switch_all(w->pair->a->s, &w->rng);
+        switch_all(w->pair->b->s, &w->rng);
+    }
+    if (w->plan->set_options) {
+        set_options(w->pair->a->s, &w->rng, w->plan);
+        set_options(w->pair->b->s, &w->rng, w->plan);
+    }
     sim_kick(w->pair->sim, w->pair->a->node);
     sim_kick(w->pair->sim, w->pair->b->node);
     if (w->pair->sim->now_ns < SWITCH_UNTIL_NS)
-        sim_at(w->pair->sim, w->pair->sim->now_ns + rng_below(&w->rng, 20) * NS_PER_MS, switch_cc, w);
+        sim_at(w->pair->sim, w->pair->sim->now_ns + rng_below(&w->rng, 20) * NS_PER_MS, meddle, w);
 }
 
 static bool run(struct plan *p)
 {
     struct flow_net fn = {0};
-    struct switcher w = {.pair = &fn.pair};
+    struct switcher w = {.pair = &fn.pair, .plan = p};
     struct sim_tcp_checker checker;
 
     p->pair.sim.seed = p->seed;
@@ -161,8 +214,8 @@ static bool run(struct plan *p)
         return false;
     sim_tcp_check_every(&checker, &fn.pair, CHECK_EVERY);
     rng_seed(&w.rng, p->seed);
-    if (p->switch_cc)
-        switch_cc(&w);
+    if (p->switch_cc || p->set_options)
+        meddle(&w);
     run_flows(&fn, p);
     return flow_net_destroy(&fn);
 }
@@ -236,6 +289,11 @@ static void plan_of_seed(struct plan *p, uint64_t seed)
     if (p->ecn)
         for (int i = 0; i < 2; i++)
             p->pair.side[i].link.mark_limit = 1 + rng_below(&r, 20);
+    p->set_options = getenv("SIM_OPTIONS") != NULL;
+    if (p->set_options && rng_below(&r, 3) == 0) {
+        p->pair.side[0].mtu = p->pair.side[1].mtu = 9000; /* a segment is more than the smallest buffer */
+        p->pair.sim.frame_bytes = 10240;
+    }
 }
 
 /* loss, reordering and the rest by name, so that a failure says what it takes. */

@@ -70,7 +70,10 @@ static void test_warnings(void **state)
 {
     (void)state;
     expect_warning(BASE "colour=red\n", "config.ini:7: warning: [port0] unknown key \"colour\"; ignored");
-    expect_warning(BASE "[zsatck]\nburst=3\n", "config.ini:7: warning: unknown section [zsatck]; ignored");
+    expect_warning(BASE "[zsatck]\nburst=3\n", "config.ini:7: warning: unknown section [zsatck] (is it [zstack]?); ignored");
+    expect_warning(BASE "gatway=10.0.0.1\n", "config.ini:7: warning: [port0] unknown key \"gatway\" (is it \"gateway\"?); ignored");
+    expect_warning(BASE "[zstack]\nrbust=3\n", "config.ini:8: warning: [zstack] unknown key \"rbust\"; ignored");
+    expect_warning(BASE "[zstack]\nbrust=3\n", "config.ini:8: warning: [zstack] unknown key \"brust\" (is it \"burst\"?); ignored");
     expect_error(BASE "addr6=ff02::2\n", "config.ini:7: [port0] addr6: found \"ff02::2\", expected an IPv6 address like 2001:db8::2");
     expect_silence(BASE "[freebsd.boot]\nkern.features.inet6=1\n[freebsd.sysctl]\nnet.inet6.ip6.forwarding=0\n");
     expect_warning(BASE "[dpdk]\npkt_tx_delay=100\n",
@@ -80,6 +83,42 @@ static void test_warnings(void **state)
     expect_warning(BASE "[freebsd.sysctl]\nnet.inet.tcp.cc.algorithm=htcp\n",
                    "config.ini:8: warning: [freebsd.sysctl] net.inet.tcp.cc.algorithm: there is no htcp here, cubic is used");
     expect_silence(BASE "[kni]\nenable=0\nmethod=reject\n[pcap]\nenable=0\nsnaplen=96\n[dpdk]\ntso=1\nsymmetric_rss=1\npkt_tx_delay=0\n");
+}
+
+static void test_distance(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        unsigned limit, distance;
+    } rows[] = {
+        {"", "", 3, 0},
+        {"", "abc", 3, 3},
+        {"abc", "", 2, 3},
+        {"mtu", "mtu", 0, 0},
+        {"mtu", "mtv", 0, 1},
+        {"mtu", "mut", 3, 1},
+        {"mtu", "tmu", 3, 1},
+        {"mtu", "umt", 3, 2},
+        {"gatway", "gateway", 3, 1},
+        {"gateway", "gatway", 3, 1},
+        {"kitten", "sitting", 3, 3},
+        {"kitten", "sitting", 2, 3},
+        {"kitten", "sitting", 1, 2},
+        {"abcd", "wxyz", 3, 4},
+        {"abcd", "wxyz", 9, 4},
+    };
+    char longest[66];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+        if (conf_distance(rows[i].a, rows[i].b, rows[i].limit) != rows[i].distance)
+            fail_msg("%s to %s, at most %u: %u", rows[i].a, rows[i].b, rows[i].limit, conf_distance(rows[i].a, rows[i].b, rows[i].limit));
+    memset(longest, 'a', sizeof(longest));
+    longest[65] = '\0';
+    assert_int_equal(conf_distance(longest, longest, 3), 4);
+    longest[64] = '\0';
+    assert_int_equal(conf_distance(longest, longest, 3), 0);
+    assert_int_equal(conf_distance(longest, longest + 1, 3), 1);
 }
 
 /* F-Stack's own file: accepted, but for the netmask that it ships with a slip of the pen. */
@@ -194,7 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_smallest),   cmocka_unit_test(test_syntax),      cmocka_unit_test(test_missing),
         cmocka_unit_test(test_warnings),   cmocka_unit_test(test_fstack_file), cmocka_unit_test(test_load),
-        cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_documented), cmocka_unit_test(test_distance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

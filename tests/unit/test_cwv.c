@@ -93,6 +93,9 @@ static void idle(void **state)
     (void)state;
     round_trip(80 * KB, 100 * KB, 100 * KB);
     assert_int_equal(cwv_age(&v, now + 300 * NS_PER_MS), 286); /* units of 2^20 ns */
+    assert_int_equal(cwv_idle_ns(&v, now + 300 * NS_PER_MS), 286ull << 20);
+    assert_in_range(cwv_idle_ns(&v, now + CWV_AGE_NS + 300 * NS_PER_SEC), CWV_AGE_NS + 299 * NS_PER_SEC, CWV_AGE_NS + 301 * NS_PER_SEC);
+    assert_in_range(cwv_idle_ns(&v, now + 5 * CWV_AGE_NS), 5 * CWV_AGE_NS, 5 * CWV_AGE_NS + NS_PER_SEC);
     cwv_idle(&v, 100 * KB, RTT, now + 300 * NS_PER_MS);
     assert_false(v.unvalidated);
     cwv_idle(&v, 100 * KB, RTT, now + 1100 * NS_PER_MS);

@@ -506,25 +506,44 @@ static void progress_above_keeps_a_neighbour_reachable(void **state)
     struct neigh *n = neigh_learn(&t, 0, &a, mac_a, true, now);
 
     (void)state;
-    neigh_confirm(&t, NULL, 0, &a, now);
+    neigh_confirm(&t, NULL, 0, &a, now, now);
     for (int i = 0; i < 10; i++) {
         now += 20 * SEC;
         ask6(1, NEIGH_SEND);
         assert_int_equal(n->state, NEIGH_REACHABLE);
-        neigh_confirm(&t, n, 0, &a, now);
+        neigh_confirm(&t, n, 0, &a, now, now);
     }
     now += 40 * SEC;
     ask6(1, NEIGH_SEND);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &b, now); /* somebody else's */
-    neigh_confirm(&t, n, 1, &a, now);
+    neigh_confirm(&t, n, 0, &b, now, now); /* somebody else's */
+    neigh_confirm(&t, n, 1, &a, now, now);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now);
+    neigh_confirm(&t, n, 0, &a, now, now);
     assert_int_equal(n->state, NEIGH_REACHABLE);
     assert_int_equal(wheel.armed, 0);
     n = ask6(2, NEIGH_PARK_ASK);
-    neigh_confirm(&t, n, 0, &b, now); /* without a link address nothing can have arrived there */
+    neigh_confirm(&t, n, 0, &b, now, now); /* without a link address nothing can have arrived there */
     assert_int_equal(n->state, NEIGH_INCOMPLETE);
+}
+
+/* 7.3.3: a router has made the time short; what was heard before it does not put off the question. */
+static void progress_counts_for_the_reachable_time_only(void **state)
+{
+    struct inaddr a = host6(1);
+    struct neigh *n;
+
+    (void)state;
+    t.v6[0].reachable_ns = 2 * SEC;
+    n = neigh_learn(&t, 0, &a, mac_a, true, now);
+    now += 10 * SEC;
+    ask6(1, NEIGH_SEND);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    neigh_confirm(&t, n, 0, &a, now - 3 * SEC, now);
+    assert_int_equal(n->state, NEIGH_DELAY);
+    neigh_confirm(&t, n, 0, &a, now - SEC, now);
+    assert_int_equal(n->state, NEIGH_REACHABLE);
+    assert_int_equal(n->stale_at_ns, now + SEC);
 }
 
 /* What was answered before the link address changed says nothing of the new one. */
@@ -537,13 +556,13 @@ static void progress_of_before_tells_nothing_of_a_new_address(void **state)
     now += 20 * SEC;
     neigh_hear(&t, 0, &a, mac_b, now);
     assert_int_equal(n->state, NEIGH_STALE);
-    neigh_confirm(&t, n, 0, &a, now - SEC);
+    neigh_confirm(&t, n, 0, &a, now - SEC, now);
     assert_int_equal(n->state, NEIGH_STALE);
     now += SEC;
     ask6(1, NEIGH_SEND);
-    neigh_confirm(&t, n, 0, &a, now - 2 * SEC);
+    neigh_confirm(&t, n, 0, &a, now - 2 * SEC, now);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now);
+    neigh_confirm(&t, n, 0, &a, now, now);
     assert_int_equal(n->state, NEIGH_REACHABLE);
 }
 
@@ -586,8 +605,7 @@ int main(void)
         T(a_router_that_becomes_a_host),
         T(progress_above_keeps_a_neighbour_reachable),
         T(progress_of_before_tells_nothing_of_a_new_address),
-        T(progress_of_before_tells_nothing_of_a_new_address),
-        T(progress_of_before_tells_nothing_of_a_new_address),
+        T(progress_counts_for_the_reachable_time_only),
         T(times_of_an_interface),
     };
 

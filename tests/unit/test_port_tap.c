@@ -252,7 +252,9 @@ static void test_refusals_name_the_remedy(void **state)
     struct port *p = open_port(0);
 
     (void)state;
-    expect_refused(NAME, 0, "tap=" NAME ": the interface is in use by another program: choose another name");
+    expect_refused(NAME, 0,
+                   "tap=" NAME
+                   ": the interface is in use by another program: choose another name, and addr= and tap_addr= of another subnet");
     expect_refused("lo", 0, "tap=lo: there is an interface \"lo\" already, and it is no tap device");
     expect_refused("a_name_of_16_chr", 0, "1 to 15 characters");
     expect_refused("", 0, "1 to 15 characters");

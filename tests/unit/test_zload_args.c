@@ -123,6 +123,8 @@ static void every_option(void **state)
     assert_int_equal(a.format, FORMAT_JSON);
     good("--help");
     assert_true(a.help);
+    good("-h");
+    assert_true(a.help);
 }
 
 /* The stack's options go on to ff_init, in any place before "--"; the values of ours never do, whatever they look like. */
