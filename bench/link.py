@@ -95,7 +95,8 @@ class Bench:
             devices = {"server": (link.server, self.server_core, SERVER, link.server_port),
                        "client": (link.client, self.client_core, CLIENT, ())}
             conf = {name: labs.write_config(os.path.join(tmp, name + ".ini"), huge=self.huge, core=core, device=device.format(tmp=tmp),
-                                            address=address, gateway=None, dpdk=["log_level=4", *memory], port0=port0)
+                                            address=address, gateway=None, dpdk=["log_level=4", *memory], port0=port0,
+                                            zstack=["polling=always"] if name == "client" else [])
                     for name, (device, core, address, port0) in devices.items()}
             with open(os.path.join(tmp, "server.log"), "w", encoding="utf-8") as log:
                 server = start([os.path.join(BUILD, program), "--conf", conf["server"], "--", *arguments], self.server_core,

@@ -28,6 +28,14 @@
 #define TRIAL_NS (10 * NS_PER_MS)
 #define TRIAL_MAX_NS NS_PER_SEC
 
+/*
+ * What comes in heaps of so many packets, with silences between them that are no longer than naps, comes from somebody who sleeps as we
+ * would: two that nap hold each other up, and neither can tell by napping less that it is more than the other one.
+ */
+#define GAP_LEAST_NS (30 * NS_PER_US)
+#define GAP_MOST_NS (500 * NS_PER_US)
+#define HEAP_PACKETS 16u
+
 #define SPIN_PARTS 4u /* less than one such part of the time free without naps is too little for naps to be thought of */
 
 void idle_conf_init(struct idle_conf *c, enum idle_polling polling, uint32_t idle_sleep_us)
@@ -59,6 +67,7 @@ static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
     i->from_ns = now_ns;
     i->from_packets = packets;
     i->busy_ns = i->asleep_ns = 0;
+    i->gap_ns = i->gaps = 0;
 }
 
 static void least_naps(struct idle *i)
@@ -96,6 +105,11 @@ static bool is_busy(const struct idle *i, uint64_t period_ns, uint64_t parts)
 static bool is_full(const struct idle *i, uint64_t period_ns)
 {
     return i->busy_ns > period_ns - period_ns / SPIN_PARTS;
+}
+
+static bool comes_in_heaps(const struct idle *i, uint64_t now_ns, uint64_t packets)
+{
+    return i->gap_ns > (now_ns - i->from_ns) / 2 && packets - i->from_packets > i->gaps * HEAP_PACKETS;
 }
 
 static uint64_t longer(uint64_t pause_ns)
@@ -141,10 +155,10 @@ static void nap_no_more(struct idle *i, uint64_t now_ns)
  * are soon tried against spinning: what they hold up, clients with few requests under way and more to send, comes in that trial. Who saves
  * takes them at any rate, and only learns from the trial how long they may be.
  */
-static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate)
+static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate, bool heaps)
 {
     uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
-    bool costs = napping < spinning - spinning / 8;
+    bool costs = napping < spinning - spinning / 8 || (heaps && !i->napping);
 
     i->trial = false;
     i->rate = MAX(napping, spinning);
@@ -169,17 +183,17 @@ static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, ui
 {
     uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;
     uint64_t higher = MAX(rate, i->last_rate);
-    bool strained = is_strained(i, c, period_ns), twice = strained == i->strained;
+    bool strained = is_strained(i, c, period_ns), twice = strained == i->strained, heaps = comes_in_heaps(i, now_ns, packets);
 
     i->last_rate = rate;
     i->strained = strained;
-    i->loaded = !i->napping && !c->fixed && is_busy(i, period_ns, c->begin_parts);
+    i->loaded = !i->napping && !c->fixed && (heaps || is_busy(i, period_ns, c->begin_parts));
     if (!i->napping)
         i->rate = higher;
     if (c->fixed) {
         i->napping = !is_busy(i, period_ns, c->end_parts);
     } else if (i->trial) {
-        conclude(i, c, now_ns, period_ns, rate);
+        conclude(i, c, now_ns, period_ns, rate, heaps);
     } else if (strained) {
         if (i->napping && twice)
             nap_no_more(i, now_ns);
@@ -212,7 +226,13 @@ static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t si
 static void account(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
 {
     if (i->worked) {
-        after_silence(i, c, i->look_ns - i->quiet_ns);
+        uint64_t silence_ns = i->look_ns - i->quiet_ns;
+
+        after_silence(i, c, silence_ns);
+        if (silence_ns > GAP_LEAST_NS && silence_ns < GAP_MOST_NS) {
+            i->gap_ns += silence_ns;
+            i->gaps++;
+        }
         i->busy_ns += now_ns - i->look_ns;
         if (i->slept)
             i->woken_ns = i->look_ns;

@@ -43,7 +43,8 @@ struct idle {
     uint64_t quiet_ns;              /* of the first look after the last work: the silence began */
     uint64_t woken_ns;              /* end of the last sleep that work followed */
     uint64_t from_ns, from_packets; /* the period that is being measured, */
-    uint64_t busy_ns, asleep_ns;    /* and what was done in it */
+    uint64_t busy_ns, asleep_ns;    /* what was done in it, */
+    uint64_t gap_ns, gaps;          /* and its silences that were as long as naps */
     uint64_t other_rate;            /* packets per second, before the trial */
     uint64_t rate;                  /* the same when last not napping, by which naps are cut; 0: not known */
     uint32_t nap_packets;           /* a nap lasts as long as so many packets take */

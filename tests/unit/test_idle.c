@@ -19,6 +19,7 @@
 #define FAR_NS (5 * US)        /* to a client and back */
 #define TURN 128u              /* requests in one turn */
 #define QUEUE 65536u
+#define PIECES 100u /* of a period */
 
 /* Requests come as the load has it; the loop answers each after work_ns. */
 struct world {
@@ -446,15 +447,17 @@ static void test_idle_sleep(void **state)
 
 /* steps --------------------------------------------------------------------------------------------------------- */
 
-/* So many packets in so long a time, a part of which was work. */
+/* So many packets in so long a time, a part of which was work: a little of it every now and then. */
 static void period(uint64_t ns, uint64_t packets, uint64_t busy_ns)
 {
-    idle_work(&w.idle);
-    w.now_ns += busy_ns;
-    w.packets += packets;
-    idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
-    w.now_ns += ns - busy_ns;
-    idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
+    for (unsigned i = 0; i < PIECES; i++) {
+        idle_work(&w.idle);
+        w.now_ns += busy_ns / PIECES;
+        w.packets += packets / PIECES;
+        idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
+        w.now_ns += (ns - busy_ns) / PIECES;
+        idle_look(&w.idle, &w.conf, w.now_ns, w.packets, EVENTS_NONE, false);
+    }
 }
 
 /* Until naps have been tried and found good. */
@@ -474,10 +477,10 @@ static void test_two_periods(void **state)
 {
     (void)state;
     nap();
-    period(3 * MS, 2000, 1500 * US);
+    period(2 * MS, 1400, 1000 * US);
     assert_true(w.idle.napping);
     period(2 * MS, 2000, 200 * US);
-    period(3 * MS, 2000, 1500 * US);
+    period(2 * MS, 1400, 1000 * US);
     assert_true(w.idle.napping);
     period(2 * MS, 2000, 800 * US);
     assert_false(w.idle.napping);
@@ -542,6 +545,39 @@ static void test_silence_under_load(void **state)
         idle_work(&w.idle);
         assert_int_equal(after(0), IDLE_SPIN);
         assert_int_equal(after(100 * US), IDLE_NAP);
+    }
+}
+
+static void heaps(uint64_t ns, uint64_t gap_ns, unsigned requests)
+{
+    w.asleep_ns = 0;
+    for (uint64_t over_ns = w.now_ns + ns; w.now_ns < over_ns;) {
+        uint64_t next_ns = w.now_ns + gap_ns;
+
+        w.head = w.tail = 0;
+        for (unsigned i = 0; i < requests; i++)
+            send_at(&w, w.now_ns);
+        while (w.now_ns < next_ns)
+            turn(&w);
+    }
+}
+
+/* Heaps as somebody sends who naps are no reason to nap; bursts of somebody who has little to say are none to spin. */
+static void test_heaps(void **state)
+{
+    static const struct {
+        uint64_t gap_ns;
+        unsigned requests;
+        bool spins;
+    } load[] = {{120 * US, 32, true}, {300 * US, 9, true}, {300 * US, 7, false}, {600 * US, 100, false}, {5 * MS, 100, false}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(load) / sizeof(load[0]); i++) {
+        start(&w, POLLING_BALANCED, 0, EVENTS_NONE);
+        w.work_ns = 100;
+        heaps(S, load[i].gap_ns, load[i].requests);
+        heaps(S, load[i].gap_ns, load[i].requests);
+        assert_true(load[i].spins ? w.asleep_ns < S / 10 : w.asleep_ns > S / 2);
     }
 }
 
@@ -691,29 +727,14 @@ static void test_deadlines(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_first_packet),
-        cmocka_unit_test(test_a_tenth),
-        cmocka_unit_test(test_lockstep),
-        cmocka_unit_test(test_high_load),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_saving),
-        cmocka_unit_test(test_idle_sleep),
-        cmocka_unit_test(test_false_alarm),
-        cmocka_unit_test(test_never_at_once),
-        cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_few_under_way),
-        cmocka_unit_test(test_theft),
-        cmocka_unit_test(test_single_packets),
-        cmocka_unit_test(test_substantial_load),
-        cmocka_unit_test(test_growing_load),
-        cmocka_unit_test(test_two_periods),
-        cmocka_unit_test(test_higher_rate),
-        cmocka_unit_test(test_busy_bounds),
-        cmocka_unit_test(test_pauses),
-        cmocka_unit_test(test_longer_naps),
-        cmocka_unit_test(test_many_under_way),
-        cmocka_unit_test(test_silence_under_load),
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_first_packet),   cmocka_unit_test(test_a_tenth),
+        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_high_load),      cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_saving),        cmocka_unit_test(test_idle_sleep),     cmocka_unit_test(test_false_alarm),
+        cmocka_unit_test(test_never_at_once), cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_few_under_way),
+        cmocka_unit_test(test_theft),         cmocka_unit_test(test_single_packets), cmocka_unit_test(test_substantial_load),
+        cmocka_unit_test(test_growing_load),  cmocka_unit_test(test_two_periods),    cmocka_unit_test(test_higher_rate),
+        cmocka_unit_test(test_busy_bounds),   cmocka_unit_test(test_heaps),          cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_longer_naps),   cmocka_unit_test(test_many_under_way), cmocka_unit_test(test_silence_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
