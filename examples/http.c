@@ -64,8 +64,10 @@ static bool conn_respond(int fd, struct conn *c)
     return true;
 }
 
-/* Reads one buffer and counts the requests that end in it. *left: bytes that are known to be there. False when there is nothing more to
- * read. */
+/*
+ * Reads one buffer and counts the requests that end in it. *left: bytes that are known to be there. False when there is nothing more to
+ * read.
+ */
 static bool conn_read(int fd, struct conn *c, size_t *left)
 {
     void *b;

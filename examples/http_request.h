@@ -2,7 +2,6 @@
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,27 +43,6 @@ static inline bool http_line(struct http_parser *p, const char *line, size_t n)
     return n == 0;
 }
 
-/*
- * As memchr(p, '\n', end - p). Lines are short, and the call costs more than looking at one here, eight bytes at a time: a line feed is a
- * zero byte of x, and of the top bits that are left in it then the lowest is the first one's.
- */
-static inline const char *http_feed(const char *p, const char *end)
-{
-    for (; end - p >= 8; p += 8) {
-        uint64_t x;
-
-        memcpy(&x, p, sizeof(x));
-        x = le64toh(x) ^ 0x0a0a0a0a0a0a0a0aull;
-        x = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
-        if (x != 0)
-            return p + __builtin_ctzll(x) / 8;
-    }
-    for (; p < end; p++)
-        if (*p == '\n')
-            return p;
-    return NULL;
-}
-
 /* Returns how many requests (GET or HEAD: they have no body) end in these bytes; -1 when one is too long. */
 static inline int http_requests(struct http_parser *p, const char *data, size_t len)
 {
@@ -74,7 +52,7 @@ static inline int http_requests(struct http_parser *p, const char *data, size_t 
         size_t n;
         bool empty;
 
-        feed = http_feed(data, end);
+        feed = memchr(data, '\n', (size_t)(end - data));
         n = (size_t)((feed != NULL ? feed : end) - data);
         p->head_len += (uint32_t)n + (feed != NULL);
         if (p->head_len > HTTP_MAX_HEAD)

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "core/conf_iface.h"
+#include "ip/route.h"
 
 #include "base/poison.h"
 
 #define NAME_FORM "an interface name of at most 15 letters, digits, '-', '_' and '.'"
 #define ADDR_FORM "addresses like 10.0.0.1/24;2001:db8::1/64"
-#define V4_PLEN 96u /* more than its mask has, as in struct route */
 
 /* As a kernel would take it, and a shell. */
 static int read_name(struct iface_section *is, const struct ini_entry *e)
@@ -34,7 +34,7 @@ static bool get_prefix(char *text, struct conf_tap_addr *a)
         return false;
     *slash = '\0';
     if (conf_get_ipv4(text, &v4) && plen >= 1 && plen <= 32) {
-        *a = (struct conf_tap_addr){.addr = inaddr_v4(v4), .plen = (uint8_t)(plen + V4_PLEN)};
+        *a = (struct conf_tap_addr){.addr = inaddr_v4(v4), .plen = (uint8_t)(plen + ROUTE_PLEN_V4)};
         return true;
     }
     a->plen = (uint8_t)plen;
@@ -73,14 +73,6 @@ static int read_addrs(struct iface_section *is, const struct ini_entry *e)
     return 0;
 }
 
-static bool covers(const struct conf_tap_addr *t, const struct inaddr *a)
-{
-    for (unsigned bit = 0; bit < t->plen; bit++)
-        if (((t->addr.b[bit / 8] ^ a->b[bit / 8]) >> (7 - bit % 8) & 1) != 0)
-            return false;
-    return true;
-}
-
 /* The kernel reaches the port's address through the subnet of its own one, unless somebody adds a route. */
 static void check_reach(const struct iface_section *is, const struct ini_entry *e)
 {
@@ -89,7 +81,7 @@ static void check_reach(const struct iface_section *is, const struct ini_entry *
     bool v4 = false;
 
     for (unsigned i = 0; i < p->n_tap_addrs; i++) {
-        if (covers(&p->tap_addr[i], &own))
+        if (route_covers(&p->tap_addr[i].addr, p->tap_addr[i].plen, &own))
             return;
         v4 = v4 || inaddr_is_v4(&p->tap_addr[i].addr);
     }

@@ -4,23 +4,6 @@
 #include "../../examples/http_request.h"
 #include "base/units.h"
 
-static void feed_is_memchr(void **state)
-{
-    static const char fill[] = {'\n' + 1, (char)0x8a, (char)0xff}; /* a borrow from below, and top bits, are not to look like one */
-    char b[48];
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(fill); i++) {
-        for (size_t len = 0; len <= 40; len++) {
-            for (size_t at = 0; at <= len; at++) { /* at == len: behind the end */
-                memset(b, fill[i], sizeof(b));
-                b[at] = b[at + 1 + at % 3] = '\n';
-                assert_ptr_equal(http_feed(b, b + len), memchr(b, '\n', len));
-            }
-        }
-    }
-}
-
 static int count(const char *s, size_t len, size_t cut, bool *close)
 {
     struct http_parser p = {0};
@@ -59,7 +42,6 @@ static void endless_head_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(feed_is_memchr),
         cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(endless_head_is_refused),
     };
