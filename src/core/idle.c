@@ -6,18 +6,17 @@
 
 #define SHORT_NS (2 * NS_PER_US)        /* stragglers of a burst, which naps collect anyhow */
 #define SHORT_SLEEP_NS (20 * NS_PER_US) /* not slept: waking up takes as long */
-#define SHORT_NAP_NS (100 * NS_PER_US)  /* a shorter one costs more than it saves */
 #define TRAFFIC_NS (10 * NS_PER_MS)     /* a longer silence is no part of a conversation */
 #define FORGET_NS (100 * NS_PER_MS)     /* what comes after it is something new */
 
 /*
- * A nap under much load is as long as so many packets take, since who sends has so many under way, or naps hold them up. How many more that
- * may be is found out: after a trial that naps have passed, after four times as many each time that it went wrong. What longer naps hold up
- * has gathered until the next trial, and stands out in it.
+ * Naps are longer and shorter in turn. Who sends when he wants gives work in proportion to their time; who has so many requests under way
+ * and is held up gives the same for each. So in most pairs the shorter one brings clearly more than its share when naps are too long.
  */
-#define NAP_PACKETS_LEAST 64u
-#define NAP_PACKETS_MOST 256u
-#define LONGER_TRIALS_MAX 64u
+#define FIRST_NAP_NS (100 * NS_PER_US)
+#define LEAST_NAP_NS (60 * NS_PER_US)         /* of balanced: shorter ones save little */
+#define LEAST_SAVING_NAP_NS (100 * NS_PER_US) /* and no less than the time of so many packets: who has few under way may wait */
+#define LEAST_SAVING_PACKETS 64u
 
 /* A period over which rates are taken: this long, or longer for want of packets. */
 #define PERIOD_NS (2 * NS_PER_MS)
@@ -27,14 +26,6 @@
 /* From one trial to the next: four times as long each time that it said the same. The first may have met a pause of the machine's. */
 #define TRIAL_NS (10 * NS_PER_MS)
 #define TRIAL_MAX_NS NS_PER_SEC
-
-/*
- * What comes in heaps of so many packets, with silences between them that are no longer than naps, comes from somebody who sleeps as we
- * would: two that nap hold each other up, and neither can tell by napping less that it is more than the other one.
- */
-#define GAP_LEAST_NS (30 * NS_PER_US)
-#define GAP_MOST_NS (500 * NS_PER_US)
-#define HEAP_PACKETS 16u
 
 #define SPIN_PARTS 4u /* less than one such part of the time free without naps is too little for naps to be thought of */
 
@@ -67,13 +58,7 @@ static void begin_period(struct idle *i, uint64_t now_ns, uint64_t packets)
     i->from_ns = now_ns;
     i->from_packets = packets;
     i->busy_ns = i->asleep_ns = 0;
-    i->gap_ns = i->gaps = 0;
-}
-
-static void least_naps(struct idle *i)
-{
-    i->nap_packets = NAP_PACKETS_LEAST;
-    i->trials_left = i->trials_between = 1;
+    i->pairs = i->for_short = 0;
 }
 
 /* To leave it takes two periods that say so. */
@@ -82,6 +67,7 @@ static void set_mode(struct idle *i, bool napping)
     i->napping = napping;
     i->strained = !napping;
     i->last_rate = 0;
+    i->held = false;
 }
 
 void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
@@ -89,10 +75,10 @@ void idle_init(struct idle *i, const struct idle_conf *c, uint64_t now_ns)
     *i = (struct idle){.look_ns = now_ns,
                        .quiet_ns = now_ns,
                        .from_ns = now_ns,
+                       .nap_ns = FIRST_NAP_NS,
                        .next_trial_ns = now_ns,
                        .nap_pause_ns = TRIAL_NS,
                        .spin_pause_ns = TRIAL_NS};
-    least_naps(i);
     set_mode(i, c->saving);
 }
 
@@ -107,67 +93,65 @@ static bool is_full(const struct idle *i, uint64_t period_ns)
     return i->busy_ns > period_ns - period_ns / SPIN_PARTS;
 }
 
-static bool comes_in_heaps(const struct idle *i, uint64_t now_ns, uint64_t packets)
-{
-    return i->gap_ns > (now_ns - i->from_ns) / 2 && packets - i->from_packets > i->gaps * HEAP_PACKETS;
-}
-
 static uint64_t longer(uint64_t pause_ns)
 {
     return MIN(4 * pause_ns, TRIAL_MAX_NS);
 }
 
-/* Naps have passed: until when are they not tried? Now and then they become longer before. */
+/* Naps have passed: until when are they not tried? */
 static uint64_t naps_stand(struct idle *i)
 {
     set_mode(i, true);
     i->spin_pause_ns = TRIAL_NS;
-    if (i->nap_packets < NAP_PACKETS_MOST && --i->trials_left == 0) {
-        i->nap_packets *= 2;
-        i->trials_left = i->trials_between;
-        return TRIAL_NS;
-    }
     i->nap_pause_ns = longer(i->nap_pause_ns);
     return i->nap_pause_ns;
 }
 
-/* So long they cost throughput. */
-static uint64_t naps_too_long(struct idle *i)
-{
-    set_mode(i, true);
-    i->nap_packets /= 2;
-    i->trials_left = i->trials_between = MIN(4 * i->trials_between, LONGER_TRIALS_MAX);
-    return TRIAL_NS;
-}
-
-/* Naps are tried again, later each time. */
+/* Naps are tried again, shorter ones and later each time. */
 static void nap_no_more(struct idle *i, uint64_t now_ns)
 {
     set_mode(i, false);
     i->next_trial_ns = now_ns + i->spin_pause_ns;
     i->spin_pause_ns = longer(i->spin_pause_ns);
     i->nap_pause_ns = TRIAL_NS;
-    i->nap_packets = NAP_PACKETS_LEAST;
+    i->nap_ns = MAX(i->nap_ns / 2, LEAST_NAP_NS);
 }
 
 /*
  * Naps are taken unless they cost an eighth of the rate, or the loop has enough to do with them or without. Those that seem to cost nothing
- * are soon tried against spinning: what they hold up, clients with few requests under way and more to send, comes in that trial. Who saves
- * takes them at any rate, and only learns from the trial how long they may be.
+ * are tried against spinning now and then: what they hold up comes in that trial. Who saves takes them at any rate.
  */
-static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate, bool heaps)
+static void conclude(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t period_ns, uint64_t rate)
 {
     uint64_t napping = i->napping ? rate : i->other_rate, spinning = i->napping ? i->other_rate : rate;
-    bool costs = napping < spinning - spinning / 8 || (heaps && !i->napping);
+    bool costs = !c->saving && napping < spinning - spinning / 8;
 
     i->trial = false;
-    i->rate = MAX(napping, spinning);
-    if (!i->napping && costs && i->nap_packets > NAP_PACKETS_LEAST)
-        i->next_trial_ns = now_ns + naps_too_long(i);
-    else if ((costs && !c->saving) || (i->napping ? is_busy(i, period_ns, c->begin_parts) : is_full(i, period_ns)))
+    if (costs || (i->napping ? is_busy(i, period_ns, c->begin_parts) : is_full(i, period_ns)))
         nap_no_more(i, now_ns);
     else
         i->next_trial_ns = now_ns + (i->napping ? i->nap_pause_ns : naps_stand(i));
+}
+
+static uint64_t least_nap(const struct idle_conf *c, uint64_t rate)
+{
+    if (!c->saving)
+        return LEAST_NAP_NS;
+    return MAX(LEAST_SAVING_NAP_NS, MIN(LEAST_SAVING_PACKETS * NS_PER_SEC / MAX(rate, 1u), c->nap_ns));
+}
+
+/*
+ * At the end of a period: naps become longer step by step, a little shorter when they hold somebody up, and much so when they still do:
+ * what has gathered, in a pause of the machine's for example, goes soon. True: even the shortest hold somebody up.
+ */
+static bool fit_naps(struct idle *i, const struct idle_conf *c, uint64_t rate)
+{
+    uint64_t least_ns = least_nap(c, rate), ns = i->nap_ns;
+    bool held = 2 * i->for_short > i->pairs;
+
+    i->nap_ns = held ? MAX(ns - ns / (i->held ? 2 : 8), least_ns) : MIN(ns + ns / 16, c->nap_ns);
+    i->held = held;
+    return !c->saving && held && ns <= least_ns;
 }
 
 /* Too much to do for naps, or without them no time that is only spun away. */
@@ -183,21 +167,19 @@ static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, ui
 {
     uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;
     uint64_t higher = MAX(rate, i->last_rate);
-    bool strained = is_strained(i, c, period_ns), twice = strained == i->strained, heaps = comes_in_heaps(i, now_ns, packets);
+    bool strained = is_strained(i, c, period_ns), twice = strained == i->strained, hold;
 
     i->last_rate = rate;
     i->strained = strained;
-    i->loaded = !i->napping && !c->fixed && (heaps || is_busy(i, period_ns, c->begin_parts));
-    if (!i->napping)
-        i->rate = higher;
+    i->loaded = !i->napping && !c->fixed && is_busy(i, period_ns, c->begin_parts);
+    hold = i->napping && fit_naps(i, c, rate);
     if (c->fixed) {
         i->napping = !is_busy(i, period_ns, c->end_parts);
     } else if (i->trial) {
-        conclude(i, c, now_ns, period_ns, rate, heaps);
-    } else if (strained) {
-        if (i->napping && twice)
-            nap_no_more(i, now_ns);
-    } else if (twice && now_ns >= i->next_trial_ns) {
+        conclude(i, c, now_ns, period_ns, rate);
+    } else if (i->napping && ((strained && twice) || hold)) {
+        nap_no_more(i, now_ns);
+    } else if (!strained && twice && now_ns >= i->next_trial_ns && !(i->napping && c->saving)) {
         i->trial = true;
         i->other_rate = higher;
         set_mode(i, !i->napping);
@@ -212,8 +194,7 @@ static void after_silence(struct idle *i, const struct idle_conf *c, uint64_t si
         set_mode(i, c->saving);
         i->trial = false;
         i->nap_pause_ns = i->spin_pause_ns = TRIAL_NS;
-        least_naps(i);
-        i->rate = 0;
+        i->nap_ns = FIRST_NAP_NS;
         i->next_trial_ns = i->look_ns;
     }
     if (silence_ns > PERIOD_MAX_NS) {
@@ -229,10 +210,6 @@ static void account(struct idle *i, const struct idle_conf *c, uint64_t now_ns, 
         uint64_t silence_ns = i->look_ns - i->quiet_ns;
 
         after_silence(i, c, silence_ns);
-        if (silence_ns > GAP_LEAST_NS && silence_ns < GAP_MOST_NS) {
-            i->gap_ns += silence_ns;
-            i->gaps++;
-        }
         i->busy_ns += now_ns - i->look_ns;
         if (i->slept)
             i->woken_ns = i->look_ns;
@@ -253,12 +230,32 @@ static bool is_period_over(const struct idle *i)
     return n >= PERIOD_PACKETS || ns >= PERIOD_MAX_NS || (i->trial && i->other_rate * ns >= PERIOD_PACKETS * NS_PER_SEC);
 }
 
-/* The time of nap_packets, within bounds of which the upper one is the policy's. */
-static uint64_t cut_nap(const struct idle *i, const struct idle_conf *c, uint64_t most_ns)
+/* The nap before is over, with all that it brought: which one of the pair brought more in its time? A difference of an eighth counts. */
+static void compare_naps(struct idle *i)
 {
-    uint64_t ns = i->rate != 0 ? i->nap_packets * NS_PER_SEC / i->rate : 0;
+    uint64_t ns = i->look_ns - i->nap_from_ns, n = i->look_packets - i->nap_from_packets;
 
-    return c->fixed ? most_ns : MIN(MAX(ns, SHORT_NAP_NS), most_ns);
+    if (i->shorter) {
+        uint64_t in_short = n * i->long_ns, in_long = i->long_packets * ns;
+
+        i->pairs++;
+        i->for_short += (in_short > in_long + in_long / 8) - (in_long > in_short + in_short / 8);
+    }
+    i->long_ns = ns;
+    i->long_packets = n;
+    i->nap_from_ns = i->look_ns;
+    i->nap_from_packets = i->look_packets;
+}
+
+static uint64_t next_nap(struct idle *i, const struct idle_conf *c, uint64_t most_ns)
+{
+    if (c->fixed)
+        return most_ns;
+    if (i->napping) {
+        compare_naps(i);
+        i->shorter = !i->shorter;
+    }
+    return MIN(i->shorter ? i->nap_ns - i->nap_ns / 3 : i->nap_ns, most_ns);
 }
 
 static struct idle_step step(enum idle_what what, uint64_t ns)
@@ -280,11 +277,11 @@ struct idle_step idle_look(struct idle *i, const struct idle_conf *c, uint64_t n
     if (!c->sleeps || (!i->napping && silence_ns < (i->loaded ? TRAFFIC_NS : c->spin_ns)))
         return step(IDLE_PAUSE, 0);
     if (events == EVENTS_NONE || i->false_alarm) /* what could not be received now would end the next wait at once */
-        return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? cut_nap(i, c, c->nap_ns) : c->long_nap_ns);
+        return step(IDLE_NAP, silence_ns < TRAFFIC_NS ? next_nap(i, c, c->nap_ns) : c->long_nap_ns);
     awake_ns = now_ns - i->woken_ns;
-    rest_ns = cut_nap(i, c, c->rest_ns);
+    rest_ns = MIN(i->nap_ns, c->rest_ns);
     if (i->napping && awake_ns + SHORT_SLEEP_NS < rest_ns)
-        return step(IDLE_NAP, rest_ns);
+        return step(IDLE_NAP, next_nap(i, c, c->rest_ns));
     return step(IDLE_WAIT, events == EVENTS_ALL && !unseen ? c->wait_ns : c->long_nap_ns);
 }
 

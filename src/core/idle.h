@@ -4,7 +4,8 @@
  *
  * Where the loop would burn the core for little work it naps, as long as that costs no throughput: the rates of packets with naps and
  * without are compared, and again from time to time. Clients that wait for each answer send less when answers take longer: then the loop
- * spins. A crowd that sends when it wants does not.
+ * spins. A crowd that sends when it wants does not. Longer naps are compared with shorter ones all the time: they become as long as nobody
+ * is held up by them.
  */
 #ifndef CORE_IDLE_H
 #define CORE_IDLE_H
@@ -44,11 +45,13 @@ struct idle {
     uint64_t woken_ns;              /* end of the last sleep that work followed */
     uint64_t from_ns, from_packets; /* the period that is being measured, */
     uint64_t busy_ns, asleep_ns;    /* what was done in it, */
-    uint64_t gap_ns, gaps;          /* and its silences that were as long as naps */
-    uint64_t other_rate;            /* packets per second, before the trial */
-    uint64_t rate;                  /* the same when last not napping, by which naps are cut; 0: not known */
-    uint32_t nap_packets;           /* a nap lasts as long as so many packets take */
-    uint32_t trials_left, trials_between; /* that naps have to pass before longer ones are tried */
+    int32_t pairs, for_short;       /* its pairs of a longer and a shorter nap; those that speak for shorter ones less those against */
+    bool held;                      /* up, who sends, in the period before */
+    bool shorter;                   /* the nap that is going on is the second one of a pair; */
+    uint64_t nap_from_ns, nap_from_packets; /* it began, */
+    uint64_t long_ns, long_packets;         /* and the first one of it was so long, with the work after it */
+    uint64_t nap_ns;                        /* the longer one, as is found out */
+    uint64_t other_rate;                    /* packets per second, before the trial */
     uint64_t next_trial_ns;
     uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, when this mode is found to be the better one */
 };
