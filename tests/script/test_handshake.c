@@ -117,7 +117,7 @@ TEST(first_round_trip_is_measured)
     quiet_ms(300);
     in("A", 1, 1);
     c = acc(l);
-    check_eq(tconn(c)->rtt.srtt_ns / NS_PER_MS, 300);
+    check_eq(rtt_srtt_ns(&tconn(c)->rtt) / NS_PER_MS, 300);
 }
 
 /* What the listener has, the SYN,ACK and the connection have. */
@@ -298,7 +298,7 @@ TEST(syn_again_while_the_answer_waits)
     skip_ms(30);
     in("A", 1, 1, .port = 6000);
     c = acc(l);
-    check(tconn(c)->rtt.srtt_ns >= 30 * NS_PER_MS && tconn(c)->rtt.srtt_ns < 40 * NS_PER_MS);
+    check(rtt_srtt_ns(&tconn(c)->rtt) >= 30 * NS_PER_MS && rtt_srtt_ns(&tconn(c)->rtt) < 40 * NS_PER_MS);
 }
 
 /* The last SYN,ACK that waits for a buffer belongs to a listener that closes, or is reset. */

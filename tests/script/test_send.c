@@ -95,7 +95,7 @@ TEST(rto_follows_the_first_sample)
 TEST(karn_ignores_retransmitted_segments)
 {
     int c = passive();
-    uint64_t before = tconn(c)->rtt.srtt_ns;
+    uint64_t before = rtt_srtt_ns(&tconn(c)->rtt);
 
     snd(c, 10);
     out("PA", 1, 1, 10);
@@ -103,14 +103,14 @@ TEST(karn_ignores_retransmitted_segments)
     out("PA", 1, 1, 10);
     quiet_ms(300);
     in("A", 1, 11);
-    check_eq(tconn(c)->rtt.srtt_ns, before);
+    check_eq(rtt_srtt_ns(&tconn(c)->rtt), before);
 }
 
 /* RFC 7323: with timestamps it is one. */
 TEST(timestamps_sample_retransmitted_segments)
 {
     int c = passive(.ts = true);
-    uint64_t before = tconn(c)->rtt.srtt_ns;
+    uint64_t before = rtt_srtt_ns(&tconn(c)->rtt);
 
     snd(c, 10);
     out("PA", 1, 1, 10);
@@ -118,7 +118,7 @@ TEST(timestamps_sample_retransmitted_segments)
     out("PA", 1, 1, 10);
     quiet_ms(300);
     in("A", 1, 11);
-    check(tconn(c)->rtt.srtt_ns > before);
+    check(rtt_srtt_ns(&tconn(c)->rtt) > before);
 }
 
 /* 5.4: only the earliest segment; slow start from one segment (RFC 5681 3.1). */
