@@ -20,8 +20,8 @@
 
 struct sndq_desc {
     struct rte_mbuf *m;
-    uint32_t seq;  /* of the first byte */
-    uint32_t off;  /* of the first byte, from buf_addr */
+    uint32_t seq; /* of the first byte */
+    uint32_t off; /* of the first byte, from buf_addr */
     uint32_t len;
     uint32_t charge; /* memory charged for it */
 };
@@ -60,7 +60,8 @@ void sndq_extend_tail(struct sndq *q, uint32_t n);
 
 /*
  * Bytes up to seq are acknowledged: buffers wholly before it are released. A buffer that is acknowledged in part keeps
- * its descriptor, cut to what is left, and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as end_seq.
+ * its descriptor, cut to what is left, and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as
+ * end_seq.
  */
 void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq);
 

@@ -153,7 +153,8 @@ void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
         return;
     }
     /* what nothing was sent after is older than the age can tell */
-    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20 && (uint64_t)(tcp_snd_tick(s) - tc->last_snd) << TCP_SND_TICK_SHIFT < CWV_AGE_NS))
+    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20 &&
+               (uint64_t)(tcp_snd_tick(s) - tc->last_snd) << TCP_SND_TICK_SHIFT < CWV_AGE_NS))
         return;
     idle_ns = cwv_idle_ns(&tc->cwv, s->now_ns);
     cwv_idle(&tc->cwv, tc->cc.cwnd, rtt_srtt_ns(&tc->rtt), s->now_ns);

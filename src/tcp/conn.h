@@ -278,13 +278,13 @@ struct tcp_conn {
     /* line 9: leaving; of the path, source and next hop stand before it */
     struct ip_path path;
     struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
-    uint32_t last_snd;        /* when the last segment left, in units of 2^20 ns */
-    uint32_t flow;            /* IPv6 flow label; 0: not computed yet */
-    uint32_t ts_offset;       /* of our timestamps' clock, per connection */
-    uint32_t timer_tick;      /* when the wheel node is due, as a deadline; no later than any of them */
-    uint32_t snd_sml;         /* end of the last segment sent that was not full (Nagle), when small_out */
-    uint16_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
-    uint16_t rcv_wnd;         /* what the window field says, when wnd_settled */
+    uint32_t last_snd;         /* when the last segment left, in units of 2^20 ns */
+    uint32_t flow;             /* IPv6 flow label; 0: not computed yet */
+    uint32_t ts_offset;        /* of our timestamps' clock, per connection */
+    uint32_t timer_tick;       /* when the wheel node is due, as a deadline; no later than any of them */
+    uint32_t snd_sml;          /* end of the last segment sent that was not full (Nagle), when small_out */
+    uint16_t max_frame_bytes;  /* payload of a frame that is cut into segments; 0: there are none */
+    uint16_t rcv_wnd;          /* what the window field says, when wnd_settled */
 
     struct wheel_node timer;
     struct prr prr;

@@ -6,7 +6,7 @@
 
 #include "base/poison.h"
 
-#define CLOCK_GRANULARITY_NS NS_PER_MS /* G of RFC 6298 */
+#define CLOCK_GRANULARITY_NS NS_PER_MS   /* G of RFC 6298 */
 #define MIN_WINDOW_NS (300 * NS_PER_SEC) /* as Linux */
 #define MOST_NS ((uint64_t)UINT32_MAX << RTT_SHIFT)
 

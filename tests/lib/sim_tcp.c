@@ -88,8 +88,7 @@ static void check_summaries(struct sim *sim, const struct z_stack *s, const stru
     EXPECT(tc->undo_open == (tc->undo.from != tc->undo.to));
     EXPECT(tc->unanswered || !tcp_synchronized(tc) || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
     EXPECT(tc->sent.marked_bytes != 0 || (tc->sent.lost_bytes == 0 && tc->sent.rtx_bytes == 0 && tc->sent.lost.head == 0));
-    EXPECT(!tc->wnd_settled || !tcp_synchronized(tc) ||
-           tc->rcv_wnd == MIN(tcp_rcv_window(s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX));
+    EXPECT(!tc->wnd_settled || !tcp_synchronized(tc) || tc->rcv_wnd == MIN(tcp_rcv_window(s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX));
 }
 
 /* Whoever waits for something has a timer that ends the wait. */

@@ -393,6 +393,5 @@ RUN(T(syn_costs_no_connection_block), T(syn_ack_is_repeated_for_63_seconds), T(e
     T(repeated_syn_ack_makes_a_small_window), T(first_round_trip_is_measured), T(listener_options_are_inherited),
     T(no_connection_block_for_the_last_ack), T(icmp_error_ends_an_entry), T(entry_challenges_what_could_be_forged),
     T(full_cache_ignores_syns), T(one_listener_has_a_share), T(closed_listener_forgets_its_entries), T(syn_ack_waits_for_a_buffer),
-    T(syn_waits_for_a_buffer), T(syn_again_while_the_answer_waits),
-    T(unsent_entry_is_forgotten), T(deferred_accept_waits_for_data), T(deferred_accept_takes_a_fin),
-    T(deferred_accept_ends_without_data), T(deferred_accept_without_an_answer), T(deferred_accept_values))
+    T(syn_waits_for_a_buffer), T(syn_again_while_the_answer_waits), T(unsent_entry_is_forgotten), T(deferred_accept_waits_for_data),
+    T(deferred_accept_takes_a_fin), T(deferred_accept_ends_without_data), T(deferred_accept_without_an_answer), T(deferred_accept_values))
