@@ -98,11 +98,11 @@ static uint64_t longer(uint64_t pause_ns)
     return MIN(4 * pause_ns, TRIAL_MAX_NS);
 }
 
-/* Naps have passed: until when are they not tried? */
+/* Naps have passed: until when are they not tried? What ends them will be a pause of the machine's, as likely as not: soon over. */
 static uint64_t naps_stand(struct idle *i)
 {
     set_mode(i, true);
-    i->spin_pause_ns = TRIAL_NS;
+    i->spin_pause_ns = TRIAL_NS / 2;
     i->nap_pause_ns = longer(i->nap_pause_ns);
     return i->nap_pause_ns;
 }
@@ -141,15 +141,15 @@ static uint64_t least_nap(const struct idle_conf *c, uint64_t rate)
 }
 
 /*
- * At the end of a period: naps become longer step by step, a little shorter when they hold somebody up, and much so when they still do:
- * what has gathered, in a pause of the machine's for example, goes soon. True: even the shortest hold somebody up.
+ * At the end of a period: naps become longer step by step, shorter when they hold somebody up, and more so when they still do: what has
+ * gathered, in a pause of the machine's for example, goes soon. True: even the shortest hold somebody up.
  */
 static bool fit_naps(struct idle *i, const struct idle_conf *c, uint64_t rate)
 {
     uint64_t least_ns = least_nap(c, rate), ns = i->nap_ns;
     bool held = 2 * i->for_short > i->pairs;
 
-    i->nap_ns = held ? MAX(ns - ns / (i->held ? 2 : 8), least_ns) : MIN(ns + ns / 16, c->nap_ns);
+    i->nap_ns = held ? MAX(ns - ns / (i->held ? 4 : 8), least_ns) : MIN(ns + ns / 16, c->nap_ns);
     i->held = held;
     return !c->saving && held && ns <= least_ns;
 }

@@ -646,7 +646,7 @@ static void test_after_a_pause(void **state)
             few_under_way(&w, 300, 3 * US, most);
             run(&w, S);
             w.now_ns += ms * MS;
-            run(&w, (5 + ms) * MS);
+            run(&w, (10 + ms) * MS);
             run(&w, 20 * MS);
             assert_true(w.latency_max_ns < 400 * US);
             run(&w, 100 * MS);
