@@ -194,10 +194,16 @@ static enum ready linearize(struct port *p, struct rte_mbuf **slot)
 
 struct rte_mbuf *port_flat(struct port *p, uint32_t len)
 {
-    struct rte_mbuf *m = p->linear_pool != NULL ? rte_pktmbuf_alloc(p->linear_pool) : NULL;
+    struct rte_mbuf *m = p->linear_pool != NULL ? rte_mbuf_raw_alloc(p->linear_pool) : NULL;
+    uint32_t last;
 
     if (m == NULL)
         return NULL;
+    /* where the payload was that it held before: a buffer that was freed a moment ago has those of its lines in the cache, and no others */
+    last = (uint32_t)(m->data_off + m->l2_len + m->l3_len + m->l4_len);
+    rte_pktmbuf_reset(m);
+    if (last > m->data_off && last + len <= m->buf_len)
+        m->data_off = (uint16_t)last;
     if (unlikely(rte_pktmbuf_tailroom(m) < len)) {
         rte_pktmbuf_free(m);
         return NULL;

@@ -192,6 +192,40 @@ static void test_no_buffer(void **state)
     flat_end(&f);
 }
 
+/* A buffer is written where its last payload was, behind the headers of then, if there is headroom and room. */
+static void check_place(struct port *p, struct rte_mbuf *m, uint16_t data_off, uint64_t l2_len, uint32_t len, uint16_t expected)
+{
+    m->data_off = data_off;
+    m->tx_offload = rte_mbuf_tx_offload(l2_len, 0, 0, 0, 0, 0, 0);
+    rte_pktmbuf_free(m);
+    assert_ptr_equal(port_flat(p, len), m); /* the only one */
+    assert_int_equal(m->data_off, expected);
+    assert_int_equal(m->tx_offload, 0);
+    assert_int_equal(m->pkt_len, 0);
+}
+
+static void test_place(void **state)
+{
+    struct rte_mbuf *all[4096];
+    struct rte_mempool *pool;
+    unsigned n = 0;
+    struct flat f;
+
+    (void)state;
+    flat_start(&f, PORT_NO_CHAINS);
+    pool = f.p.a->nif->port->linear_pool;
+    while (n < ARRAY_LEN(all) && (all[n] = rte_pktmbuf_alloc(pool)) != NULL)
+        n++;
+    assert_in_range(n, 1, ARRAY_LEN(all) - 1);
+    check_place(f.p.a->nif->port, all[0], 450, 0, 200, 450);
+    check_place(f.p.a->nif->port, all[0], 384, 14, 200, 398);
+    check_place(f.p.a->nif->port, all[0], 60, 0, 200, RTE_PKTMBUF_HEADROOM);
+    check_place(f.p.a->nif->port, all[0], 450, 0, all[0]->buf_len - 449u, RTE_PKTMBUF_HEADROOM);
+    check_place(f.p.a->nif->port, all[0], UINT16_MAX, 0, 200, RTE_PKTMBUF_HEADROOM);
+    rte_pktmbuf_free_bulk(all, n);
+    flat_end(&f);
+}
+
 /* What the port cuts is not copied before it is cut. */
 static void test_frame_to_be_cut(void **state)
 {
@@ -244,11 +278,9 @@ static void test_wrapped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flat_at_once),
-        cmocka_unit_test(test_by_reference_where_the_port_can),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_no_buffer),
-        cmocka_unit_test(test_frame_to_be_cut),
+        cmocka_unit_test(test_flat_at_once), cmocka_unit_test(test_by_reference_where_the_port_can),
+        cmocka_unit_test(test_pieces),       cmocka_unit_test(test_no_buffer),
+        cmocka_unit_test(test_place),        cmocka_unit_test(test_frame_to_be_cut),
         cmocka_unit_test(test_wrapped),
     };
 
