@@ -50,7 +50,6 @@ static void drop_first(struct sndq *q, unsigned why)
 void sndq_init(struct sndq *q, uint32_t seq)
 {
     memset(q, 0, sizeof(*q));
-    q->start_seq = seq;
     q->end_seq = seq;
 }
 
@@ -59,7 +58,6 @@ void sndq_clear(struct sndq *q, struct arena *a)
     while (q->n > 0)
         drop_first(q, WRAP_ABORTED);
     ring_free(q, a);
-    q->start_seq = q->end_seq;
 }
 
 int sndq_reserve(struct sndq *q, struct arena *a, uint32_t n)
@@ -143,14 +141,17 @@ void sndq_extend_tail(struct sndq *q, uint32_t n)
 
 void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq)
 {
-    if (seq_leq(seq, q->start_seq))
-        return;
-    q->start_seq = seq_min(seq, q->end_seq);
     while (q->n > 0) {
-        const struct sndq_desc *d = desc_at(q, 0);
+        struct sndq_desc *d = desc_at(q, 0);
 
-        if (seq_gt(d->seq + d->len, q->start_seq))
+        if (seq_leq(seq, d->seq))
             return;
+        if (seq_lt(seq, d->seq + d->len)) {
+            d->off += seq - d->seq;
+            d->len -= seq - d->seq;
+            d->seq = seq;
+            return;
+        }
         drop_first(q, WRAP_ACKED);
     }
     if (q->cap > CAP_MIN)
@@ -167,7 +168,7 @@ const struct sndq_desc *sndq_find(const struct sndq *q, uint32_t seq, uint32_t *
 {
     uint32_t low = 0, high = q->n; /* the descriptor is in [low, high) */
 
-    if (!seq_in(seq, q->start_seq, q->end_seq))
+    if (q->n == 0 || !seq_in(seq, desc_at(q, 0)->seq, q->end_seq))
         return NULL;
     while (high - low > 1) {
         uint32_t mid = low + (high - low) / 2;

@@ -20,15 +20,15 @@
 
 struct sndq_desc {
     struct rte_mbuf *m;
-    uint32_t seq;  /* of the first byte */
-    uint32_t off;  /* of the first byte, from buf_addr */
+    uint32_t seq; /* of the first byte */
+    uint32_t off; /* of the first byte, from buf_addr */
     uint32_t len;
     uint32_t charge; /* memory charged for it */
 };
 
 struct sndq {
     struct sndq_desc *ring; /* NULL while cap is 0 */
-    uint32_t start_seq, end_seq;
+    uint32_t end_seq;
     uint32_t charged_bytes; /* memory held, what SO_SNDBUF limits */
     uint16_t cap, head, n;  /* cap is a power of two, SNDQ_RING_MAX at most */
 };
@@ -60,14 +60,15 @@ void sndq_extend_tail(struct sndq *q, uint32_t n);
 
 /*
  * Bytes up to seq are acknowledged: buffers wholly before it are released. A buffer that is acknowledged in part keeps
- * its descriptor and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as end_seq.
+ * its descriptor, cut to what is left, and its whole charge. Old acknowledgements are ignored; what lies beyond end_seq (a FIN) counts as
+ * end_seq.
  */
 void sndq_ack(struct sndq *q, struct arena *a, uint32_t seq);
 
 /* Gives the memory of an empty queue back: who says nothing for a while should cost nothing. */
 void sndq_trim(struct sndq *q, struct arena *a);
 
-/* The descriptor that holds seq (start_seq <= seq < end_seq), by binary search; *index to step on with sndq_at. */
+/* The descriptor that holds seq (that is in the queue), by binary search; *index to step on with sndq_at. */
 const struct sndq_desc *sndq_find(const struct sndq *q, uint32_t seq, uint32_t *index);
 
 static inline const struct sndq_desc *sndq_at(const struct sndq *q, uint32_t index)
@@ -77,7 +78,7 @@ static inline const struct sndq_desc *sndq_at(const struct sndq *q, uint32_t ind
 
 static inline uint32_t sndq_bytes(const struct sndq *q)
 {
-    return q->end_seq - q->start_seq;
+    return q->n != 0 ? q->end_seq - q->ring[q->head].seq : 0;
 }
 
 #endif

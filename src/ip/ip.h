@@ -37,14 +37,14 @@ struct ip_in {
 };
 
 struct ip_path {
-    struct inaddr src;
+    struct inaddr src, next_hop;
     struct netif *nif;
     struct neigh *neigh;
-    uint32_t gen; /* of the routing table at look-up; 0 = never looked up */
+    uint32_t neigh_serial; /* goes with it (neigh_is_fresh) */
+    uint32_t gen;          /* of the routing table at look-up; 0 = never looked up */
     uint16_t mtu;
     bool local; /* to an address of this stack: the packet turns round without a port */
     bool v6;
-    struct inaddr next_hop;
 };
 
 struct ip_out {

@@ -19,6 +19,13 @@ uint8_t ip6_hop_limit(const struct z_stack *s, const struct netif *nif)
     return nif->hop_limit6 != 0 ? nif->hop_limit6 : s->conf.ttl;
 }
 
+/* To a multicast address, or to a neighbour that needs more than a look at its entry. */
+static void ip6_output_slow(struct z_stack *s, struct ip_path *path, struct rte_mbuf *m, bool more)
+{
+    path->neigh = nd_output(s, path->nif, &path->next_hop, m, more);
+    path->neigh_serial = neigh_serial(path->neigh);
+}
+
 void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o, struct rte_mbuf *m)
 {
     struct ipv6_hdr h;
@@ -50,8 +57,8 @@ void ip6_output(struct z_stack *s, struct ip_path *path, const struct ip_out *o,
     m->ol_flags |= RTE_MBUF_F_TX_IPV6;
     m->l2_len = ETH_HLEN;
     m->l3_len = IPV6_HLEN;
-    if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
+    if (likely(neigh_is_fresh(path->neigh, path->neigh_serial, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV6, m);
     else
-        path->neigh = nd_output(s, path->nif, &path->next_hop, m, o->more);
+        ip6_output_slow(s, path, m, o->more);
 }

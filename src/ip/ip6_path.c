@@ -114,6 +114,7 @@ int ip6_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr
         return -EADDRNOTAVAIL;
     path->src = src;
     path->neigh = inaddr_is_v6_multicast(dst) ? NULL : neigh_find(s->neigh, path->nif->index, &path->next_hop);
+    path->neigh_serial = neigh_serial(path->neigh);
     path->mtu = ip_pmtu(s, dst, ip6_mtu(path->nif));
     path->local = false;
     path->gen = s->routes->gen;

@@ -89,7 +89,7 @@ static enum ctr has_room(struct z_stack *s, const struct ip_path *path, unsigned
         return 0;
     if (txq_room(&path->nif->txq) < frames)
         return DROP_TXQ_FULL;
-    if (ip_is_group(s, &path->next_hop) || neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns))
+    if (ip_is_group(s, &path->next_hop) || neigh_is_fresh(path->neigh, path->neigh_serial, s->now_ns))
         return 0;
     return neigh_make_room(s, path->nif, &path->next_hop, frames) ? 0 : DROP_NEIGH_QUEUE;
 }

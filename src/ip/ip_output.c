@@ -74,6 +74,7 @@ static void ip_output_slow(struct z_stack *s, struct ip_path *path, struct rte_m
         memcpy(mac, group, 6);
     } else if (!ip_v4_is_broadcast(s, hop)) {
         path->neigh = neigh_output(s, path->nif, &path->next_hop, m, more);
+        path->neigh_serial = neigh_serial(path->neigh);
         return;
     }
     eth_output(s, path->nif, mac, ETH_TYPE_IPV4, m);
@@ -96,7 +97,7 @@ static inline void ip_send(struct z_stack *s, struct ip_path *path, struct ipv4_
     m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
     m->l2_len = ETH_HLEN;
     m->l3_len = IPV4_HLEN;
-    if (likely(neigh_is_fresh(path->neigh, path->nif->index, &path->next_hop, s->now_ns)))
+    if (likely(neigh_is_fresh(path->neigh, path->neigh_serial, s->now_ns)))
         eth_output(s, path->nif, path->neigh->mac, ETH_TYPE_IPV4, m);
     else
         ip_output_slow(s, path, m, o->more);

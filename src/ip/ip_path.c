@@ -88,6 +88,7 @@ int ip_path_lookup(struct z_stack *s, struct ip_path *path, const struct inaddr 
     path->next_hop = inaddr_v4(hop);
     path->src = inaddr_v4(src);
     path->neigh = group ? NULL : neigh_find(s->neigh, path->nif->index, &path->next_hop);
+    path->neigh_serial = neigh_serial(path->neigh);
     path->mtu = ip_pmtu(s, to, path->nif->mtu);
     path->local = false;
     path->gen = s->routes->gen;

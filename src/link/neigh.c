@@ -140,6 +140,7 @@ static struct neigh *neigh_new(struct neigh_table *t, uint8_t nif, const struct 
     memset(n, 0, sizeof(*n));
     n->addr = *addr;
     n->nif = nif;
+    n->serial = t->serial += t->serial == UINT32_MAX ? 2 : 1;
     n->timer.kind = t->conf.timer_kind;
     b = neigh_bucket(t, nif, addr);
     n->hash_next = *b;
@@ -355,16 +356,16 @@ bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh
     return was_router && !n->router;
 }
 
-void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t seen_ns, uint64_t now_ns)
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint32_t serial, uint64_t seen_ns, uint64_t now_ns)
 {
     uint64_t reachable_ns;
 
-    if (!n)
+    if (!n || n->serial != serial)
         return;
     reachable_ns = neigh_timing(t, n)->reachable_ns;
     if (likely(n->state == NEIGH_REACHABLE && seen_ns + reachable_ns / 2 < n->stale_at_ns))
         return; /* nothing to gain */
-    if (n->nif != nif || !inaddr_eq(&n->addr, addr) || !neigh_has_mac(n))
+    if (!neigh_has_mac(n))
         return;
     if (now_ns - seen_ns >= reachable_ns)
         return; /* 7.3.3: too long ago, whatever was known since */

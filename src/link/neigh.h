@@ -9,8 +9,8 @@
  *
  * REACHABLE becomes STALE by time alone, without a timer: the next use finds out. DELAY waits for news from above (neigh_confirm)
  * before it asks; IPv4 has none. After unanswered unicast questions everybody is asked: for IPv4 as RFC 1122 2.3.2.1 wants it, for
- * IPv6 as RFC 7048 allows instead of forgetting the entry. Entries never move; whoever keeps a pointer asks neigh_is_fresh(),
- * which compares the key, before each use.
+ * IPv6 as RFC 7048 allows instead of forgetting the entry. Entries never move, but may come to stand for another address: whoever
+ * keeps a pointer keeps the entry's serial number with it, and asks neigh_is_fresh() before each use.
  */
 #ifndef LINK_NEIGH_H
 #define LINK_NEIGH_H
@@ -51,6 +51,7 @@ struct neigh {
     uint8_t mac[6];
     uint8_t nif; /* index of the interface */
     uint8_t state;
+    uint32_t serial;         /* another one for each address that the entry comes to stand for; never 0 */
     uint8_t tries;           /* requests sent in this state */
     bool router;             /* IPv6: it said so in its last advertisement */
     uint64_t stale_at_ns;    /* end of REACHABLE; otherwise since when there is doubt, or 0 when that is by time alone */
@@ -90,6 +91,7 @@ struct neigh_table {
     uint32_t n_buckets; /* power of two */
     uint32_t n_cut;     /* entries ever used; the rest of the chunks is untouched */
     uint32_t n_used, n_incomplete;
+    uint32_t serial; /* of the newest entry */
     struct neigh *free;
     struct neigh_list lru; /* least recently used first; without INCOMPLETE ones, whose packets wait */
     struct neigh *chunk[NEIGH_CHUNKS];
@@ -168,10 +170,10 @@ struct neigh_advert {
 bool neigh_advertised(struct neigh_table *t, struct neigh *n, const struct neigh_advert *a, uint64_t now_ns);
 
 /*
- * A layer above knows that packets arrived at the neighbour at seen_ns: they were answered (RFC 4861 section 7.3.1). n is what ip_output
- * has left in a path, or NULL; nothing happens unless it is still the entry of addr. Cheap enough for every new acknowledgement.
+ * A layer above knows that packets arrived at the neighbour at seen_ns: they were answered (RFC 4861 section 7.3.1). n and serial are what
+ * ip_output has left in a path; nothing happens if the entry stands for another address now. Cheap enough for every new acknowledgement.
  */
-void neigh_confirm(struct neigh_table *t, struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t seen_ns, uint64_t now_ns);
+void neigh_confirm(struct neigh_table *t, struct neigh *n, uint32_t serial, uint64_t seen_ns, uint64_t now_ns);
 
 /* The timer of n expired. */
 enum neigh_due neigh_expire(struct neigh_table *t, struct neigh *n, uint64_t now_ns);
@@ -184,10 +186,16 @@ static inline struct neigh *neigh_of_timer(struct wheel_node *w)
     return container_of_ptr(w, struct neigh, timer);
 }
 
-/* The one question per packet: is n still addr's entry, and known to be good? */
-static inline bool neigh_is_fresh(const struct neigh *n, uint8_t nif, const struct inaddr *addr, uint64_t now_ns)
+/* What goes with a kept pointer. */
+static inline uint32_t neigh_serial(const struct neigh *n)
 {
-    return n && now_ns < n->check_at_ns && n->nif == nif && inaddr_eq(&n->addr, addr);
+    return n ? n->serial : 0;
+}
+
+/* The one question per packet: does n stand for the same address as when its serial number was kept, and is it known to be good? */
+static inline bool neigh_is_fresh(const struct neigh *n, uint32_t serial, uint64_t now_ns)
+{
+    return n && now_ns < n->check_at_ns && n->serial == serial;
 }
 
 #endif

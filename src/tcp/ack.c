@@ -18,7 +18,7 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
     } else if (tc->ts_on && g->o.has_ts && g->o.ts_ecr != 0) {
         /* RFC 7323 4.1: of retransmitted data too, but when an ACK was lost the echo is as old as the silence that
          * followed: such a sample may double the estimate, not more */
-        uint64_t bound = MAX(2 * tc->rtt.srtt_ns, NS_PER_SEC);
+        uint64_t bound = MAX(2 * rtt_srtt_ns(&tc->rtt), NS_PER_SEC);
         int32_t ms = (int32_t)(tcp_ts_now(s, tc) - g->o.ts_ecr);
 
         if (ms < 0)
@@ -28,16 +28,19 @@ static void rtt_update(struct z_stack *s, struct tcp_conn *tc, const struct tcp_
         return;
     }
     tcp_rtt_conf(s, &rc);
-    if (unlikely(tc->rtt.wary) && sent_once && seq_gt(g->h.ack, tc->recover)) /* beyond what had been sent at the timeout */
-        rtt_sample_wary(&tc->rtt, &tc->rtt_prev, &rc, sample, s->now_ns);
-    else
-        rtt_sample(&tc->rtt, &rc, MAX(sample, 1u), tc->ts_on && flight > round ? flight / round : 1, s->now_ns);
+    if (unlikely(tc->rtt_wary) && sent_once && seq_gt(g->h.ack, tc->recover)) { /* beyond what had been sent at the timeout */
+        rtt_sample_wary(&tc->rtt, &tc->rtt_prev, &rc, sample);
+        tc->rtt_wary = false;
+    } else {
+        rtt_sample(&tc->rtt, &rc, sample, tc->ts_on && flight > round ? flight / round : 1);
+    }
+    rtt_min_add(&tc->rtt_min, &rc, sample, s->now_ns);
 }
 
 static void answered(struct tcp_conn *tc)
 {
     tc->unanswered = false;
-    rtt_reset_backoff(&tc->rtt);
+    tc->backoff = 0;
     tc->rexmt_count = 0;
     tc->probe_count = 0;
     tc->orphan_probes = 0;
@@ -51,17 +54,17 @@ static void heard(struct tcp_conn *tc)
 {
     tc->probe_count = 0;
     tc->unanswered =
-        tc->rexmt_count + tc->orphan_probes + tc->keep_count + tc->rtt.backoff != 0 || tc->first_rexmt_at_ns != 0 || tc->soft_error != 0;
+        tc->rexmt_count + tc->orphan_probes + tc->keep_count + tc->backoff != 0 || tc->first_rexmt_at_ns != 0 || tc->soft_error != 0;
 }
 
 void tcp_established(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g)
 {
-    struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->last_snd_ns};
+    struct sent_ack syn = {.rtt_valid = tc->rexmt_count == 0 && tc->sent.n == 0, .rtt_sent_ns = tc->syn_sent_ns};
     struct rtt_conf rc;
     uint32_t mss, iw;
 
     tcp_timer_stop(tc, TT_REXMT);
-    if (tc->last_snd_ns != 0) /* a SYN cookie knows nothing of its SYN,ACK, and its timestamp carries options */
+    if (tc->syn_sent_ns != 0) /* a SYN cookie knows nothing of its SYN,ACK, and its timestamp carries options */
         rtt_update(s, tc, g, &syn);
     mss = tcp_eff_mss(tc);
     /* RFC 6928: min(10 * MSS, max(2 * MSS, 14600)); one segment after a lost SYN (RFC 5681 3.1) */
@@ -142,7 +145,7 @@ static void repeat_probe(struct z_stack *s, struct tcp_conn *tc)
         r->end = tc->snd_nxt;
         tc->fin_sent = fin;
         if (more + 1 < mss)
-            tc->snd_sml = tc->snd_nxt;
+            tcp_sent_small(tc);
     }
     tcp_mark_first_lost(s, tc);
 }
@@ -153,7 +156,7 @@ static void repeat_probe(struct z_stack *s, struct tcp_conn *tc)
  */
 static void window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
-    rtt_reset_backoff(&tc->rtt);
+    tc->backoff = 0;
     tc->first_rexmt_at_ns = 0;
     if (tcp_timer_on(tc, TT_REXMT))
         tcp_rexmt_arm(s, tc);
@@ -187,7 +190,6 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     bool was_full = tcp_snd_space(tc) == 0;
 
     tc->snd_una = g->h.ack;
-    tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
     sent_ack(&tc->sent, &s->arena, g->h.ack, sa);
     sndq_ack(&tc->sndq, &s->arena, data_ack);
     if (unlikely(tc->mtu_search))
@@ -199,13 +201,14 @@ static void una_advance(struct z_stack *s, struct tcp_conn *tc, const struct tcp
     if (unlikely(tc->unanswered))
         answered(tc);
     if (tc->snd_una == tc->snd_nxt) { /* RFC 6298 5.2, 5.3 */
+        tc->small_out = false;
         tcp_timer_stop(tc, TT_REXMT);
         tcp_timer_stop(tc, TT_TLP);
         if (tc->snd_nxt == tc->sndq.end_seq + tc->fin_sent && tc->fin_queued == tc->fin_sent)
             tcp_timer_stop(tc, TT_PERSIST); /* a probe carried the last of it: there is nothing to probe with */
     } else if (unlikely((sent_first(&tc->sent)->flags & SENT_SACKED) != 0)) {
         /* the ACK stops where a SACK said that there is more: the peer may have thrown it away; the rest of a round trip is waited */
-        tcp_timer_set(s, tc, TT_REXMT, MAX(tc->rtt.srtt_ns / 2, RENEGE_MIN_NS));
+        tcp_timer_set(s, tc, TT_REXMT, MAX(rtt_srtt_ns(&tc->rtt) / 2, RENEGE_MIN_NS));
     } else {
         tcp_rexmt_restart(s, tc);
     }
@@ -219,7 +222,7 @@ static void news(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
     struct sent_rec rated;
     struct sent_ack sa = {
-        .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt),
+        .rtx_latest_ns = s->now_ns - rtt_min_ns(&tc->rtt_min),
         .echo_latest_ns = UINT64_MAX,
         .fack = sent_sacked_bytes(&tc->sent) > 0 ? tc->sent.high_sacked : tc->snd_una,
     };
@@ -270,7 +273,7 @@ static void news(struct z_stack *s, struct tcp_conn *tc, const struct tcp_seg *g
     tcp_cc_on_ack(s, tc, &e);
     if (unlikely(e.ece))
         tcp_ecn_echoed(s, tc, pipe);
-    if (acked > 0 || tc->snd_wnd > old_wnd || dup || sndq_bytes(&tc->sndq) > tcp_in_flight(tc) || tc->sent.lost_bytes > 0)
+    if (acked > 0 || tc->snd_wnd > old_wnd || dup || seq_gt(tc->sndq.end_seq, tc->snd_nxt) || tc->sent.lost_bytes > 0)
         tcp_mark_dirty(s, tc);
 }
 

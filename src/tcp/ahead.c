@@ -72,7 +72,7 @@ static const struct tcp_conn *guess(const struct z_stack *s, uint32_t hash)
 
 void tcp_ahead_entry(const struct z_stack *s, uint32_t hash)
 {
-    static const uint8_t lines[] = {TCP_LINE_WHO, TCP_LINE_SEG, TCP_LINE_RCV, TCP_LINE_SND, TCP_LINE_TIME, TCP_LINE_OUT};
+    static const uint8_t lines[] = {TCP_LINE_WHO, TCP_LINE_SEG, TCP_LINE_IN, TCP_LINE_SND, TCP_LINE_OUT};
     const struct tcp_conn *tc = guess(s, hash);
 
     if (tc == NULL)

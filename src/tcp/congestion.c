@@ -153,10 +153,11 @@ void tcp_cc_restart(struct z_stack *s, struct tcp_conn *tc)
         return;
     }
     /* what nothing was sent after is older than the age can tell */
-    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20 && s->now_ns - tc->last_snd_ns < CWV_AGE_NS))
+    if (likely(cwv_age(&tc->cwv, s->now_ns) <= tcp_base_rto(s, tc) >> 20 &&
+               (uint64_t)(tcp_snd_tick(s) - tc->last_snd) << TCP_SND_TICK_SHIFT < CWV_AGE_NS))
         return;
     idle_ns = cwv_idle_ns(&tc->cwv, s->now_ns);
-    cwv_idle(&tc->cwv, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns);
+    cwv_idle(&tc->cwv, tc->cc.cwnd, rtt_srtt_ns(&tc->rtt), s->now_ns);
     if (tc->cwv.unvalidated || !tc->cwv.defined)
         decay(s, tc);
     tc->cc.ops->on_idle(&tc->cc, idle_ns, s->now_ns);
@@ -191,7 +192,7 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
         .nxt = tc->snd_nxt,
         .cwnd_limited = tc->cwnd_limited,
         .ece = e->ece,
-        .srtt_ns = tc->rtt.srtt_ns,
+        .srtt_ns = rtt_srtt_ns(&tc->rtt),
         .now_ns = s->now_ns,
         .rtt_ns = e->sa->rtt_valid && !e->sa->acked_retrans ? MAX(s->now_ns - e->sa->rtt_sent_ns, 1u) : 0,
     };
@@ -207,7 +208,7 @@ void tcp_cc_on_ack(struct z_stack *s, struct tcp_conn *tc, const struct tcp_cc_e
         return;
     } else { /* the ACK that ends a recovery does not let the window grow */
         a.cwnd_limited = !e->recovering && tc->ca != TCP_CA_RECOVERY && !tc->in_cwr && (tc->cwnd_limited || tc->ca == TCP_CA_LOSS);
-        if (tc->ca == TCP_CA_OPEN && cwv_acked(&tc->cwv, tc->snd_una, tc->cc.cwnd, tc->rtt.srtt_ns, s->now_ns))
+        if (tc->ca == TCP_CA_OPEN && cwv_acked(&tc->cwv, tc->snd_una, tc->cc.cwnd, rtt_srtt_ns(&tc->rtt), s->now_ns))
             phase(s, tc);
         if (!a.cwnd_limited && tc->cc.quiet)
             return;
@@ -334,8 +335,8 @@ uint64_t tcp_pacing_rate(const struct tcp_conn *tc)
     const struct cc *c = &tc->cc;
     uint64_t rate = cc_pacing_rate(c), max = tc->opt->max_pacing_rate;
 
-    if (rate == 0 && c->ops->pacing_rate == NULL && tc->rtt.srtt_ns != 0)
-        rate = (uint64_t)c->cwnd * NS_PER_SEC / tc->rtt.srtt_ns * (c->cwnd < c->ssthresh / 2 ? 200 : 120) / 100;
+    if (rate == 0 && c->ops->pacing_rate == NULL && tc->rtt.srtt != 0)
+        rate = (uint64_t)c->cwnd * NS_PER_SEC / rtt_srtt_ns(&tc->rtt) * (c->cwnd < c->ssthresh / 2 ? 200 : 120) / 100;
     return max != 0 && (rate == 0 || rate > max) ? max : rate;
 }
 

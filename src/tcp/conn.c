@@ -190,12 +190,12 @@ struct tcp_conn *tcp_conn_by_id(const struct z_stack *s, uint32_t id)
 
 void tcp_rcv_charge(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t now = tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass);
+    uint32_t now = tcp_rcv_held(tc);
 
     s->tcp.rcv_charged_bytes += now;
     s->tcp.rcv_charged_bytes -= tc->rcv_charged_bytes;
     tc->rcv_charged_bytes = now;
-    tc->rcv_holes = reass_blocks(&tc->reass) > 0;
+    tc->rcv_holes = unlikely(tc->rcv_holes) && reass_blocks(&tc->reass) > 0;
     tc->wnd_settled = false;
 }
 
@@ -321,7 +321,6 @@ static void start_at(struct tcp_conn *tc, uint32_t iss)
     tc->snd_nxt = iss + 1;
     sndq_init(&tc->sndq, iss + 1);
     tc->recover = iss;
-    tc->snd_sml = iss;
     tc->rack_rtt_us = RACK_RTT_NONE;
 }
 
@@ -336,9 +335,11 @@ void tcp_handshake_start(struct z_stack *s, struct tcp_conn *tc, uint32_t iss, u
     struct rtt_conf rc;
 
     start_at(tc, iss);
+    tc->last_snd = tcp_snd_tick(s);
     tc->ts_offset = ts_offset;
     tcp_rtt_conf(s, &rc);
     rtt_init(&tc->rtt, &rc);
+    recent_init(&tc->rtt_min);
 }
 
 void tcp_handshake_init(struct z_stack *s, struct tcp_conn *tc)

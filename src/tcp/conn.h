@@ -72,7 +72,7 @@ struct tcp_entry {
 };
 
 /* Timers of a connection; one wheel node stands for the earliest of them. Last those that data and acknowledgements set and stop. */
-enum tcp_timer_id { TT_RACK, TT_KEEP, TT_2MSL, TT_PACE, TT_TLP, TT_REXMT, TT_PERSIST, TT_DELACK, TT_COUNT };
+enum tcp_timer_id { TT_RACK, TT_KEEP, TT_2MSL, TT_PACE, TT_PERSIST, TT_DELACK, TT_TLP, TT_REXMT, TT_COUNT };
 
 /* Loss recovery. */
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -125,16 +125,17 @@ struct tcp_agreed {
 #define TCP_RCV_RATIO_START 128u /* tcp_conn.rcv_ratio before anything was received */
 
 /* The cache lines of a connection that ordinary segments touch: below. */
-enum { TCP_LINE_WHO, TCP_LINE_SEG, TCP_LINE_RCV, TCP_LINE_SND = 4, TCP_LINE_OUT = 7, TCP_LINE_TIME = 9 };
+enum { TCP_LINE_WHO = 0, TCP_LINE_SEG = 2, TCP_LINE_IN = 4, TCP_LINE_SND = 6, TCP_LINE_OUT = 9 };
 
 /*
- * One block of the arena. Six of its cache lines are what ordinary segments touch, by what they are about; the rest is for what happens
+ * One block of the arena. Five of its cache lines are what ordinary segments touch, by what they are about; the rest is for what happens
  * once in a while. In order, with nothing lost and no limit met,
  *
- *     data that come in        who, every segment, receiving                (and times, when the delay timer is set)
- *     an acknowledgement       who, every segment, sending, times
- *     data that leave          who, every segment, sending, leaving         (and times once a turn; receiving, when the window may move)
+ *     segments that come in    who, every segment, coming in         (and sending, when they acknowledge something)
+ *     segments that leave      who, every segment, leaving           (and sending, when they carry data)
  *
+ * at most four, with data, an acknowledgement, or both. The window to be advertised is reckoned where the application reads, so that what
+ * leaves after that need not look at the receive queue. Structures that only in part are of every day lie across the border of a line.
  * What few connections need has a block of its own; what connections have in common is shared (opt).
  */
 struct tcp_conn {
@@ -143,11 +144,27 @@ struct tcp_conn {
     struct sock *sk; /* NULL: no descriptor (not accepted yet, or closed) */
     uint64_t last_rcv_ns;
 
-    /* line 1: every segment. RFC 9293 3.3.1 and RFC 7323 */
+    /* line 1: what is not in order, at either end */
+    struct reass reass; /* when rcv_holes */
+
+    /* tries without an answer: unanswered, unless all are 0 and there is no back-off */
+    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
+    int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
+    uint8_t rexmt_count;        /* consecutive timeouts without progress */
+    uint8_t probe_count;        /* persist probes since the last ACK */
+    uint8_t keep_count;         /* of keepalive probes */
+    uint8_t orphan_probes;      /* persist probes since close without progress */
+    uint8_t backoff;            /* doublings of the timeout */
+
+    uint8_t oob_byte;
+    struct rtt rtt_prev;             /* SRTT_prev and RTTVAR_prev (RFC 4015), when rtt_wary or in a series of timeouts */
+    uint32_t dsack_start, dsack_end; /* when dsack_due: received twice */
+
+    /* the last two are line 2's: those that data and acknowledgements set and stop */
+    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
+
+    /* line 2: every segment. RFC 9293 3.3.1 and RFC 7323 */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
-    uint32_t max_snd_wnd;  /* largest window the peer offered (SWS avoidance, RFC 5961) */
-    uint32_t snd_sml;      /* end of the last segment sent that was not full (Nagle) */
-    uint32_t sndbuf_bytes; /* SO_SNDBUF, or what auto-tuning made of it */
     uint32_t rcv_nxt;
     uint32_t rcv_adv; /* right edge of the window that was advertised; never moves left */
     uint32_t last_ack_sent;
@@ -163,7 +180,7 @@ struct tcp_conn {
     bool rd_shut : 1;    /* SHUT_RD */
     bool fin_rcvd : 1, fin_pending : 1;
     bool rcv_holes : 1;   /* there is something in reass */
-    bool wnd_settled : 1; /* nothing came or was taken since the window was reckoned, and it was not the stack that limited it */
+    bool wnd_settled : 1; /* rcv_wnd holds: nothing came or was taken since, and it was not the stack that limited it */
     bool ack_now : 1;     /* send one with the next output of this connection */
     bool ack_delayed : 1; /* one is due: the delay timer runs from the end of the turn on */
 
@@ -198,45 +215,21 @@ struct tcp_conn {
     bool paced : 1;     /* new data leaves at the pacing rate */
     bool dsack_due : 1; /* to be reported with the next ACK (RFC 2883) */
 
-    bool rated : 1;        /* rate is not NULL */
-    bool mtu_search : 1;   /* mtup is not NULL */
-    bool syn_unsent : 1;   /* the SYN found no buffer or no room: with the next turn's output */
-    bool quickack : 1;     /* TCP_QUICKACK */
-    bool soft_told : 1;    /* soft_error is of a kind that the next send() reports */
-    bool bound : 1;        /* in the bucket of bound sockets */
-    bool port_held : 1;    /* counted in port_use */
-    bool connect_done : 1; /* connect() has reported success */
+    bool rated : 1;      /* rate is not NULL */
+    bool mtu_search : 1; /* mtup is not NULL */
+    bool syn_unsent : 1; /* the SYN found no buffer or no room: with the next turn's output */
+    bool quickack : 1;   /* TCP_QUICKACK */
+    bool soft_told : 1;  /* soft_error is of a kind that the next send() reports */
+    bool persisting : 1; /* the persist timer is on */
+    bool delack_on : 1;  /* the delay timer is */
+    bool small_out : 1;  /* snd_sml is perhaps not acknowledged yet; else it is */
 
     bool user_timeout : 1; /* opt.user_timeout_ns is not 0 */
+    bool rtt_wary : 1;     /* the last timeout was spurious: the first sample of newer data says how long to wait (RFC 4015) */
     bool spoke : 1;        /* text has left since the peer last ended what it wrote, in less than TCP_TURN_NS */
     uint8_t exchanges : 2; /* how often in a row; to TCP_EXCHANGES_MAX */
 
-    /* line 2: receiving */
-    struct rcvq rcvq;
-    struct reass reass;
-    uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
-    uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
-    uint32_t loan_bytes;        /* lent to the application: the block stays until it is returned */
-    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
-    uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
-    int16_t so_error;           /* pending errno (positive) */
-
-    /* tries without an answer: unanswered, unless all are 0 and there is no back-off */
-    int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
-    uint8_t rexmt_count;        /* consecutive timeouts without progress */
-    uint8_t probe_count;        /* persist probes since the last ACK */
-    uint8_t keep_count;         /* of keepalive probes */
-    uint8_t orphan_probes;      /* persist probes since close without progress */
-    uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
-
-    /* line 3, and the beginning of line 4's */
-    union {
-        TAILQ_ENTRY(tcp_conn) accept_link; /* while it waits in an accept queue */
-        struct {                           /* receive-buffer auto-tuning, when an application reads */
-            uint64_t drs_start_ns;
-            uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
-        };
-    };
+    struct cwv cwv; /* but for its first word in line 3 */
 
     /* losses and repairs */
     uint32_t recover;       /* snd_nxt at entry */
@@ -244,54 +237,73 @@ struct tcp_conn {
     uint32_t tlp_end;       /* TLP.end_seq */
     uint32_t total_retrans; /* segments retransmitted */
     uint32_t cwr_end;       /* snd_nxt at the reduction */
-    uint32_t flow;          /* IPv6 flow label; 0: not computed yet */
+    uint32_t fin_seq;       /* of a FIN that stands behind a hole */
+    uint16_t peer_mss;      /* as announced, or the default */
+    uint16_t reordering;    /* the longest distance seen, in segments */
 
-    /* line 4: sending; sent begins before it, and cc goes on behind */
-    struct sent_map sent;
-    struct sndq sndq;
-    struct cc cc;
+    /* line 4: coming in */
+    struct rcvq rcvq;
+    uint32_t rcvbuf_bytes;      /* SO_RCVBUF, or what auto-tuning made of it */
+    uint32_t rcv_charged_bytes; /* of rcvq and reass, as counted in tcp_state.rcv_charged_bytes */
+    uint16_t rcv_ratio;         /* payload per memory of received segments, in 1/256 */
+    uint16_t rcv_mss;           /* largest payload seen: what "full-sized" means to the delay rule (SHLD-19) */
+    int16_t so_error;           /* pending errno (positive) */
+    uint32_t max_snd_wnd;       /* largest window the peer offered (SWS avoidance, RFC 5961) */
+    uint32_t sndbuf_bytes;      /* SO_SNDBUF, or what auto-tuning made of it */
+    uint32_t rack_rtt_us;       /* RACK.rtt; RACK_RTT_NONE: nothing was acknowledged yet */
+    struct recent rtt_min;      /* RACK.min_RTT */
 
-    uint32_t iss, irs;
-    uint32_t dsack_start, dsack_end; /* when dsack_due: received twice */
-    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
-    uint16_t reordering;             /* the longest distance seen, in segments */
-    uint16_t peer_mss;               /* as announced, or the default */
-
-    /* line 7: leaving; of the path the source stands before it */
-    struct ip_path path;
-    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
-    uint64_t last_snd_ns;
-    uint32_t ts_offset;       /* of our timestamps' clock, per connection */
-    uint32_t max_frame_bytes; /* payload of a frame that is cut into segments; 0: there are none */
-
-    struct wheel_node timer;
-    struct prr prr;
-    uint32_t fin_seq; /* of a FIN that stands behind a hole */
-
-    /* line 9: times; the timers of every day, and what cwv looks at every time */
-    uint32_t deadline[TT_COUNT]; /* see tcp_deadline_ns; 0: off */
-    uint32_t timer_tick;         /* when the wheel node is due, as a deadline */
-    uint32_t rack_rtt_us;        /* RACK.rtt; RACK_RTT_NONE: nothing was acknowledged yet */
-    struct rtt rtt;
-    struct cwv cwv;
-
-    struct rack rack;
-    struct undo undo;
-    struct rtt_prev rtt_prev;
-    struct rate *rate;              /* delivery-rate state, of algorithms that work from it; NULL otherwise */
-    struct tcp_mtup *mtup;          /* NULL: no search */
+    /* line 5, and the beginning of line 6's */
+    union {
+        TAILQ_ENTRY(tcp_conn) accept_link; /* while it waits in an accept queue */
+        struct {                           /* receive-buffer auto-tuning, when an application reads */
+            uint64_t drs_start_ns;
+            uint32_t drs_bytes, drs_copied; /* delivered in the last / this round trip */
+        };
+    };
+    uint32_t loan_bytes;            /* lent to the application: the block stays until it is returned */
     uint32_t snd_up;                /* first octet after urgent data; valid when snd_urgent */
     uint32_t rcv_up;                /* the same of the peer's; valid when rcv_urgent */
     uint32_t answered, answered_ms; /* the last segment without text, outside the window, that was answered; when, 0: none was */
     uint32_t fastopen_id;           /* SYN-RECEIVED by Fast Open: the listener in whose count it is; 0 otherwise */
-    uint16_t tfo_bytes;             /* of data in our SYN */
-    uint8_t tfo;                    /* enum tfo_plan, of a client in SYN-SENT */
-    uint8_t oob_byte;
-    bool oob_have : 1; /* oob_byte arrived and was not read with MSG_OOB */
+
+    /* line 6: sending; sent begins before it, and cc goes on behind */
+    struct sent_map sent;
+    struct sndq sndq;
+    struct rtt rtt;
+    struct cc cc;
+
+    uint32_t iss, irs;
+
+    /* line 9: leaving; of the path, source and next hop stand before it */
+    struct ip_path path;
+    struct tcp_user_opts *opt; /* shared: written in tcp_setopt only */
+    uint32_t last_snd;         /* when the last segment left, in units of 2^20 ns */
+    uint32_t flow;             /* IPv6 flow label; 0: not computed yet */
+    uint32_t ts_offset;        /* of our timestamps' clock, per connection */
+    uint32_t timer_tick;       /* when the wheel node is due, as a deadline; no later than any of them */
+    uint32_t snd_sml;          /* end of the last segment sent that was not full (Nagle), when small_out */
+    uint16_t max_frame_bytes;  /* payload of a frame that is cut into segments; 0: there are none */
+    uint16_t rcv_wnd;          /* what the window field says, when wnd_settled */
+
+    struct wheel_node timer;
+    struct prr prr;
+    struct rack rack;
+    struct undo undo;
+    struct rate *rate;               /* delivery-rate state, of algorithms that work from it; NULL otherwise */
+    struct tcp_mtup *mtup;           /* NULL: no search */
+    uint16_t dsack_dups, reord_seen; /* DSACKs received; ACKs that showed reordering; neither counts further than that */
+    uint16_t tfo_bytes;              /* of data in our SYN */
+    uint8_t tfo;                     /* enum tfo_plan, of a client in SYN-SENT */
+    bool oob_have : 1;               /* oob_byte arrived and was not read with MSG_OOB */
     bool oob_taken : 1;
     bool gone : 1;           /* tcp_free was called, and the block is there for what it has lent */
     bool fastopen_renew : 1; /* the SYN,ACK carries a new cookie: the one that came was of the key before */
+    bool bound : 1;          /* in the bucket of bound sockets */
+    bool port_held : 1;      /* counted in port_use */
+    bool connect_done : 1;   /* connect() has reported success */
     uint64_t ack_tat_ns;     /* rate limit of challenge and out-of-window ACKs: when the next one would be exactly on time */
+    uint64_t syn_sent_ns;    /* the last time; 0: it is not known */
     uint64_t pace_next_ns;   /* of a paced connection: the next burst goes at this time */
     union {
         struct tcp_conn *listener; /* of one that waits: whose accept queue it is in */
@@ -305,15 +317,15 @@ struct tcp_conn {
 /* Where the lines begin. */
 #define TCP_LINE(field, line) _Static_assert(offsetof(struct tcp_conn, field) == 64 * (line), #field " begins a cache line")
 TCP_LINE(ent, TCP_LINE_WHO);
-TCP_LINE(snd_una, TCP_LINE_SEG);
-TCP_LINE(rcvq, TCP_LINE_RCV);
-TCP_LINE(drs_start_ns, TCP_LINE_RCV + 1);
+TCP_LINE(reass, TCP_LINE_WHO + 1);
+TCP_LINE(deadline[TT_TLP], TCP_LINE_SEG);
+TCP_LINE(cwv.round_end, TCP_LINE_SEG + 1);
+TCP_LINE(rcvq, TCP_LINE_IN);
+TCP_LINE(drs_start_ns, TCP_LINE_IN + 1);
 TCP_LINE(sent.ring, TCP_LINE_SND);
 TCP_LINE(cc.ops, TCP_LINE_SND + 1);
 TCP_LINE(path.nif, TCP_LINE_OUT);
 TCP_LINE(timer, TCP_LINE_OUT + 1);
-TCP_LINE(deadline[TT_TLP], TCP_LINE_TIME);
-TCP_LINE(cwv.valid_ns, TCP_LINE_TIME + 1);
 _Static_assert(sizeof(struct tcp_conn) <= 960, "a class of the arena: a million connections are as many blocks of it");
 
 static inline struct tcp_conn *tcp_conn_of(struct tcp_entry *e)
@@ -355,6 +367,31 @@ struct tcp_seg {
     bool reopens; /* a SYN that ended TIME-WAIT: the new initial sequence number must be beyond */
     uint32_t iss_floor;
 };
+
+#define TCP_SND_TICK_SHIFT 20u /* 1 ms: it comes round after 52 days */
+static inline uint32_t tcp_snd_tick(const struct z_stack *s)
+{
+    return (uint32_t)(s->now_ns >> TCP_SND_TICK_SHIFT);
+}
+
+/* Doublings of the timeout. */
+static inline uint8_t tcp_backoff(const struct tcp_conn *tc)
+{
+    return unlikely(tc->unanswered) ? tc->backoff : 0;
+}
+
+/* Memory held for the reader and behind holes. */
+static inline uint32_t tcp_rcv_held(const struct tcp_conn *tc)
+{
+    return tc->rcvq.charged_bytes + (unlikely(tc->rcv_holes) ? reass_charged_bytes(&tc->reass) : 0);
+}
+
+/* The last segment sent was not full. */
+static inline void tcp_sent_small(struct tcp_conn *tc)
+{
+    tc->snd_sml = tc->snd_nxt;
+    tc->small_out = true;
+}
 
 /* In-order payload since the last ACK was sent. */
 static inline uint32_t tcp_rcv_unacked(const struct tcp_conn *tc)
@@ -492,9 +529,9 @@ void tcp_fin_input(struct z_stack *s, struct tcp_conn *tc);
 void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
-uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc);  /* what may be advertised, from rcv_nxt */
-uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc); /* the same, when it is advertised now */
-void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);               /* the application took data: update if worth it */
+uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
+uint16_t tcp_rcv_wnd(const struct z_stack *s, struct tcp_conn *tc);          /* the same as the window field has it */
+void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);              /* the application took data: update if worth it */
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize); /* len bytes came, in such segments */
 void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);
@@ -594,7 +631,14 @@ void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc); /* an ACK advanced; something is in flight */
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer_id t)
 {
-    return tc->deadline[t] != 0;
+    switch (t) {
+    case TT_PERSIST:
+        return tc->persisting;
+    case TT_DELACK:
+        return tc->delack_on;
+    default:
+        return tc->deadline[t] != 0;
+    }
 }
 
 /*

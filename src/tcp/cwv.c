@@ -5,7 +5,8 @@
 
 #include "base/poison.h"
 
-#define NVP_NS (300 * NS_PER_SEC) /* section 5: five minutes at most */
+#define VALID_SHIFT 30u
+#define NVP ((uint32_t)(300 * NS_PER_SEC >> VALID_SHIFT)) /* section 5: five minutes at most */
 
 /* 4.2: the pipeACK Sampling Period is max(3 * RTT, 1 second). */
 static uint32_t sampling_period(uint64_t srtt_ns)
@@ -15,7 +16,7 @@ static uint32_t sampling_period(uint64_t srtt_ns)
 
 void cwv_reset(struct cwv *v, uint64_t now_ns)
 {
-    *v = (struct cwv){.valid_ns = now_ns, .last = cwv_tick(now_ns) & CWV_TICK_MASK};
+    *v = (struct cwv){.valid = (uint32_t)(now_ns >> VALID_SHIFT), .last = cwv_tick(now_ns) & CWV_TICK_MASK};
     recent_init(&v->samples);
 }
 
@@ -45,13 +46,13 @@ bool cwv_acked(struct cwv *v, uint32_t snd_una, uint32_t cwnd, uint64_t srtt_ns,
     recent_max_add(&v->samples, snd_una - v->round_start, (uint32_t)(now_ns >> 20), sampling_period(srtt_ns));
     v->unvalidated = recent_max(&v->samples) < MIN(cwnd, v->round_cwnd) / 2;
     if (!v->unvalidated)
-        v->valid_ns = now_ns;
+        v->valid = (uint32_t)(now_ns >> VALID_SHIFT);
     return true;
 }
 
 uint64_t cwv_idle_ns(const struct cwv *v, uint64_t now_ns)
 {
-    uint64_t most = now_ns - v->valid_ns;
+    uint64_t most = (uint64_t)((uint32_t)(now_ns >> VALID_SHIFT) - v->valid) << VALID_SHIFT;
 
     return most > CWV_AGE_NS ? most : (uint64_t)cwv_age(v, now_ns) << 20;
 }
@@ -66,10 +67,10 @@ void cwv_idle(struct cwv *v, uint32_t cwnd, uint64_t srtt_ns, uint64_t now_ns)
 
 uint32_t cwv_periods_over(struct cwv *v, uint64_t now_ns)
 {
-    uint64_t n = (now_ns - v->valid_ns) / NVP_NS;
+    uint32_t n = ((uint32_t)(now_ns >> VALID_SHIFT) - v->valid) / NVP;
 
-    v->valid_ns += n * NVP_NS;
-    return (uint32_t)MIN(n, (uint64_t)UINT32_MAX);
+    v->valid += n * NVP;
+    return n;
 }
 
 uint32_t cwv_used(const struct cwv *v, uint32_t snd_una, uint32_t flight)

@@ -16,18 +16,18 @@
 
 #define CWV_TICK_BITS 28u /* of 2^20 ns: 3.3 days */
 
+/* All but the first word only a sample touches, and a loss. Nothing in it is longer than a word: it lies across the border of a line. */
 struct cwv {
-    uint32_t round_end;            /* when in_round: snd_nxt when the last data of the sample under way left */
     uint32_t last : CWV_TICK_BITS; /* when data was last acknowledged, in units of 2^20 ns */
     bool in_round : 1;
     bool due : 1;         /* another epoch began since the last sample was begun */
     bool defined : 1;     /* pipeACK has a value */
     bool unvalidated : 1; /* the non-validated phase */
 
-    /* what only a sample touches, and a loss */
-    uint64_t valid_ns;                /* the window was last found validated, or pipeACK became undefined */
+    uint32_t round_end;               /* when in_round: snd_nxt when the last data of the sample under way left */
+    uint32_t round_start, round_cwnd; /* the same, snd_una and cwnd */
+    uint32_t valid;                   /* the window was last found validated, or pipeACK became undefined: in units of 2^30 ns */
     struct recent samples;            /* bytes, of the pipeACK Sampling Period */
-    uint32_t round_start, round_cwnd; /* when in_round: snd_una and cwnd as round_end */
     uint32_t loss_base;               /* Max(pipeACK, LossFlightSize) of a loss in the non-validated phase; 0: none is repaired */
     uint32_t repeated;                /* R: bytes sent again since, each counted once */
 };
@@ -75,7 +75,7 @@ static inline uint32_t cwv_age(const struct cwv *v, uint64_t now_ns)
 
 /*
  * The same in ns, however long it is: each sample finds the window validated, or counts the periods since it was (cwv_periods_over), so
- * that valid_ns is at most one of them older than what was acknowledged last.
+ * that valid is at most one of them older than what was acknowledged last.
  */
 uint64_t cwv_idle_ns(const struct cwv *v, uint64_t now_ns);
 

@@ -66,7 +66,7 @@ static void take_in_order(struct z_stack *s, struct tcp_conn *tc, struct rte_mbu
     tcp_rcv_measure(tc, len, merged_of != 0 ? MIN(merged_of, len) : len, chain_truesize(m));
     rcvq_append(&tc->rcvq, m);
     tc->rcv_nxt += len;
-    if (reass_blocks(&tc->reass) > 0) {
+    if (unlikely(tc->rcv_holes)) {
         uint32_t end;
 
         struct rte_mbuf *more;
@@ -109,14 +109,14 @@ static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 
     if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
         return false;
-    if (likely(tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) <= limit))
+    if (likely(tcp_rcv_held(tc) <= limit))
         return true;
     if (tc->rcvq.charged_bytes > 3 * (uint64_t)tc->rcvq.bytes) /* else there is too little air in it to be worth the walk */
         tcp_rcv_collapse(s, tc);
-    while (tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) > limit && reass_blocks(&tc->reass) > 0)
+    while (tcp_rcv_held(tc) > limit && reass_blocks(&tc->reass) > 0)
         reass_prune(&tc->reass, &s->arena);
     tcp_rcv_charge(s, tc);
-    return tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass) <= 2 * limit;
+    return tcp_rcv_held(tc) <= 2 * limit;
 }
 
 /*
@@ -135,6 +135,7 @@ static void out_of_order(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, s
 {
     uint32_t dup_start, dup_end, len = m->pkt_len;
 
+    tc->rcv_holes = true;
     switch (reass_insert(&tc->reass, &s->arena, seq, m, (uint16_t)s->conf.reass_blocks, &dup_start, &dup_end)) {
     case REASS_QUEUED:
         stack_count(s, CTR_TCP_OOO);
@@ -187,7 +188,9 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
 
 static uint32_t room_now(const struct tcp_conn *tc)
 {
-    return tc->rcvbuf_bytes - MIN(tc->rcvq.bytes + reass_bytes(&tc->reass), tc->rcvbuf_bytes);
+    uint32_t bytes = tc->rcvq.bytes + (unlikely(tc->rcv_holes) ? reass_bytes(&tc->reass) : 0);
+
+    return tc->rcvbuf_bytes - MIN(bytes, tc->rcvbuf_bytes);
 }
 
 /*

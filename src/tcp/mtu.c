@@ -197,7 +197,7 @@ bool tcp_mtup_lost(struct z_stack *s, struct tcp_conn *tc)
         p->tries = 0;
     }
     p->probe = 0;
-    p->next_ns = s->now_ns + 2 * tc->rtt.srtt_ns; /* not before its retransmission has settled */
+    p->next_ns = s->now_ns + 2 * rtt_srtt_ns(&tc->rtt); /* not before its retransmission has settled */
     if (!p->repairing)
         return false;
     stack_count(s, CTR_TCP_MTU_PROBE_LOST);

@@ -65,7 +65,7 @@ void tcp_frame_update(struct tcp_conn *tc)
 
     if (tc->path.local || (inaddr_is_v4(&tc->ent.raddr) && (tcp_path_mtu(tc) <= IP_PMTU_MIN_V4 || tcp_may_fragment(tc->opt))))
         limit = 0;
-    tc->max_frame_bytes = MIN(limit, GSO_SEGS_MAX * tcp_eff_mss(tc));
+    tc->max_frame_bytes = (uint16_t)MIN(MIN(limit, GSO_SEGS_MAX * tcp_eff_mss(tc)), (uint32_t)UINT16_MAX);
 }
 
 void tcp_mss_update(struct z_stack *s, struct tcp_conn *tc)

@@ -105,7 +105,7 @@ static bool partial_ok(const struct tcp_conn *tc, uint32_t len, bool last, bool 
 {
     if (last && (fin || tc->snd_urgent))
         return true;
-    if (last && !tc->cork && !tc->more && (tc->opt->nodelay || !seq_gt(tc->snd_sml, tc->snd_una)))
+    if (last && !tc->cork && !tc->more && (tc->opt->nodelay || !tc->small_out || !seq_gt(tc->snd_sml, tc->snd_una)))
         return true;
     return !last && len >= tc->max_snd_wnd / 2 && len > 0;
 }
@@ -198,7 +198,9 @@ static int send_new(struct z_stack *s, struct tcp_conn *tc, uint32_t len, uint32
     if (unlikely(tc->ca == TCP_CA_RECOVERY))
         prr_sent(&tc->prr, len);
     if (len < seg_bytes ? len > 0 : len > seg_bytes && len % seg_bytes != 0)
-        tc->snd_sml = end;
+        tcp_sent_small(tc);
+    else if (tc->small_out && seq_leq(tc->snd_sml, tc->snd_una)) /* before it lies so far back that it looks ahead */
+        tc->small_out = false;
     if (fin)
         tc->fin_sent = true;
     return 0;
@@ -280,7 +282,7 @@ static uint64_t persist_ns(const struct z_stack *s, const struct tcp_conn *tc)
     if (tc->cork || tc->more)
         return CORK_NS;
     tcp_rtt_conf(s, &rc);
-    return MIN(rtt_rto(&tc->rtt, &rc), tc->snd_wnd > 0 ? SWS_OVERRIDE_NS : NS_NEVER);
+    return MIN(rtt_rto(&tc->rtt, &rc, tcp_backoff(tc)), tc->snd_wnd > 0 ? SWS_OVERRIDE_NS : NS_NEVER);
 }
 
 static void arm_timers(struct z_stack *s, struct tcp_conn *tc)

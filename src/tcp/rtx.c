@@ -41,13 +41,13 @@ static uint64_t reo_wnd_ns(const struct tcp_conn *tc)
     uint32_t sacked =
         MAX(tc->sent.n_sacked, sent_sacked_bytes(&tc->sent) / MAX(tcp_eff_mss(tc), 1u)); /* a frame may carry several segments */
 
-    return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt), tc->rtt.srtt_ns, sacked, tc->ca != TCP_CA_OPEN);
+    return rack_reo_wnd_ns(&tc->rack, rtt_min_ns(&tc->rtt_min), rtt_srtt_ns(&tc->rtt), sacked, tc->ca != TCP_CA_OPEN);
 }
 
 /* A segment is lost when one that was sent later arrived, and this long after it was sent. */
 static uint64_t judged_after_ns(const struct tcp_conn *tc)
 {
-    return (tc->rack_rtt_us != RACK_RTT_NONE ? (uint64_t)tc->rack_rtt_us * NS_PER_US : tc->rtt.srtt_ns) + reo_wnd_ns(tc);
+    return (tc->rack_rtt_us != RACK_RTT_NONE ? (uint64_t)tc->rack_rtt_us * NS_PER_US : rtt_srtt_ns(&tc->rtt)) + reo_wnd_ns(tc);
 }
 
 /* RFC 8985 6.2 step 5. The timer is for the first segment that may still be late: one deadline, and each expiry takes what is due. */
@@ -131,7 +131,7 @@ static void undo_reduction(struct z_stack *s, struct tcp_conn *tc)
 {
     stack_count(s, tc->undo.timeout ? CTR_TCP_RTO_SPURIOUS : CTR_TCP_UNDO);
     if (tc->undo.timeout)
-        rtt_spurious(&tc->rtt);
+        tc->rtt_wary = true; /* (7) */
     tcp_cc_undo(s, tc);
     undo_end(&tc->undo);
     tc->undo_open = false;
@@ -339,14 +339,15 @@ void tcp_recovery_on_rto(struct z_stack *s, struct tcp_conn *tc)
     if (!again) {
         undo_begin(&tc->undo, tc->snd_una, tc->snd_nxt, true);
         tc->undo_open = true;
-        rtt_timeout(&tc->rtt, &tc->rtt_prev);
+        tc->rtt_prev = rtt_at_timeout(&tc->rtt);
+        tc->rtt_wary = false;
     }
     /* RFC 5682 2.1, 3.1 step 1: not when the timeout comes on top of a recovery */
     tc->undo.frto = tc->ca == TCP_CA_OPEN ? FRTO_FIRST_ACK : FRTO_OFF;
     tcp_cc_timeout(s, tc);
     tc->ecn_cwr = tc->ecn_ect; /* RFC 3168 6.1.2: whatever cwnd was reduced for */
     tc->in_cwr = false;        /* slow start is not held back by a mark of before */
-    if (tc->sack_on && (tc->rack_rtt_us != RACK_RTT_NONE || tc->rtt.srtt_ns != 0))
+    if (tc->sack_on && (tc->rack_rtt_us != RACK_RTT_NONE || tc->rtt.srtt != 0))
         sent_mark_old_lost(&tc->sent, judged_after_ns(tc), s->now_ns); /* RFC 8985 6.3 */
     else
         sent_mark_all_lost(&tc->sent);

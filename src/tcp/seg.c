@@ -173,13 +173,12 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
 /* The window field, and the promise that goes with it. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t wire = tcp_rcv_window_settle(s, tc) >> tc->rcv_wscale;
+    uint16_t wire = likely(tc->wnd_settled) ? tc->rcv_wnd : tcp_rcv_wnd(s, tc);
 
-    wire = MIN(wire, (uint32_t)UINT16_MAX);
-    tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + (wire << tc->rcv_wscale));
+    tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + ((uint32_t)wire << tc->rcv_wscale));
     if (wire == 0)
         stack_count(s, CTR_TCP_ZERO_WINDOW_TX);
-    return (uint16_t)wire;
+    return wire;
 }
 
 static void add_sack(struct z_stack *s, struct tcp_conn *tc, struct tcp_opts *o, uint32_t len)
@@ -246,7 +245,7 @@ static void confirm_neighbour(struct z_stack *s, struct tcp_conn *tc)
 {
     tc->progressed = false;
     if (likely(!tc->path.local))
-        neigh_confirm(s->neigh, tc->path.neigh, tc->path.nif->index, &tc->path.next_hop, tc->last_rcv_ns, s->now_ns);
+        neigh_confirm(s->neigh, tc->path.neigh, tc->path.neigh_serial, tc->last_rcv_ns, s->now_ns);
 }
 
 static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m, uint8_t ecn)
@@ -265,7 +264,7 @@ static void hand_down(struct z_stack *s, struct tcp_conn *tc, struct rte_mbuf *m
            (tcp_path_mtu(tc) > IP_PMTU_MIN_V4 || m->pkt_len > IP_PMTU_MIN_V4); /* or a probe for something larger */
     if (tc->progressed)
         confirm_neighbour(s, tc);
-    tc->last_snd_ns = s->now_ns;
+    tc->last_snd = tcp_snd_tick(s);
     stack_count(s, CTR_TCP_SEG_TX);
     ip_output(s, &tc->path, &o, m);
 }
@@ -360,6 +359,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         tc->rcv_adv = 0; /* no peer sequence numbers yet */
     tcp_push_header(m, &h, &o);
     hand_down(s, tc, m, 0);
+    tc->syn_sent_ns = s->now_ns;
     return 0;
 }
 

@@ -181,5 +181,5 @@ size_t tcp_snd_space(const struct tcp_conn *tc)
 
 size_t tcp_snd_queued(const struct tcp_conn *tc)
 {
-    return tc->sndq.end_seq - tc->sndq.start_seq;
+    return sndq_bytes(&tc->sndq);
 }

@@ -277,23 +277,23 @@ static void fill_info(const struct z_stack *s, const struct tcp_conn *tc, struct
     i->tcpi_ca_state = tc->ca == TCP_CA_OPEN ? 0 : tc->ca == TCP_CA_RECOVERY ? 3 : 4;
     i->tcpi_retransmits = tc->rexmt_count;
     i->tcpi_probes = tc->probe_count;
-    i->tcpi_backoff = tc->rtt.backoff;
+    i->tcpi_backoff = tc->backoff;
     i->tcpi_options =
         (uint8_t)((tc->ts_on ? TCPI_OPT_TIMESTAMPS : 0) | (tc->sack_on ? TCPI_OPT_SACK : 0) | (tc->ws_on ? TCPI_OPT_WSCALE : 0));
     i->tcpi_snd_wscale = (uint8_t)(tc->snd_wscale & 0xf);
     i->tcpi_rcv_wscale = (uint8_t)(tc->rcv_wscale & 0xf);
-    i->tcpi_rto = (uint32_t)(rtt_rto(&tc->rtt, &rc) / NS_PER_US);
+    i->tcpi_rto = (uint32_t)(rtt_rto(&tc->rtt, &rc, tcp_backoff(tc)) / NS_PER_US);
     i->tcpi_snd_mss = tcp_eff_mss(tc);
     i->tcpi_rcv_mss = tc->rcv_mss;
     i->tcpi_unacked = (tcp_in_flight(tc) + mss - 1) / mss;
     i->tcpi_sacked = sent_sacked_bytes(&tc->sent) / mss;
     i->tcpi_lost = tc->sent.lost_bytes / mss;
     i->tcpi_retrans = tc->sent.rtx_bytes / mss;
-    i->tcpi_last_data_sent = (uint32_t)((s->now_ns - tc->last_snd_ns) / NS_PER_MS);
+    i->tcpi_last_data_sent = (uint32_t)(((uint64_t)(tcp_snd_tick(s) - tc->last_snd) << TCP_SND_TICK_SHIFT) / NS_PER_MS);
     i->tcpi_last_data_recv = (uint32_t)((s->now_ns - tc->last_rcv_ns) / NS_PER_MS);
     i->tcpi_pmtu = tcp_path_mtu(tc);
-    i->tcpi_rtt = (uint32_t)(tc->rtt.srtt_ns / NS_PER_US);
-    i->tcpi_rttvar = tc->rtt.srtt_ns != 0 ? (uint32_t)(tc->rtt.rttvar_ns / NS_PER_US) : 0;
+    i->tcpi_rtt = (uint32_t)(rtt_srtt_ns(&tc->rtt) / NS_PER_US);
+    i->tcpi_rttvar = tc->rtt.srtt != 0 ? (uint32_t)(rtt_rttvar_ns(&tc->rtt) / NS_PER_US) : 0;
     i->tcpi_snd_cwnd = tc->cc.cwnd / mss;
     i->tcpi_advmss = tcp_mss_to_announce(s, &tc->path, tc->opt);
     i->tcpi_total_retrans = tc->total_retrans;

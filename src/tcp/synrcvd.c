@@ -67,7 +67,7 @@ struct tcp_conn *tcp_syn_promote(struct z_stack *s, struct tcp_synent *e)
         tcp_port_hold(s, tc, e->ent.lport);
         tcp_table_insert(s, &tc->ent, TCP_ENT_CONN);
     } else {
-        tc->last_snd_ns = e->deadline_ns - tcp_syn_wait_ns(s, e->retries);
+        tc->syn_sent_ns = e->deadline_ns - tcp_syn_wait_ns(s, e->retries);
         tcp_port_hold(s, tc, e->ent.lport);
         tcp_table_replace(s, &e->ent, &tc->ent, TCP_ENT_CONN);
         tcp_syn_forget(s, e);

@@ -55,7 +55,6 @@ void tcp_synsent_input(struct z_stack *s, struct tcp_conn *tc, const struct ip_i
         if (tc->tfo != TFO_OFF)
             tcp_fastopen_learn(s, tc, g, g->h.ack - tc->snd_nxt);
         tc->snd_una = tc->snd_nxt = g->h.ack; /* what it does not cover of the SYN's data is new data now (RFC 7413 4.2.1) */
-        tc->snd_sml = seq_max(tc->snd_sml, tc->snd_una);
         sndq_ack(&tc->sndq, &s->arena, tc->snd_una);
         tcp_set_state(s, tc, TCPS_ESTABLISHED);
         tcp_established(s, tc, g);

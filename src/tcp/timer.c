@@ -29,22 +29,41 @@ static uint64_t earliest(const struct z_stack *s, const struct tcp_conn *tc)
     return first;
 }
 
+static void put_deadline(struct tcp_conn *tc, enum tcp_timer_id t, uint32_t tick)
+{
+    tc->deadline[t] = tick;
+    if (t == TT_PERSIST)
+        tc->persisting = tick != 0;
+    else if (t == TT_DELACK)
+        tc->delack_on = tick != 0;
+}
+
 void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, uint64_t after_ns)
 {
     uint64_t most = (uint64_t)TCP_TICKS_MAX << WHEEL_TICK_SHIFT;
     uint64_t tick = (s->now_ns + MIN(after_ns, most - NS_PER_SEC) + (1u << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT;
+    bool later;
 
     tick += (uint32_t)tick == 0; /* which says that it is off */
-    tc->deadline[t] = (uint32_t)tick;
-    if (tc->timer_tick == 0 || (int32_t)(tc->deadline[t] - tc->timer_tick) < 0) {
+    later = tcp_timer_on(tc, t) && (int32_t)((uint32_t)tick - tc->deadline[t]) >= 0;
+    put_deadline(tc, t, (uint32_t)tick);
+    if (later) /* than one that the wheel node is not later than */
+        return;
+    if (tc->timer_tick == 0 || (int32_t)((uint32_t)tick - tc->timer_tick) < 0) {
         wheel_arm(&s->wheel, &tc->timer, tick << WHEEL_TICK_SHIFT);
-        tc->timer_tick = tc->deadline[t];
+        tc->timer_tick = (uint32_t)tick;
     }
 }
 
 void tcp_timer_stop(struct tcp_conn *tc, enum tcp_timer_id t)
 {
-    tc->deadline[t] = 0; /* the wheel node may fire for nothing */
+    if (tcp_timer_on(tc, t))
+        put_deadline(tc, t, 0); /* the wheel node may fire for nothing */
+}
+
+static void back_off(struct tcp_conn *tc)
+{
+    tc->backoff = (uint8_t)MIN(tc->backoff + 1u, RTT_BACKOFF_MAX);
 }
 
 /* Without back-off. */
@@ -62,7 +81,7 @@ void tcp_rexmt_arm(struct z_stack *s, struct tcp_conn *tc)
     struct rtt_conf rc;
 
     tcp_rtt_conf(s, &rc);
-    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+    tcp_timer_set(s, tc, TT_REXMT, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc, tcp_backoff(tc))));
 }
 
 /*
@@ -87,7 +106,7 @@ void tcp_rexmt_restart(struct z_stack *s, struct tcp_conn *tc)
 void tcp_timers_off(struct z_stack *s, struct tcp_conn *tc)
 {
     for (int i = 0; i < TT_COUNT; i++)
-        tc->deadline[i] = 0;
+        put_deadline(tc, (enum tcp_timer_id)i, 0);
     wheel_cancel(&s->wheel, &tc->timer);
     tc->timer_tick = 0;
 }
@@ -142,7 +161,7 @@ static void syn_timeout(struct z_stack *s, struct tcp_conn *tc)
     }
     tc->rexmt_count++;
     stack_count(s, CTR_TCP_RTO);
-    rtt_backoff(&tc->rtt);
+    back_off(tc);
     tcp_open_send(s, tc);
     tcp_rexmt_arm(s, tc);
 }
@@ -161,7 +180,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     if (tc->first_rexmt_at_ns == 0) {
         const struct sent_rec *r = sent_first(&tc->sent);
 
-        tc->first_rexmt_at_ns = r != NULL ? r->sent_at_ns : tc->last_snd_ns; /* a SYN has no record */
+        tc->first_rexmt_at_ns = r != NULL ? r->sent_at_ns : tc->syn_sent_ns; /* a SYN has no record */
     }
     if (tc->state == TCPS_SYN_SENT || tc->state == TCPS_SYN_RCVD) {
         syn_timeout(s, tc);
@@ -177,7 +196,7 @@ static void rexmt_timeout(struct z_stack *s, struct tcp_conn *tc)
     tc->rexmt_count++;
     tcp_mtup_timeout(s, tc);
     tcp_recovery_on_rto(s, tc);
-    rtt_backoff(&tc->rtt);
+    back_off(tc);
     tcp_rexmt_arm(s, tc);
     tcp_mark_dirty(s, tc);
 }
@@ -239,9 +258,9 @@ static void persist_timeout(struct z_stack *s, struct tcp_conn *tc)
     tc->probe_count++;
     if (tc->closed_by_user)
         tc->orphan_probes++;
-    rtt_backoff(&tc->rtt); /* SHLD-30 */
+    back_off(tc); /* SHLD-30 */
     tcp_rtt_conf(s, &rc);
-    tcp_timer_set(s, tc, TT_PERSIST, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc)));
+    tcp_timer_set(s, tc, TT_PERSIST, tcp_until_user_timeout(s, tc, rtt_rto(&tc->rtt, &rc, tcp_backoff(tc))));
 }
 
 /* RFC 9293 3.8.4: a segment below the window asks for an ACK (SHLD-12: without data). */
@@ -332,7 +351,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
         if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->now_ns)
             continue;
-        tc->deadline[i] = 0;
+        put_deadline(tc, (enum tcp_timer_id)i, 0);
         fire(s, tc, (enum tcp_timer_id)i);
     }
     /* what was sent has armed this timer: it comes by after the last of it, and what only those need who send is given back */

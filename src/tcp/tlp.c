@@ -14,8 +14,8 @@ static uint64_t pto_ns(const struct z_stack *s, const struct tcp_conn *tc)
 {
     uint64_t pto = NS_PER_SEC;
 
-    if (tc->rtt.srtt_ns != 0)
-        pto = MAX(2 * tc->rtt.srtt_ns, PTO_MIN_NS);
+    if (tc->rtt.srtt != 0)
+        pto = MAX(2 * rtt_srtt_ns(&tc->rtt), PTO_MIN_NS);
     if (tc->sent.n == 1 && tcp_in_flight(tc) <= tc->smss) /* the peer may delay the acknowledgement of a lone segment */
         pto += s->conf.max_ack_delay_ns;
     return pto;
@@ -38,7 +38,7 @@ static void loss_repaired(struct z_stack *s, struct tcp_conn *tc)
  */
 static void settle(struct z_stack *s, struct tcp_conn *tc)
 {
-    if (!tc->tlp_out || seq_lt(tc->snd_una, tc->tlp_end) || s->now_ns - tc->last_rcv_ns < 2 * tc->rtt.srtt_ns)
+    if (!tc->tlp_out || seq_lt(tc->snd_una, tc->tlp_end) || s->now_ns - tc->last_rcv_ns < 2 * rtt_srtt_ns(&tc->rtt))
         return;
     tc->tlp_out = false;
     if (tc->tlp_retrans)

@@ -15,7 +15,7 @@
 
 static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t charged = tc->rcvq.charged_bytes + reass_charged_bytes(&tc->reass);
+    uint32_t charged = tcp_rcv_held(tc);
     uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
 
     if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->rcvbuf_bytes)
@@ -56,24 +56,28 @@ uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
     return wnd >= (uint64_t)as_told(tc, now) + least_step(tc) ? MAX((uint32_t)wnd, now) : now;
 }
 
-uint32_t tcp_rcv_window_settle(const struct z_stack *s, struct tcp_conn *tc)
+uint16_t tcp_rcv_wnd(const struct z_stack *s, struct tcp_conn *tc)
 {
-    if (tc->wnd_settled)
-        return tc->rcv_adv - tc->rcv_nxt;
+    uint32_t wire = tcp_rcv_window(s, tc) >> tc->rcv_wscale;
+
     tc->wnd_settled = !stack_limits(s, tc);
-    return tcp_rcv_window(s, tc);
+    tc->rcv_wnd = (uint16_t)MIN(wire, (uint32_t)UINT16_MAX);
+    return tc->rcv_wnd;
 }
 
-/* The application took data. A larger window is worth a segment of its own when it doubles, or was closed. */
+/*
+ * The application took data. A larger window is worth a segment of its own when it doubles, or was closed. When there is nothing left to
+ * take it is reckoned in any case: what leaves now, an answer perhaps, need not do that.
+ */
 void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
     uint32_t now = as_told(tc, tc->rcv_adv - tc->rcv_nxt), wnd;
+    bool may_double = !tc->ack_now && 2 * (uint64_t)now <= tc->rcvbuf_bytes; /* it promises no more than SO_RCVBUF */
 
-    /* the window promises no more than SO_RCVBUF: half of that cannot be doubled */
-    if (tc->ack_now || 2 * (uint64_t)now > tc->rcvbuf_bytes || !tcp_talks(tc) || tc->fin_rcvd)
+    if (!tcp_talks(tc) || tc->fin_rcvd || (!may_double && tc->rcvq.bytes > 0))
         return;
-    wnd = as_told(tc, tcp_rcv_window(s, tc));
-    if (wnd > now && wnd >= 2 * now) {
+    wnd = (uint32_t)tcp_rcv_wnd(s, tc) << tc->rcv_wscale;
+    if (may_double && wnd > now && wnd >= 2 * now) {
         tc->ack_now = true;
         tcp_mark_dirty(s, tc);
     }
@@ -135,7 +139,7 @@ void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc)
  */
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes)
 {
-    uint64_t rtt = tc->rtt.srtt_ns != 0 ? tc->rtt.srtt_ns : NS_PER_MS;
+    uint64_t rtt = tc->rtt.srtt != 0 ? rtt_srtt_ns(&tc->rtt) : NS_PER_MS;
     uint64_t want;
 
     tc->drs_copied += delivered_bytes;

@@ -266,8 +266,10 @@ void udp_output(struct z_stack *s, struct udp_pcb *u, struct udp_sending *w, str
         udp_output_udp(s, u, w, m);
     else
         icmp_sock_output(s, u, w, m);
-    if (inaddr_eq(&u->path_dst, &w->dst) && u->path.gen == w->path.gen)
+    if (inaddr_eq(&u->path_dst, &w->dst) && u->path.gen == w->path.gen) {
         u->path.neigh = w->path.neigh;
+        u->path.neigh_serial = w->path.neigh_serial;
+    }
 }
 
 ssize_t udp_sendto(struct z_stack *s, struct udp_pcb *u, const struct iovec *iov, int n, int flags, const struct udp_dest *to)

@@ -102,7 +102,7 @@ static void check_send(const struct tcp_conn *tc)
     Z_CHECK(!tc->fin_sent || tc->fin_queued);
     if (!tcp_synchronized(tc) || tc->state == TCPS_TIME_WAIT)
         return;
-    Z_CHECK(tc->sndq.start_seq == seq_min(tc->snd_una, tc->sndq.end_seq));
+    Z_CHECK(sndq_bytes(&tc->sndq) == tc->sndq.end_seq - seq_min(tc->snd_una, tc->sndq.end_seq));
     Z_CHECK(seq_leq(tc->snd_nxt, tc->sndq.end_seq + tc->fin_sent));
     if (flight > 0) {
         const struct sent_map *sm = &tc->sent;
@@ -146,7 +146,7 @@ static void check_receive(struct conn *c, const struct tcp_conn *tc)
 /* What the first lines of a connection say of the others. */
 static void check_summaries(const struct conn *c, const struct tcp_conn *tc)
 {
-    int tries = tc->rexmt_count + tc->probe_count + tc->keep_count + tc->orphan_probes + tc->rtt.backoff;
+    int tries = tc->rexmt_count + tc->probe_count + tc->keep_count + tc->orphan_probes + tc->backoff;
 
     Z_CHECK(tc->rated == (tc->rate != NULL) && tc->mtu_search == (tc->mtup != NULL));
     Z_CHECK(tc->snd_lowat == (tc->opt->notsent_lowat_bytes != 0) && tc->user_timeout == (tc->opt->user_timeout_ns != 0));
@@ -155,7 +155,7 @@ static void check_summaries(const struct conn *c, const struct tcp_conn *tc)
     if (!tcp_synchronized(tc))
         return;
     Z_CHECK(tc->unanswered || (tries == 0 && tc->first_rexmt_at_ns == 0 && tc->soft_error == 0));
-    Z_CHECK(!tc->wnd_settled || tcp_rcv_window(c->s, tc) == tc->rcv_adv - tc->rcv_nxt);
+    Z_CHECK(!tc->wnd_settled || tc->rcv_wnd == MIN(tcp_rcv_window(c->s, tc) >> tc->rcv_wscale, (uint32_t)UINT16_MAX));
 }
 
 static void check(struct conn *c)

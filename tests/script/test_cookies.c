@@ -39,7 +39,7 @@ TEST(cookie_keeps_the_options)
     check_eq(tconn(c)->rcv_wscale, 7);
     check_eq(tconn(c)->snd_wnd, 8000);
     check(tconn(c)->ts_on && tconn(c)->sack_on && tconn(c)->ws_on);
-    check_eq(tconn(c)->rtt.srtt_ns, 0); /* when the SYN,ACK left is not known */
+    check_eq(rtt_srtt_ns(&tconn(c)->rtt), 0); /* when the SYN,ACK left is not known */
     in("PA", 11, 1, 10, .o = {TS(1002)});
     out("A", 1, 1, .o = {ECHO(1001), SACK(11, 21)});
     in("PA", 1, 1, 10, .o = {TS(1003)});

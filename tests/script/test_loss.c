@@ -551,7 +551,7 @@ TEST(spurious_timeout_makes_the_next_longer)
     out("PA", 4941, 1, 988);
     after_ms(450);
     out("PA", 4941, 1, 988);
-    check_eq(tconn(c)->rtt.srtt_ns / NS_PER_MS, 150);
+    check_eq(rtt_srtt_ns(&tconn(c)->rtt) / NS_PER_MS, 150);
     in("A", 1, 5929, .o = {TS(2601)});
 }
 

@@ -39,6 +39,27 @@ TEST(nagle_sends_full_segments)
     out("PA", 1011, 1, 500); /* Minshall: only full ones are in flight */
 }
 
+/* While others are in flight: compared 2 GB later, its end would seem to lie ahead. */
+TEST(a_small_segment_that_was_acknowledged_is_forgotten)
+{
+    int c = passive(.mss = 1000);
+
+    snd(c, 10);
+    out("PA", 1, 1, 10);
+    snd(c, 1000);
+    out("PA", 11, 1, 1000);
+    check(tconn(c)->small_out);
+    in("A", 1, 11);
+    snd(c, 1000);
+    out("PA", 1011, 1, 1000);
+    check(!tconn(c)->small_out);
+    snd(c, 10);
+    out("PA", 2011, 1, 10);
+    check(tconn(c)->small_out);
+    in("A", 1, 2021);
+    check(!tconn(c)->small_out);
+}
+
 /* Minshall's variant, as Linux: the tail of a large write does not wait for full segments. */
 TEST(nagle_tail_of_a_large_write_goes)
 {
@@ -462,10 +483,10 @@ TEST(small_buffer_of_a_large_scale)
 }
 
 RUN(T(small_buffer_of_a_large_scale), T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments),
-    T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle),
-    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments),
-    T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent),
-    T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
-    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
-    T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day), T(window_shrink), T(window_shrink_to_zero_does_not_time_out),
-    T(old_segment_does_not_change_the_window))
+    T(a_small_segment_that_was_acknowledged_is_forgotten), T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once),
+    T(nodelay_set_later_releases), T(fin_overrides_nagle), T(cork_holds_partial_segments), T(cork_ends_after_200_ms),
+    T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments), T(handshake_window_size), T(window_limits_what_is_sent),
+    T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent), T(zero_window_probe), T(zero_window_probe_taken),
+    T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever), T(zero_window_probe_unanswered_gives_up),
+    T(zero_window_probe_user_timeout), T(zero_window_and_close), T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day),
+    T(window_shrink), T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))

@@ -109,12 +109,11 @@ static void park(struct neigh *n, uintptr_t i, bool more)
 
 static void resolution(void **state)
 {
-    struct inaddr a = host(1);
     struct neigh *n;
 
     (void)state;
     n = ask(1, NEIGH_PARK_ASK);
-    assert_false(neigh_is_fresh(n, 0, &a, now));
+    assert_false(neigh_is_fresh(n, n->serial, now));
     park(n, 1, false);
     ask(1, NEIGH_PARK); /* one question at a time */
     park(n, 2, false);
@@ -124,7 +123,7 @@ static void resolution(void **state)
     assert_null(neigh_unpark(&t, &n->parked, NULL));
     assert_memory_equal(n->mac, mac_a, 6);
     ask(1, NEIGH_SEND);
-    assert_true(neigh_is_fresh(n, 0, &a, now));
+    assert_true(neigh_is_fresh(n, n->serial, now));
     assert_int_equal(expire_after(5 * SEC), NEIGH_DUE_NOTHING);
 }
 
@@ -201,7 +200,6 @@ static void a_held_neighbour_that_speaks_is_used(void **state)
 
 static void a_stale_neighbour_is_probed_while_used(void **state)
 {
-    struct inaddr a = host(1);
     struct neigh *n;
 
     (void)state;
@@ -209,7 +207,7 @@ static void a_stale_neighbour_is_probed_while_used(void **state)
     now += 30 * SEC - 1;
     ask(1, NEIGH_SEND);
     now += 1;
-    assert_false(neigh_is_fresh(n, 0, &a, now)); /* exactly then */
+    assert_false(neigh_is_fresh(n, n->serial, now)); /* exactly then */
     ask(1, NEIGH_SEND_PROBE);
     ask(1, NEIGH_SEND);
     assert_int_equal(expire_after(SEC), NEIGH_DUE_PROBE);
@@ -256,14 +254,14 @@ static void the_least_recently_used_is_recycled(void **state)
     assert_true(known(1) && known(3) && known(4) && known(5));
     ask(6, NEIGH_PARK_ASK);
     assert_false(known(3));
-    assert_true(neigh_is_fresh(first, 0, &a1, now));
+    assert_true(neigh_is_fresh(first, first->serial, now));
     assert_int_equal(t.n_used, 4);
 }
 
 static void a_kept_pointer_to_a_recycled_entry_is_not_fresh(void **state)
 {
-    struct inaddr a1 = host(1), a2 = host(9);
     struct neigh *n = NULL;
+    uint32_t serial;
 
     (void)state;
     for (uint32_t i = 1; i <= 4; i++) {
@@ -272,13 +270,21 @@ static void a_kept_pointer_to_a_recycled_entry_is_not_fresh(void **state)
         n = i == 1 ? e : n;
         ask(i, NEIGH_SEND);
     }
-    assert_true(neigh_is_fresh(n, 0, &a1, now));
-    assert_false(neigh_is_fresh(n, 1, &a1, now)); /* another interface */
-    learn(9, mac_b, true);
+    serial = neigh_serial(n);
+    assert_int_not_equal(serial, 0);
+    assert_true(neigh_is_fresh(n, serial, now));
+    assert_ptr_equal(learn(9, mac_b, true), n);
     ask(9, NEIGH_SEND);
-    assert_false(neigh_is_fresh(n, 0, &a1, now));
-    assert_true(neigh_is_fresh(n, 0, &a2, now));
-    assert_false(neigh_is_fresh(NULL, 0, &a1, now));
+    assert_false(neigh_is_fresh(n, serial, now));
+    assert_true(neigh_is_fresh(n, neigh_serial(n), now));
+    assert_false(neigh_is_fresh(NULL, neigh_serial(NULL), now));
+    serial = neigh_serial(n);
+    t.serial = UINT32_MAX - 1;
+    for (uint32_t i = 20; i < 24; i++) { /* the numbers begin anew: none is 0, which says that there is no neighbour */
+        assert_int_not_equal(neigh_serial(learn(i, mac_a, true)), 0);
+        ask(i, NEIGH_SEND);
+    }
+    assert_false(neigh_is_fresh(n, serial, now));
 }
 
 static void unresolved_entries_take_half_the_table_at_most(void **state)
@@ -502,28 +508,27 @@ static void a_router_that_becomes_a_host(void **state)
 
 static void progress_above_keeps_a_neighbour_reachable(void **state)
 {
-    struct inaddr a = host6(1), b = host6(2);
+    struct inaddr a = host6(1);
     struct neigh *n = neigh_learn(&t, 0, &a, mac_a, true, now);
 
     (void)state;
-    neigh_confirm(&t, NULL, 0, &a, now, now);
+    neigh_confirm(&t, NULL, 0, now, now);
     for (int i = 0; i < 10; i++) {
         now += 20 * SEC;
         ask6(1, NEIGH_SEND);
         assert_int_equal(n->state, NEIGH_REACHABLE);
-        neigh_confirm(&t, n, 0, &a, now, now);
+        neigh_confirm(&t, n, n->serial, now, now);
     }
     now += 40 * SEC;
     ask6(1, NEIGH_SEND);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &b, now, now); /* somebody else's */
-    neigh_confirm(&t, n, 1, &a, now, now);
+    neigh_confirm(&t, n, n->serial + 1, now, now); /* somebody else's */
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now, now);
+    neigh_confirm(&t, n, n->serial, now, now);
     assert_int_equal(n->state, NEIGH_REACHABLE);
     assert_int_equal(wheel.armed, 0);
     n = ask6(2, NEIGH_PARK_ASK);
-    neigh_confirm(&t, n, 0, &b, now, now); /* without a link address nothing can have arrived there */
+    neigh_confirm(&t, n, n->serial, now, now); /* without a link address nothing can have arrived there */
     assert_int_equal(n->state, NEIGH_INCOMPLETE);
 }
 
@@ -539,9 +544,9 @@ static void progress_counts_for_the_reachable_time_only(void **state)
     now += 10 * SEC;
     ask6(1, NEIGH_SEND);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now - 3 * SEC, now);
+    neigh_confirm(&t, n, n->serial, now - 3 * SEC, now);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now - SEC, now);
+    neigh_confirm(&t, n, n->serial, now - SEC, now);
     assert_int_equal(n->state, NEIGH_REACHABLE);
     assert_int_equal(n->stale_at_ns, now + SEC);
 }
@@ -556,13 +561,13 @@ static void progress_of_before_tells_nothing_of_a_new_address(void **state)
     now += 20 * SEC;
     neigh_hear(&t, 0, &a, mac_b, now);
     assert_int_equal(n->state, NEIGH_STALE);
-    neigh_confirm(&t, n, 0, &a, now - SEC, now);
+    neigh_confirm(&t, n, n->serial, now - SEC, now);
     assert_int_equal(n->state, NEIGH_STALE);
     now += SEC;
     ask6(1, NEIGH_SEND);
-    neigh_confirm(&t, n, 0, &a, now - 2 * SEC, now);
+    neigh_confirm(&t, n, n->serial, now - 2 * SEC, now);
     assert_int_equal(n->state, NEIGH_DELAY);
-    neigh_confirm(&t, n, 0, &a, now, now);
+    neigh_confirm(&t, n, n->serial, now, now);
     assert_int_equal(n->state, NEIGH_REACHABLE);
 }
 
