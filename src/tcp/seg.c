@@ -170,10 +170,10 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
     return m != NULL ? m : frame_by_reference(s, tc, d, index, seq, len);
 }
 
-/* The window field, and the promise that goes with it. */
+/* The window field, and the promise that goes with it. Others may have taken the memory since it was reckoned. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t wire = likely(tc->wnd_settled) ? tc->rcv_wnd : tcp_rcv_wnd(s, tc);
+    uint16_t wire = likely(tc->wnd_settled && !tcp_rcv_limit_reached(s)) ? tc->rcv_wnd : tcp_rcv_wnd(s, tc);
 
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + ((uint32_t)wire << tc->rcv_wscale));
     if (wire == 0)
