@@ -251,9 +251,12 @@ int stack_set_gateway(struct z_stack *s, struct netif *nif, uint32_t gateway)
 }
 
 /* The application's marks on a buffer end with its life: a driver's pool hands out what it got back. */
-static void fresh_meta(struct rte_mbuf *m)
+static inline void fresh_meta(struct rte_mbuf *m)
 {
-    for (; m != NULL; m = m->next)
+    pkt_meta(m)->flags = 0;
+    if (likely(m->nb_segs == 1)) /* without a look at the second line of the mbuf, which may still be on its way */
+        return;
+    while ((m = m->next) != NULL)
         pkt_meta(m)->flags = 0;
 }
 

@@ -448,7 +448,7 @@ static struct ethdev_port *port_new(const struct port_ethdev_conf *c, uint16_t m
     e->p.id = c->port_id;
     e->p.mtu = mtu;
     e->p.ctr = &e->own_ctr;
-    e->p.linear_pool = c->linear_pool;
+    e->p.linear_pool = q->sends_rx_pool ? c->rx_pool : c->linear_pool;
     if (rte_eth_macaddr_get(c->port_id, &mac) == 0)
         memcpy(e->p.mac, mac.addr_bytes, sizeof(e->p.mac));
     if (q->kernel_mac) {

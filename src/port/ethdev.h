@@ -25,7 +25,7 @@ struct port_ethdev_conf {
     const struct steer *steer;     /* several queues: how the device shall spread flows, where it can */
     struct rte_mempool *rx_pool;
     struct rte_mempool *const *rx_pools; /* one for each queue; NULL: rx_pool for all */
-    struct rte_mempool *linear_pool;     /* may be set later in struct port */
+    struct rte_mempool *linear_pool;     /* may be set later in struct port; not used where the device sends from rx_pool without a copy */
 };
 
 /* The port of queue 0; NULL and one sentence in err. The device is released when the ports of all queues are closed. */

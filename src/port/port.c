@@ -4,6 +4,7 @@
 
 #include <rte_byteorder.h>
 #include <rte_ip.h>
+#include <rte_prefetch.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
@@ -191,6 +192,36 @@ static enum ready linearize(struct port *p, struct rte_mbuf **slot)
     return FRAME_READY;
 }
 
+struct rte_mbuf *port_flat(struct port *p, uint32_t len)
+{
+    struct rte_mbuf *m = p->linear_pool != NULL ? rte_mbuf_raw_alloc(p->linear_pool) : NULL;
+    uint32_t last;
+
+    if (m == NULL)
+        return NULL;
+    /* where the payload was that it held before: a buffer that was freed a moment ago has those of its lines in the cache, and no others */
+    last = (uint32_t)(m->data_off + m->l2_len + m->l3_len + m->l4_len);
+    rte_pktmbuf_reset(m);
+    if (last > m->data_off && last + len <= m->buf_len)
+        m->data_off = (uint16_t)last;
+    if (unlikely(rte_pktmbuf_tailroom(m) < len)) {
+        rte_pktmbuf_free(m);
+        return NULL;
+    }
+    p->ctr->v[CTR_TX_LINEARIZED]++;
+    return m;
+}
+
+void port_flat_add(struct port *p, struct rte_mbuf *to, struct rte_mbuf *from, uint32_t off, uint32_t len)
+{
+    memcpy(rte_pktmbuf_mtod_offset(to, char *, to->data_len), (const char *)from->buf_addr + off, len);
+    to->data_len = (uint16_t)(to->data_len + len);
+    to->pkt_len += len;
+    p->ctr->v[CTR_COPY_PORT] += len;
+    if (RTE_MBUF_HAS_EXTBUF(from) && p->copied != NULL)
+        p->copied(from);
+}
+
 /* A frame that is longer than the MTU, or to be cut: may it not be? */
 static bool refused(const struct port *p, const struct rte_mbuf *m)
 {
@@ -318,6 +349,20 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
     return done;
 }
 
+/*
+ * What a short frame will be read from, all at once: the lines of a buffer that has gone round the driver's ring are in no near cache, and
+ * its bytes were written by another core. Text is searched by whole vectors, which reach into the line behind it.
+ */
+static inline void ask_for(const struct rte_mbuf *m)
+{
+    const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+
+    rte_prefetch0(&m->next);
+    rte_prefetch0(data);
+    rte_prefetch0(data + RTE_CACHE_LINE_SIZE);
+    rte_prefetch0(data + 2 * RTE_CACHE_LINE_SIZE);
+}
+
 uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
 {
     dispatch_ask *ask;
@@ -326,6 +371,7 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
     p->dispatch.gone = 0;
     got = p->ops->rx(p, m, n);
     for (uint16_t i = 0; i < got; i++) {
+        ask_for(m[i]);
         p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
         p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
     }

@@ -24,8 +24,15 @@ static const struct quirk quirks[] = {
      * slots carry framesz - 32 bytes; frees frames above the interface's MTU and counts them as sent; a full transmit ring
      * blocks in poll(); receives one buffer per frame and wants it as large as a slot. */
     {.driver = "net_af_packet", .kernel_mtu = true, .slot_room = true, .slot_arg = "framesz", .slot_default = 2048, .slot_overhead = 32},
-    /* af_xdp corrupts chains and copies the first segment only: plain mbufs. Frames up to about 3 560 bytes. */
-    {.driver = "net_af_xdp", .no_chains = true, .no_external = true, .no_indirect = true, .kernel_mtu = true, .max_mtu = 3498},
+    /* af_xdp corrupts chains and copies the first segment only: plain mbufs; those of its receive pool, which is the memory that it shares
+     * with the kernel, it sends as they are. Frames up to about 3 560 bytes. */
+    {.driver = "net_af_xdp",
+     .no_chains = true,
+     .no_external = true,
+     .no_indirect = true,
+     .sends_rx_pool = true,
+     .kernel_mtu = true,
+     .max_mtu = 3498},
     /* Frames from external memory are lost without a trace, and the queue wedges. */
     {.driver = "net_virtio_user", .no_external = true},
     /* vhost fills chains of buffers by itself; its interrupts come and go with the guest. */

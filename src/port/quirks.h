@@ -12,6 +12,7 @@ struct quirk {
     const char *driver;
     bool no_chains, no_external, no_indirect; /* on transmit */
     bool owned_only;                          /* see port_caps.tx_owned_only */
+    bool sends_rx_pool;                       /* buffers of its receive pool as they are, while it copies others */
     bool rx_chains;                           /* receives into chains without RX_OFFLOAD_SCATTER */
     bool kernel_mtu;                          /* the MTU is the kernel interface's: checked here, set by the administrator */
     bool kernel_mac;                          /* the kernel's end has the device's address: ours must be another one */

@@ -386,6 +386,12 @@ static inline uint32_t tcp_rcv_held(const struct tcp_conn *tc)
     return tc->rcvq.charged_bytes + (unlikely(tc->rcv_holes) ? reass_charged_bytes(&tc->reass) : 0);
 }
 
+/* What all connections together may hold for readers, or have lent, is reached: windows do not open. */
+static inline bool tcp_rcv_limit_reached(const struct z_stack *s)
+{
+    return s->tcp.rcv_charged_bytes >= s->conf.rcv_limit_bytes || stack_loan_bytes(s) >= s->conf.loan_limit_bytes;
+}
+
 /* The last segment sent was not full. */
 static inline void tcp_sent_small(struct tcp_conn *tc)
 {

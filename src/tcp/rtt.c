@@ -34,6 +34,14 @@ static inline uint32_t smooth(uint32_t old, uint32_t sample, int64_t divisor)
     return (uint32_t)(old + ((int64_t)sample - old) / divisor);
 }
 
+/* Of the many samples of a large window the share of each may be less than a unit. It is one then, or the mean would stand still. */
+static uint32_t smooth_many(uint32_t old, uint32_t sample, int64_t divisor)
+{
+    int64_t error = (int64_t)sample - old, step = error / divisor;
+
+    return (uint32_t)(old + (step != 0 ? step : (error > 0) - (error < 0)));
+}
+
 /* A sample longer than the largest timeout can tell no more than that; one shorter than a unit is still a sample. */
 static uint32_t cut(const struct rtt_conf *c, uint64_t sample_ns)
 {
@@ -60,8 +68,8 @@ void rtt_sample(struct rtt *r, const struct rtt_conf *c, uint64_t sample_ns, uin
             r->rttvar = smooth(r->rttvar, err, 4);
             r->srtt = smooth(r->srtt, s, 8);
         } else {
-            r->rttvar = smooth(r->rttvar, err, 4ll * expected);
-            r->srtt = smooth(r->srtt, s, 8ll * expected);
+            r->rttvar = smooth_many(r->rttvar, err, 4ll * expected);
+            r->srtt = smooth_many(r->srtt, s, 8ll * expected);
         }
     }
 }

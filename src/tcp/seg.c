@@ -1,7 +1,8 @@
 /*
- * Builds segments. Payload is never copied: a buffer that one segment carries whole, that nobody else holds and that has
+ * Builds segments. Payload is not copied: a buffer that one segment carries whole, that nobody else holds and that has
  * room gets its headers in its own headroom; everything else is a header mbuf chained to indirect mbufs over the
- * payload. Either way the send queue keeps its hold until the bytes are acknowledged.
+ * payload, or, where the port would copy that, the copy at once. Either way the send queue keeps its hold until the bytes are
+ * acknowledged.
  */
 #include <errno.h>
 #include <limits.h>
@@ -49,6 +50,12 @@ static unsigned frame_pieces(const struct tcp_conn *tc)
 static bool gathers(const struct tcp_conn *tc)
 {
     return tc->path.nif != NULL && !tc->path.nif->port->caps.tx_chains;
+}
+
+/* It copies whatever is not one buffer of the stack's alone. */
+static bool copies(const struct tcp_conn *tc)
+{
+    return !tc->path.local && port_copies_references(&tc->path.nif->port->caps);
 }
 
 uint32_t tcp_seg_fit(const struct tcp_conn *tc, uint32_t seq, uint32_t len)
@@ -129,7 +136,25 @@ static struct rte_mbuf *frame_by_reference(struct z_stack *s, const struct tcp_c
     return head;
 }
 
-static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *tc, uint32_t seq, uint32_t len)
+/* A copy of the bytes, where the port would copy what refers to them. NULL: by reference, or there is no buffer for it. */
+static struct rte_mbuf *frame_flat(const struct tcp_conn *tc, const struct sndq_desc *d, uint32_t index, uint32_t seq, uint32_t len)
+{
+    struct port *port = tc->path.nif->port;
+    struct rte_mbuf *m = port_flat(port, len);
+
+    while (m != NULL && len > 0) {
+        uint32_t skip = seq - d->seq, n = MIN(d->len - skip, len);
+
+        port_flat_add(port, m, d->m, d->off + skip, n);
+        seq += n;
+        len -= n;
+        d = sndq_at(&tc->sndq, ++index);
+    }
+    return m;
+}
+
+/* cut: the port cuts the frame, and copies the segments if anything. */
+static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
 {
     const struct sndq_desc *d;
     struct rte_mbuf *m;
@@ -140,13 +165,15 @@ static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *
     d = sndq_find(&tc->sndq, seq, &index);
     Z_CHECK(d != NULL);
     m = frame_in_place(tc, d, seq, len);
+    if (m == NULL && !cut && copies(tc))
+        m = frame_flat(tc, d, index, seq, len);
     return m != NULL ? m : frame_by_reference(s, tc, d, index, seq, len);
 }
 
-/* The window field, and the promise that goes with it. */
+/* The window field, and the promise that goes with it. Others may have taken the memory since it was reckoned. */
 static uint16_t advertise(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint16_t wire = likely(tc->wnd_settled) ? tc->rcv_wnd : tcp_rcv_wnd(s, tc);
+    uint16_t wire = likely(tc->wnd_settled && !tcp_rcv_limit_reached(s)) ? tc->rcv_wnd : tcp_rcv_wnd(s, tc);
 
     tc->rcv_adv = seq_max(tc->rcv_adv, tc->rcv_nxt + ((uint32_t)wire << tc->rcv_wscale));
     if (wire == 0)
@@ -278,7 +305,7 @@ int tcp_send_frame(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, uint32_
         return -EHOSTUNREACH;
     if (!txq_ready(tc))
         return -ENOBUFS;
-    m = frame_payload(s, tc, seq, len);
+    m = frame_payload(s, tc, seq, len, len > seg_bytes);
     if (m == NULL)
         return -ENOBUFS;
     set_urgent(tc, &h);
@@ -312,7 +339,7 @@ int tcp_send_syn(struct z_stack *s, struct tcp_conn *tc)
         return -EHOSTUNREACH;
     if (!reply && tc->tfo != TFO_OFF)
         len = tcp_fastopen_syn(s, tc, &o);
-    if (!txq_ready(tc) || (m = len > 0 ? frame_payload(s, tc, tc->iss + 1, len) : pkt_alloc_hdr(s)) == NULL)
+    if (!txq_ready(tc) || (m = len > 0 ? frame_payload(s, tc, tc->iss + 1, len, false) : pkt_alloc_hdr(s)) == NULL)
         return -ENOBUFS;
     if (len > 0)
         tc->tfo_bytes = (uint16_t)len;

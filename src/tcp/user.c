@@ -106,6 +106,7 @@ static int open_to(struct z_stack *s, struct tcp_conn *tc, const struct inaddr *
     if (tc->irs != 0)
         return -ECONNABORTED; /* a connection that has ended is not opened again; an attempt that failed may be repeated */
     tc->rexmt_count = 0;
+    tc->backoff = 0;
     tc->first_rexmt_at_ns = 0;
     tc->soft_error = 0;
     if (inaddr_is_any(a) || port == 0)

@@ -18,7 +18,7 @@ static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
     uint32_t charged = tcp_rcv_held(tc);
     uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
 
-    if (all >= limit || stack_loan_bytes(s) >= s->conf.loan_limit_bytes || charged >= tc->rcvbuf_bytes)
+    if (tcp_rcv_limit_reached(s) || charged >= tc->rcvbuf_bytes)
         return 0;
     left = limit - all;
     return (uint32_t)MIN((uint64_t)(tc->rcvbuf_bytes - charged), left);

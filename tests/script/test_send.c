@@ -186,6 +186,25 @@ TEST(syncnt_limits_retries)
     check_eq(con(c), -ETIMEDOUT);
 }
 
+/* 5.5 is about one attempt: the next one waits as long as the first did. */
+TEST(next_attempt_begins_without_backoff)
+{
+    int c = tsock();
+
+    sopt(c, IPPROTO_TCP, TCP_SYNCNT, 3);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        check_eq(con(c), -EINPROGRESS);
+        out("S", 0, 0, .o = {MSS(1460), SACKOK, ECHO(0), WS(7)});
+        for (uint64_t gap = 1000; gap <= 4000; gap *= 2) {
+            after_ms(gap);
+            out("S", 0, 0, .o = {MSS(1460), SACKOK, ECHO(0), WS(7)});
+        }
+        quiet_ms(8010);
+        check_eq(con(c), -ETIMEDOUT);
+        new_incarnation(0);
+    }
+}
+
 TEST(syn_ack_retries_and_gives_up)
 {
     listen_on(80);
@@ -550,9 +569,9 @@ RUN(T(rto_gaps_double_until_r2), T(rto_restarts_on_new_ack), T(rto_restart_count
     T(rto_stops_when_all_is_acknowledged), T(rto_follows_the_first_sample), T(karn_ignores_retransmitted_segments),
     T(timestamps_sample_retransmitted_segments), T(rto_retransmits_one_segment_and_slow_starts),
     T(rto_after_everything_was_received_repeats_nothing_more), T(syn_retries_and_gives_up), T(syncnt_limits_retries),
-    T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one), T(initial_window_is_ten_segments),
-    T(slow_start_doubles_per_round_trip), T(window_does_not_grow_unused), T(third_duplicate_ack_retransmits),
-    T(not_every_repeated_ack_is_a_duplicate), T(limited_transmit), T(fast_recovery_halves_the_window), T(newreno_partial_ack),
-    T(congestion_avoidance_grows_by_one_per_window), T(sack_retransmits_only_holes), T(sack_one_ack_is_enough), T(sack_all_holes_in_order),
-    T(sack_limited_transmit), T(sack_nonsense_is_ignored), T(sack_timeout_retransmits_the_hole), T(sack_not_agreed_is_ignored),
-    T(lost_retransmission_by_timer))
+    T(next_attempt_begins_without_backoff), T(syn_ack_retries_and_gives_up), T(lost_syn_means_initial_window_of_one),
+    T(initial_window_is_ten_segments), T(slow_start_doubles_per_round_trip), T(window_does_not_grow_unused),
+    T(third_duplicate_ack_retransmits), T(not_every_repeated_ack_is_a_duplicate), T(limited_transmit), T(fast_recovery_halves_the_window),
+    T(newreno_partial_ack), T(congestion_avoidance_grows_by_one_per_window), T(sack_retransmits_only_holes), T(sack_one_ack_is_enough),
+    T(sack_all_holes_in_order), T(sack_limited_transmit), T(sack_nonsense_is_ignored), T(sack_timeout_retransmits_the_hole),
+    T(sack_not_agreed_is_ignored), T(lost_retransmission_by_timer))

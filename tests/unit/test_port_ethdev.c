@@ -292,6 +292,8 @@ static void test_quirks(void **state)
 {
     (void)state;
     assert_true(quirk_find("net_af_xdp")->no_chains);
+    assert_true(quirk_find("net_af_xdp")->sends_rx_pool);
+    assert_false(quirk_find("net_af_packet")->sends_rx_pool);
     assert_true(quirk_find("net_virtio_user")->no_external);
     assert_false(quirk_find("net_virtio")->no_external);
     assert_false(quirk_find("net_ice")->no_chains);

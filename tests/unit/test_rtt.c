@@ -96,6 +96,23 @@ static void many_samples_per_window(void **state)
     assert_int_equal(rtt_srtt_ns(&many), 90 * NS_PER_MS);
 }
 
+/* A fast path: 400 samples per window of 100 us, whose single shares are far less than 64 ns. */
+static void samples_of_a_large_window(void **state)
+{
+    (void)state;
+    struct rtt r;
+
+    rtt_init(&r, &no_min);
+    rtt_sample(&r, &no_min, 50 * NS_PER_US, 1);
+    for (int i = 0; i < 20 * 400; i++)
+        rtt_sample(&r, &no_min, 100 * NS_PER_US, 400);
+    assert_in_range(rtt_srtt_ns(&r), 99 * NS_PER_US, 100 * NS_PER_US);
+    assert_in_range(rtt_rttvar_ns(&r), 0, 10 * NS_PER_US);
+    for (int i = 0; i < 20 * 400; i++)
+        rtt_sample(&r, &no_min, 40 * NS_PER_US, 400);
+    assert_in_range(rtt_srtt_ns(&r), 40 * NS_PER_US - 64, 41 * NS_PER_US);
+}
+
 /* (5.5) doubling up to the limit. */
 static void backoff(void **state)
 {
@@ -190,6 +207,7 @@ int main(void)
         cmocka_unit_test(granularity),
         cmocka_unit_test(bounds),
         cmocka_unit_test(many_samples_per_window),
+        cmocka_unit_test(samples_of_a_large_window),
         cmocka_unit_test(backoff),
         cmocka_unit_test(longer_than_can_be_kept),
         cmocka_unit_test(smallest_of_the_last_minutes),
