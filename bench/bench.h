@@ -22,7 +22,7 @@ struct bench_conf {
     uint32_t requests; /* per repetition; 0: by size */
     uint16_t mtu;
     bool tso, gro;       /* the port takes frames of 64 KB as they are, and delivers them; else: received segments are merged in software */
-    bool copy;           /* the port has no offloads, and copies frames; without tso */
+    uint32_t copy;       /* 1: the port has no offloads, and copies frames; without tso. 2: and takes no chains */
     bool count;          /* rr or bulk once, for callgrind to count: no repetitions, no clock */
     uint32_t calls;      /* of the kernel, between two turns of which the parts are timed */
     const char *only;    /* rr, cold, size, bulk, open, many; NULL: all */

@@ -1,7 +1,7 @@
 /*
  * Cycles of the stack alone. Usage:
  *     core [--only rr|cold|size|bulk|open|many] [--size BYTES] [--conns N] [--variant NAME] [--reps N] [--requests N] [--mtu N]
- *          [--tso 0|1] [--gro 0|1] [--copy 0|1] [--kernel-calls N] [--csv FILE] [--count]
+ *          [--tso 0|1] [--gro 0|1] [--copy 0|1|2] [--kernel-calls N] [--csv FILE] [--count]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ __attribute__((noreturn)) static void usage(const char *what)
 {
     fprintf(stderr,
             "core: %s\nusage: core [--only rr|cold|size|bulk|open|many] [--size 1-%d] [--conns 1-%u] [--variant NAME] [--reps 1-%u]"
-            " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--copy 0|1] [--kernel-calls N] [--csv FILE] [--count]\n",
+            " [--requests N] [--mtu N] [--tso 0|1] [--gro 0|1] [--copy 0|1|2] [--kernel-calls N] [--csv FILE] [--count]\n",
             what, Z_BUF_MAX, CONNS_MAX, REPS_MAX - 2);
     exit(2);
 }
@@ -86,13 +86,20 @@ static const char *parse(int argc, char **argv, struct bench_conf *c)
         else if (strcmp(name, "--gro") == 0)
             c->gro = number(name, value, 0, 1) != 0;
         else if (strcmp(name, "--copy") == 0)
-            c->copy = number(name, value, 0, 1) != 0;
+            c->copy = number(name, value, 0, 2);
         else if (strcmp(name, "--tso") == 0)
             c->tso = number(name, value, 0, 1) != 0;
         else
             usage(name);
     }
     return csv;
+}
+
+static enum pair_wire wire_of(const struct bench_conf *c)
+{
+    if (c->copy != 0)
+        return c->copy == 1 ? WIRE_COPY : WIRE_FLAT;
+    return c->tso ? WIRE_LARGE : WIRE_SEGMENTS;
 }
 
 int main(int argc, char **argv)
@@ -104,7 +111,7 @@ int main(int argc, char **argv)
 
     report_open(&rep, csv);
     p.kernel_calls = c.calls;
-    pair_start(&p, c.mtu, c.copy ? WIRE_COPY : c.tso ? WIRE_LARGE : WIRE_SEGMENTS, c.gro, chosen(&c, "many") ? CONNS_MAX : CONNS_USUAL);
+    pair_start(&p, c.mtu, wire_of(&c), c.gro, chosen(&c, "many") ? CONNS_MAX : CONNS_USUAL);
     if (chosen(&c, "rr"))
         bench_rr(&p, &c, &rep);
     if (chosen(&c, "cold"))

@@ -203,7 +203,8 @@ void pair_make(struct pair *p, unsigned number, uint16_t mtu, enum pair_wire wir
             die("api_core_init");
         jc.ind_pool[i] = p->side[i].s->pools.ind;
         jc.hdr_pool[i] = wire == WIRE_LARGE ? NULL : p->side[i].s->pools.hdr; /* headers that may be written to */
-        jc.copy_pool[i] = wire == WIRE_COPY ? p->side[i].s->pools.rx : NULL;
+        jc.copy_pool[i] = wire == WIRE_COPY || wire == WIRE_FLAT ? p->side[i].s->pools.rx : NULL;
+        jc.linear_pool[i] = wire == WIRE_FLAT ? p->side[i].s->pools.rx : NULL;
     }
     if (port_mem_join(&jc, port) != 0)
         die("port_mem_join");

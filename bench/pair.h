@@ -46,6 +46,7 @@ enum pair_wire {
     WIRE_LARGE,    /* frames of 64 KB go over as they are */
     WIRE_SEGMENTS, /* they are cut, and received with their headers in a buffer of their own */
     WIRE_COPY,     /* the same without offloads: frames are copied, and sums made and checked in software */
+    WIRE_FLAT,     /* and the ports take no chains: segments are flat from the start */
 };
 
 /*

@@ -24,6 +24,7 @@ if [ ! -e $train/trained ] || [ $train/bench/core -nt $train/trained ] || [ scri
     run --only rr --reps 1 --requests 1000 --size 8192 --conns 10 --tso 0 --gro 1
     run --only rr --reps 1 --requests 1000 --size 64 --copy 1
     run --only rr --reps 1 --requests 200 --size 8192 --conns 10 --copy 1
+    run --only rr --reps 1 --requests 1000 --size 64 --copy 2
     run --only bulk --reps 1
     run --only open --reps 1 --requests 40000
     touch $train/trained

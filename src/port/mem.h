@@ -95,11 +95,12 @@ const char *port_mem_violation(const struct port *p);
 struct port_mem_join_conf {
     uint8_t mac[2][6];
     uint16_t mtu;
-    uint32_t ring;                    /* frames on their way at most, each way; 0: 1024 */
-    struct rte_mempool *ind_pool[2];  /* where each port takes the mbufs that it receives into: no data room needed */
-    struct rte_mempool *hdr_pool[2];  /* and for headers, which it copies then; NULL: by reference, too */
-    struct rte_mempool *copy_pool[2]; /* of a device without offloads: buffers that it receives into; NULL: the above */
-    bool tso;                         /* frames for segmentation go over whole, and arrive as merged ones; not with copy_pool */
+    uint32_t ring;                      /* frames on their way at most, each way; 0: 1024 */
+    struct rte_mempool *ind_pool[2];    /* where each port takes the mbufs that it receives into: no data room needed */
+    struct rte_mempool *hdr_pool[2];    /* and for headers, which it copies then; NULL: by reference, too */
+    struct rte_mempool *copy_pool[2];   /* of a device without offloads: buffers that it receives into; NULL: the above */
+    struct rte_mempool *linear_pool[2]; /* of one that takes no chains; NULL: it does */
+    bool tso;                           /* frames for segmentation go over whole, and arrive as merged ones; not with copy_pool */
 };
 
 /* Both ports, with every checksum offload but for copy_pool; closed one by one in any order. 0 or -ENOMEM. */

@@ -197,7 +197,7 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
     j->hdr_pool = c->hdr_pool[side];
     j->copy_pool = c->copy_pool[side];
     j->p.ops = &join_ops;
-    j->p.caps = (struct port_caps){.tx_chains = true,
+    j->p.caps = (struct port_caps){.tx_chains = c->linear_pool[side] == NULL,
                                    .tx_external = true,
                                    .tx_indirect = true,
                                    .tx_ip_cksum = offloads,
@@ -211,6 +211,7 @@ static struct join_port *join_new(const struct port_mem_join_conf *c, int side)
                                    .tx_max_segs = PORT_MEM_MAX_SEGS,
                                    .max_mtu = UINT16_MAX - 18};
     j->p.mtu = c->mtu;
+    j->p.linear_pool = c->linear_pool[side];
     j->p.ctr = &j->own_ctr;
     memcpy(j->p.mac, c->mac[side], sizeof(j->p.mac));
     snprintf(j->p.name, sizeof(j->p.name), "join%d", side);

@@ -530,6 +530,29 @@ static void test_joined_ports_that_copy(void **state)
     assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
 }
 
+static void test_joined_ports_without_chains(void **state)
+{
+    struct port_mem_join_conf c = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = 1500, .copy_pool = {rx_pool, rx_pool}};
+    struct rte_mbuf *m = frame(54, 'h'), *payload = frame(1000, 'p'), *got;
+    struct port *p[2];
+
+    (void)state;
+    c.linear_pool[0] = rx_pool;
+    assert_int_equal(port_mem_join(&c, p), 0);
+    assert_true(!p[0]->caps.tx_chains && p[1]->caps.tx_chains);
+    rte_pktmbuf_chain(m, payload);
+    assert_int_equal(port_tx(p[0], &m, 1), 1);
+    assert_int_equal(p[0]->ctr->v[CTR_TX_LINEARIZED], 1);
+    assert_int_equal(port_rx(p[1], &got, 1), 1);
+    assert_int_equal(got->data_len, 1054);
+    assert_int_equal(*rte_pktmbuf_mtod_offset(got, char *, 54), 'p');
+    rte_pktmbuf_free(got);
+    port_close(p[0]);
+    port_close(p[1]);
+    assert_int_equal(rte_mempool_in_use_count(rx_pool), 0);
+    assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 static void test_joined_ring_is_bounded_and_survives_closing(void **state)
 {
     struct rte_mbuf *m[6];
@@ -597,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_joined_ports_pass_references),
         cmocka_unit_test(test_joined_ports_that_copy),
+        cmocka_unit_test(test_joined_ports_without_chains),
         cmocka_unit_test(test_joined_ring_is_bounded_and_survives_closing),
     };
 
