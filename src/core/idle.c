@@ -98,7 +98,10 @@ static uint64_t longer(uint64_t pause_ns)
     return MIN(4 * pause_ns, TRIAL_MAX_NS);
 }
 
-/* Naps have passed: until when are they not tried? What ends them will be a pause of the machine's, as likely as not: soon over. */
+/*
+ * Naps have passed: how long until the next trial? What ends them before that is as likely as not a pause of the machine's, soon over: then
+ * they are tried again early.
+ */
 static uint64_t naps_stand(struct idle *i)
 {
     set_mode(i, true);
@@ -162,7 +165,10 @@ static bool is_strained(const struct idle *i, const struct idle_conf *c, uint64_
     return is_full(i, period_ns) || i->busy_ns + i->asleep_ns >= period_ns - period_ns / 8;
 }
 
-/* What one period says may be a pause of the machine's, or of the client's: it takes two for another mode, and of rates the higher one. */
+/*
+ * What one period says may be a pause of the machine's, or of the client's: it takes two for another mode, and of rates the higher
+ * one. Only naps that hold somebody up though they are the shortest end at once.
+ */
 static void judge(struct idle *i, const struct idle_conf *c, uint64_t now_ns, uint64_t packets)
 {
     uint64_t period_ns = now_ns - i->from_ns, rate = (packets - i->from_packets) * NS_PER_SEC / period_ns;

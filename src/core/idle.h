@@ -46,11 +46,11 @@ struct idle {
     uint64_t from_ns, from_packets; /* the period that is being measured, */
     uint64_t busy_ns, asleep_ns;    /* what was done in it, */
     int32_t pairs, for_short;       /* its pairs of a longer and a shorter nap; those that speak for shorter ones less those against */
-    bool held;                      /* up, who sends, in the period before */
+    bool held;                      /* naps held somebody up in the period before */
     bool shorter;                   /* the nap that is going on is the second one of a pair; */
     uint64_t nap_from_ns, nap_from_packets; /* it began, */
     uint64_t long_ns, long_packets;         /* and the first one of it was so long, with the work after it */
-    uint64_t nap_ns;                        /* the longer one, as is found out */
+    uint64_t nap_ns;                        /* the longer one of a pair, as is found out */
     uint64_t other_rate;                    /* packets per second, before the trial */
     uint64_t next_trial_ns;
     uint64_t nap_pause_ns, spin_pause_ns; /* to the next trial, when this mode is found to be the better one */

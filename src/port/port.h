@@ -110,7 +110,7 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n);
 uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n);
 
 /*
- * A frame made of references to buffers would be copied by port_tx. Who makes one for this port may copy the payload at once, and needs
+ * True: a frame that refers to buffers would be copied by port_tx. Who makes one for such a port may copy the payload at once, and needs
  * none of the mbufs that refer to it: port_flat, port_flat_add for each piece, then the headers in front.
  */
 static inline bool port_copies_references(const struct port_caps *c)
@@ -118,10 +118,13 @@ static inline bool port_copies_references(const struct port_caps *c)
     return !c->tx_chains || !c->tx_indirect || c->tx_owned_only;
 }
 
-/* An empty buffer that the port takes as it is, with headroom, for len bytes of payload. NULL: none is free, or none is so large. */
+/*
+ * An empty buffer that the port takes as it is, with headroom, for len bytes of payload: the caller's, counted in
+ * CTR_TX_LINEARIZED. NULL: none is free, or none is so large.
+ */
 struct rte_mbuf *port_flat(struct port *p, uint32_t len);
 
-/* Appends len bytes at off of from's buffer (from buf_addr), counted as any copy of a port's. */
+/* Appends len bytes at off of from's buffer (from buf_addr), counted as any copy of a port's. from stays the caller's. */
 void port_flat_add(struct port *p, struct rte_mbuf *to, struct rte_mbuf *from, uint32_t off, uint32_t len);
 
 /* Merges segments of a burst in software (gro.h), where port.gro says so. Returns how many frames are left, at the front. */

@@ -132,7 +132,7 @@ enum { TCP_LINE_WHO = 0, TCP_LINE_SEG = 2, TCP_LINE_IN = 4, TCP_LINE_SND = 6, TC
  * once in a while. In order, with nothing lost and no limit met,
  *
  *     segments that come in    who, every segment, coming in         (and sending, when they acknowledge something)
- *     segments that leave      who, every segment, leaving           (and sending, when they carry data)
+ *     segments that leave      who, every segment, leaving, sending  (which says whether there are data to go with them)
  *
  * at most four, with data, an acknowledgement, or both. The window to be advertised is reckoned where the application reads, so that what
  * leaves after that need not look at the receive queue. Structures that only in part are of every day lie across the border of a line.
@@ -147,7 +147,7 @@ struct tcp_conn {
     /* line 1: what is not in order, at either end */
     struct reass reass; /* when rcv_holes */
 
-    /* tries without an answer: unanswered, unless all are 0 and there is no back-off */
+    /* tries without an answer: unanswered, unless all are 0 */
     uint64_t first_rexmt_at_ns; /* of the current series of timeouts */
     int16_t soft_error;         /* of the last ICMP error that did not end it: for who asks, and when the connection times out */
     uint8_t rexmt_count;        /* consecutive timeouts without progress */

@@ -1,8 +1,8 @@
 /*
- * Builds segments. Payload is not copied: a buffer that one segment carries whole, that nobody else holds and that has
+ * Builds segments, without copying payload: a buffer that one segment carries whole, that nobody else holds and that has
  * room gets its headers in its own headroom; everything else is a header mbuf chained to indirect mbufs over the
- * payload, or, where the port would copy that, the copy at once. Either way the send queue keeps its hold until the bytes are
- * acknowledged.
+ * payload. Only where the port would copy such a chain anyway the segment is a flat copy from the start. Either way the send
+ * queue keeps its hold until the bytes are acknowledged.
  */
 #include <errno.h>
 #include <limits.h>
@@ -136,7 +136,7 @@ static struct rte_mbuf *frame_by_reference(struct z_stack *s, const struct tcp_c
     return head;
 }
 
-/* A copy of the bytes, where the port would copy what refers to them. NULL: by reference, or there is no buffer for it. */
+/* A copy of the bytes, where the port would copy what refers to them. NULL: there is no buffer for it; by reference then. */
 static struct rte_mbuf *frame_flat(const struct tcp_conn *tc, const struct sndq_desc *d, uint32_t index, uint32_t seq, uint32_t len)
 {
     struct port *port = tc->path.nif->port;
@@ -153,7 +153,7 @@ static struct rte_mbuf *frame_flat(const struct tcp_conn *tc, const struct sndq_
     return m;
 }
 
-/* cut: the port cuts the frame, and copies the segments if anything. */
+/* cut: port_tx or the device cuts the frame into segments; what it cannot take by reference is copied after that. */
 static struct rte_mbuf *frame_payload(struct z_stack *s, const struct tcp_conn *tc, uint32_t seq, uint32_t len, bool cut)
 {
     const struct sndq_desc *d;

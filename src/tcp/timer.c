@@ -47,7 +47,7 @@ void tcp_timer_set(struct z_stack *s, struct tcp_conn *tc, enum tcp_timer_id t, 
     tick += (uint32_t)tick == 0; /* which says that it is off */
     later = tcp_timer_on(tc, t) && (int32_t)((uint32_t)tick - tc->deadline[t]) >= 0;
     put_deadline(tc, t, (uint32_t)tick);
-    if (later) /* than one that the wheel node is not later than */
+    if (later) /* than before, when the wheel node was early enough already */
         return;
     if (tc->timer_tick == 0 || (int32_t)((uint32_t)tick - tc->timer_tick) < 0) {
         wheel_arm(&s->wheel, &tc->timer, tick << WHEEL_TICK_SHIFT);
