@@ -155,7 +155,7 @@ MUTATIONS = [
     ("the wheel waits for the later deadline", "src/tcp/timer.c", "    later = tcp_timer_on(tc, t) && ", "    later = tcp_timer_on(tc, t) || ",
      "sim/test_recovery", ""),
     ("the window field of before", "src/tcp/conn.c", "    tc->wnd_settled = false;\n}", "}",
-     "script/test_script_window", ""),
+     "script/test_script_window", "what_is_not_read_is_not_promised_again"),
     ("tcpi_rto without back-off", "src/tcp/sockopt.c", "(rtt_rto(&tc->rtt, &rc, tcp_backoff(tc)) / NS_PER_US)", "(rtt_base_rto(&tc->rtt, &rc) / NS_PER_US)",
      "script/test_script_window", "tcp_info_after_a_timeout"),
     ("slow answers are a conversation", "src/tcp/output.c", "tc->spoke = s->now_ns - tc->last_rcv_ns < TCP_TURN_NS;", "tc->spoke = true;",

@@ -491,6 +491,27 @@ static void fill_to_limit(uint16_t port)
 }
 
 /* The window is reckoned where the application reads; when it is advertised others may have taken the memory. */
+/* The window that was reckoned when everything had been read holds only until more comes. */
+TEST(what_is_not_read_is_not_promised_again)
+{
+    uint32_t edge;
+    int c;
+
+    sopt(listen_on(80), SOL_SOCKET, SO_RCVBUF, 20000);
+    c = passive();
+    in("PA", 1, 1, 1460);
+    skip_all();
+    rcv(c, 1460);
+    snd(c, 10);
+    out("PA", 1, 1461, 10);
+    edge = tconn(c)->rcv_adv;
+    in("PA", 1461, 11, 1460);
+    skip_all();
+    check_eq(tconn(c)->rcv_adv - edge, 0);
+    check_eq(tconn(c)->last_ack_sent, tconn(c)->rcv_nxt);
+    rcv(c, 1460);
+}
+
 TEST(window_is_not_opened_beyond_the_limit_of_all)
 {
     uint32_t edge;
@@ -515,12 +536,12 @@ TEST(window_is_not_opened_beyond_the_limit_of_all)
     in("A", 1 + 4 * 1460, 11);
 }
 
-RUN(T(small_buffer_of_a_large_scale), T(window_is_not_opened_beyond_the_limit_of_all), T(tcp_info_after_a_timeout),
-    T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments), T(a_small_segment_that_was_acknowledged_is_forgotten),
-    T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle),
-    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments),
-    T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent),
-    T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
-    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
-    T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day), T(window_shrink), T(window_shrink_to_zero_does_not_time_out),
-    T(old_segment_does_not_change_the_window))
+RUN(T(what_is_not_read_is_not_promised_again), T(small_buffer_of_a_large_scale), T(window_is_not_opened_beyond_the_limit_of_all),
+    T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments),
+    T(a_small_segment_that_was_acknowledged_is_forgotten), T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once),
+    T(nodelay_set_later_releases), T(fin_overrides_nagle), T(cork_holds_partial_segments), T(cork_ends_after_200_ms),
+    T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments), T(handshake_window_size), T(window_limits_what_is_sent),
+    T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent), T(zero_window_probe), T(zero_window_probe_taken),
+    T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever), T(zero_window_probe_unanswered_gives_up),
+    T(zero_window_probe_user_timeout), T(zero_window_and_close), T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day),
+    T(window_shrink), T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))
