@@ -5,7 +5,8 @@
  * threads it is carried to the owner and done at the owner's next poll, except those marked "any thread", which work on
  * the spot. A child process made by fork has no stack: EBADF.
  *
- * Errors: -1 or NULL, and errno (Linux numbers). EBADF: not a descriptor of this stack. EOPNOTSUPP: not a TCP socket (z_sendto, z_recvfrom: not a UDP socket).
+ * Errors: -1 or NULL, and errno (Linux numbers). EBADF: not a descriptor of this stack. EOPNOTSUPP: not a TCP socket
+ * (z_sendto, z_recvfrom: not a UDP socket).
  */
 #ifndef ZSTACK_Z_API_H
 #define ZSTACK_Z_API_H
@@ -74,7 +75,7 @@ struct z_buf *z_wrap(void *p, size_t len, void (*release)(void *arg, unsigned fl
  */
 int z_register(void *p, size_t len);
 
-/** The first byte of this piece. Writable only where z_make_writable or z_alloc gave the buffer. Any thread. */
+/** The first byte of this piece. Writable only where z_alloc, z_append or z_make_writable gave the buffer. Any thread. */
 void *z_data(struct z_buf *b);
 
 /** The bytes of this piece. Any thread. */
@@ -93,6 +94,15 @@ struct z_buf *z_next(struct z_buf *b);
  */
 int z_trim(struct z_buf *b, size_t n);
 int z_adj(struct z_buf *b, size_t n);
+
+/**
+ * Adds n bytes to the end of this piece, of the room that its buffer has behind them; they hold anything. So an answer that is longer
+ * than its request can be written over it, in the buffer that came from the wire.
+ *
+ * @return  the first of the new bytes, or NULL and the piece is as it was, with errno EBUSY (it has other holders, or memory that is not
+ *          the stack's: z_wrap), ENOBUFS (there is less room). Any thread.
+ */
+void *z_append(struct z_buf *b, size_t n);
 
 /**
  * One more holder for every piece of the chain: returns b, which must now be freed or written once more. Any number of

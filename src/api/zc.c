@@ -164,6 +164,17 @@ int z_adj(struct z_buf *b, size_t n)
     return (int)api_ret(err);
 }
 
+void *z_append(struct z_buf *b, size_t n)
+{
+    struct rte_mbuf *m = zc_mbuf(b);
+    char *end = (char *)pkt_data(m) + m->data_len;
+    int err = zc_hands_off() ? -EBADF : !pkt_sole_owner(m) ? -EBUSY : n > rte_pktmbuf_tailroom(m) ? -ENOBUFS : 0;
+
+    if (err == 0)
+        m->data_len = (uint16_t)(m->data_len + n);
+    return api_ret(err) == 0 ? end : NULL;
+}
+
 size_t zc_seal(struct rte_mbuf *m)
 {
     size_t len = 0;

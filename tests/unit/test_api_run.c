@@ -637,6 +637,7 @@ static void body_forked(void)
     CHILD_CHECK(z_alloc(10) == NULL && errno == EBADF);
     CHILD_CHECK(z_ref(fork_buf) == NULL && errno == EBADF);
     CHILD_CHECK(z_trim(fork_buf, 1) == -1 && errno == EBADF);
+    CHILD_CHECK(z_append(fork_buf, 1) == NULL && errno == EBADF);
     z_free(fork_buf);
     ff_run(callback_exit, NULL);
     CHILD_CHECK(pkt_meta((struct rte_mbuf *)fork_buf)->extra_refs == refs && z_len(fork_buf) == 100);

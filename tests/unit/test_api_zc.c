@@ -131,6 +131,36 @@ static void test_cut_and_share(void **state)
     z_free(b);
 }
 
+static void test_append(void **state)
+{
+    static uint8_t outside[100];
+    struct z_buf *b = z_alloc(100), *wrapped = z_wrap(outside, 100, NULL, NULL);
+    uint8_t *p = z_data(b), *end = z_append(b, 50);
+    size_t room;
+
+    (void)state;
+    assert_ptr_equal(end, p + 100);
+    assert_int_equal(z_len(b), 150);
+    assert_non_null(z_append(b, 0));
+    assert_ptr_equal(z_ref(b), b);
+    assert_null(z_append(b, 1));
+    assert_int_equal(errno, EBUSY);
+    z_free(b);
+    room = rte_pktmbuf_tailroom(z_buf_mbuf(b));
+    assert_null(z_append(b, room + 1));
+    assert_int_equal(errno, ENOBUFS);
+    assert_null(z_append(b, SIZE_MAX));
+    assert_int_equal(errno, ENOBUFS);
+    assert_int_equal(z_len(b), 150);
+    assert_ptr_equal(z_append(b, room), p + 150);
+    assert_null(z_append(b, 1));
+    z_free(b);
+    assert_int_equal(z_trim(wrapped, 10), 0);
+    assert_null(z_append(wrapped, 10));
+    assert_int_equal(errno, EBUSY);
+    z_free(wrapped);
+}
+
 static void test_make_writable(void **state)
 {
     struct z_buf *b = z_alloc(100), *w;
@@ -542,6 +572,32 @@ static void test_fstack_zero_copy(void **state)
     ff_close(p[1]);
 }
 
+/* Bytes that somebody else has, too, are not followed by others: on this path the sender has what is received. */
+static void test_append_to_shared(void **state)
+{
+    struct z_buf *b = z_alloc(100);
+    void *part, *rest;
+    int p[2];
+
+    (void)state;
+    api_pair(p);
+    assert_int_equal(z_write(p[0], b, 100), 100);
+    polls(2);
+    assert_int_equal(z_read(p[1], &part, 40), 40);
+    assert_null(z_append(part, 1));
+    assert_int_equal(errno, EBUSY);
+    assert_int_equal(z_read(p[1], &rest, 100), 60);
+    assert_null(z_append(rest, 1));
+    assert_int_equal(errno, EBUSY);
+    b = z_make_writable(rest);
+    assert_non_null(z_append(b, 400));
+    assert_int_equal(z_len(b), 460);
+    z_free(part);
+    z_free(b);
+    ff_close(p[0]);
+    ff_close(p[1]);
+}
+
 static void *free_elsewhere(void *arg)
 {
     z_free(arg);
@@ -759,13 +815,29 @@ static void test_no_indirect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_alloc),          T(test_alloc_exhausted),  T(test_cut_and_share),
-        T(test_make_writable),  T(test_write_contract),   T(test_write_until_full),
-        T(test_blocking_write), T(test_forward),          T(test_split_read),
-        T(test_wrap),           T(test_paper_names),      T(test_paper_names_shared),
-        T(test_chain_of_mbufs), T(test_fstack_zero_copy), T(test_free_on_another_thread),
-        T(test_empty_loan),     T(test_refused_write),    T(test_many_pieces),
-        T(test_fstack_refused), T(test_no_indirect),      T(test_reset_all),
+        T(test_alloc),
+        T(test_alloc_exhausted),
+        T(test_cut_and_share),
+        T(test_append),
+        T(test_append_to_shared),
+        T(test_make_writable),
+        T(test_write_contract),
+        T(test_write_until_full),
+        T(test_blocking_write),
+        T(test_forward),
+        T(test_split_read),
+        T(test_wrap),
+        T(test_paper_names),
+        T(test_paper_names_shared),
+        T(test_chain_of_mbufs),
+        T(test_fstack_zero_copy),
+        T(test_free_on_another_thread),
+        T(test_empty_loan),
+        T(test_refused_write),
+        T(test_many_pieces),
+        T(test_fstack_refused),
+        T(test_no_indirect),
+        T(test_reset_all),
     };
 
     return cmocka_run_group_tests_name("api_zc", tests, start, NULL);
