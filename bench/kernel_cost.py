@@ -24,7 +24,7 @@ EXACT = ("busy_turns", "port_calls", "stack_and_application")
 COLUMNS = ["port", "repetition", "requests_per_second", *EXACT, "profiled_requests_per_second", *PARTS]
 DRIVER = re.compile(r"librte_net_|libxdp|libbpf")
 TURNS = re.compile(r"(core_run|api_idle)\b")  # of src/api: the loop itself
-CALLS = re.compile(r"sendto|recv|poll|readv|writev|asynccancel")  # of the C library: the driver's way into the kernel
+CALLS = re.compile(r"sendto|recv|poll|readv|write|asynccancel")  # of the C library: the driver's way into the kernel
 
 
 class Cost:
