@@ -27,7 +27,8 @@ import lab as labs  # noqa: E402
 
 BUILD = os.environ.get("ZSTACK_BUILD") or os.path.join(results.ROOT, "build/release")
 SERVER, CLIENT = "10.79.0.2", "10.79.0.1"
-COLUMNS = ["link", "workload", "connections", "load", "repetition", "requests_per_second", "gbit_per_second", "p50_us", "p99_us", "p99_9_us",
+LATENCIES = ("p50_us", "p90_us", "p99_us", "p99_9_us")
+COLUMNS = ["link", "workload", "connections", "load", "repetition", "requests_per_second", "gbit_per_second", *LATENCIES,
            "server_cycles", "client_cycles", "client_busy", "client_batch", "server_idle_polls", "server_tso", "stolen", "unsent"]
 
 
@@ -130,19 +131,15 @@ class Bench:
     def measure(self, link_name, workload, connections, load, repetition, rate=None):
         r, counters = self.run(link_name, workload, connections, rate)
         w = r["windows"]
-
-        def of_windows(name):
-            return results.quartiles(x[name] for x in w)[1]
-
+        latency = {name: results.quartiles(x[name] for x in w)[1] for name in LATENCIES}
         self.csv.add(link=link_name, workload=workload, connections=connections, load=load, repetition=repetition,
                      requests_per_second=r["requests_per_second"], gbit_per_second=r["received_mb_per_second"] * 8 / 1000,
-                     p50_us=of_windows("p50_us"), p99_us=of_windows("p99_us"), p99_9_us=of_windows("p99_9_us"),
-                     server_cycles=r["server_cycles_per_request"], client_cycles=r["client_cycles_per_request"],
+                     **latency, server_cycles=r["server_cycles_per_request"], client_cycles=r["client_cycles_per_request"],
                      client_busy=r["client_busy"], client_batch=r["client_batch"], server_idle_polls=share(counters, "loop.idle_polls", "loop.polls"),
                      server_tso=share(counters, "port.tx_tso", "port.tx_packets"), stolen=r["stolen"], unsent=r["unsent"])
         self.tell(f"{link_name}, {workload}, {connections} connections, {load} load: {r['requests_per_second']:.0f} requests/s, "
-                  f"p50 {of_windows('p50_us'):.1f} us, p99 {of_windows('p99_us'):.1f} us, client busy {100 * r['client_busy']:.0f} %, "
-                  f"stolen {100 * (r['stolen'] or 0):.1f} %")
+                  f"p50 {latency['p50_us']:.1f} us, p90 {latency['p90_us']:.1f} us, p99 {latency['p99_us']:.1f} us, client busy "
+                  f"{100 * r['client_busy']:.0f} %, stolen {100 * (r['stolen'] or 0):.1f} %")
 
     def tell(self, text):
         self.done += 1
@@ -296,9 +293,9 @@ def report(b):
                 return results.spread(values, form) if values else ""
 
             rows.append([link, workload, connections or "", load, cell("requests_per_second", "{:.0f}"), cell("gbit_per_second", "{:.2f}"),
-                         cell("p50_us"), cell("p99_us"), cell("p99_9_us"), cell("server_cycles", "{:.0f}"), cell("client_cycles", "{:.0f}"),
+                         *(cell(name) for name in LATENCIES), cell("server_cycles", "{:.0f}"), cell("client_cycles", "{:.0f}"),
                          cell("client_busy", "{:.0f} %", 100), cell("client_batch"), cell("server_tso", "{:.0f} %", 100), cell("stolen", "{:.1f} %", 100)])
-    head = ["link", "workload", "connections", "load", "requests/s", "Gb/s", "p50 us", "p99 us", "p99.9 us", "server cycles", "client cycles",
+    head = ["link", "workload", "connections", "load", "requests/s", "Gb/s", "p50 us", "p90 us", "p99 us", "p99.9 us", "server cycles", "client cycles",
             "client busy", "client batch", "TSO", "stolen"]
     results.save("link.md", f"# Server and zload in two processes\n\n{results.machine()}\n\nMedian (quartiles) of {b.o.repetitions} "
                  f"repetitions of {b.o.seconds:g} s; at half load each value is the median of five windows. Requests of testpmd are frames. "
