@@ -12,6 +12,7 @@
 #define SECONDS_PER_ROW 3 /* on a busy machine; but at least */
 #define REPS_MIN 7u
 #define REQUESTS 4000u                 /* of rr_samples, per repetition */
+#define REQUESTS_EACH 20u              /* or more: at the beginning and the end of it connections do what they do not in between */
 #define COLD_BYTES (24u * 1024 * 1024) /* more than caches hold */
 
 static const char *const phase_names[PHASES] = {"input", "application", "output", "port"};
@@ -55,12 +56,12 @@ static void send_message(struct side *e, int fd, int which)
 }
 
 /* What the application itself knows of a connection is as far away as what the stack knows: the next events' is asked for early. */
-#define AHEAD 4
+#define AHEAD 8
 
 static void look_ahead(const struct side *e, const struct kevent *ev, int n, int i)
 {
-    if (i + AHEAD < n)
-        __builtin_prefetch(&e->conn[ev[i + AHEAD].ident - BENCH_FD_FIRST]);
+    for (int k = i == 0 ? 0 : i + AHEAD; k <= i + AHEAD && k < n; k++)
+        __builtin_prefetch(&e->conn[ev[k].ident - BENCH_FD_FIRST]);
 }
 
 /* What there is of the message. */
@@ -393,7 +394,7 @@ void bench_rr(struct pair *p, const struct bench_conf *c, struct report *rep)
 
 void rr_samples(struct pair *p, uint32_t size, const int *fds, uint32_t conns, uint32_t reps, struct samples *s)
 {
-    uint32_t each = MAX(REQUESTS / conns, 1u);
+    uint32_t each = MAX(REQUESTS / conns, REQUESTS_EACH);
 
     take_memory(p, size, 1);
     rr.way = WAY_REF;
