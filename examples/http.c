@@ -77,8 +77,10 @@ static bool answer_in_place(int fd, struct z_buf *b)
 
     if (response_len > SMALL)
         return false;
-    if (len < response_len ? z_append(b, response_len - len) == NULL : z_trim(b, len - response_len) != 0)
+    if (z_append(b, len < response_len ? response_len - len : 0) == NULL)
         return false; /* somebody else has it, too, or it is full */
+    if (len > response_len)
+        z_trim(b, len - response_len);
     memcpy(z_data(b), z_data(response), response_len);
     return z_write(fd, b, response_len) >= 0;
 }

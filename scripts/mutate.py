@@ -67,6 +67,8 @@ MUTATIONS = [
     ("probe becomes a FIN", "src/tcp/ack.c", "            tcp_timer_stop(tc, TT_PERSIST); /* a probe carried",
      "            (void)0; /* a probe carried", "regress/test_hostile", ""),
     ("cookie never gets old", "src/tcp/syncookie.c", "mss_index, 4, period};", "mss_index, 4, period & 1};", "unit/test_syncookie", ""),
+    ("timers before what has come in", "src/core/stack.c", "unsigned stack_output(struct z_stack *s, uint64_t now_ns)\n{\n    s->now_ns = now_ns;",
+     "unsigned stack_output(struct z_stack *s, uint64_t now_ns)\n{\n    s->now_ns = s->heard_ns = now_ns;", "sim/test_stopped", ""),
     ("a reset ends TIME-WAIT", "src/tcp/timewait.c", "        stack_count(s, CTR_TCP_TIMEWAIT_RST);\n", "        tcp_timewait_end(s, tw);\n",
      "script/test_script_calls", "time_wait_reset"),
     ("new incarnation begins below the old one", "src/tcp/timewait.c", "g->iss_floor = tw->snd_nxt;", "g->iss_floor = tw->snd_nxt - 0x40000000;",

@@ -88,19 +88,21 @@ size_t z_chain_len(const struct z_buf *b);
 struct z_buf *z_next(struct z_buf *b);
 
 /**
- * Cuts n bytes off the end (z_trim) or the front (z_adj) of this piece; other pieces stay as they are.
+ * Cuts n bytes off the end (z_trim) or the front (z_adj) of this piece; other pieces stay as they are. The bytes do not change: of a
+ * packet that was read in parts each part is cut by itself.
  *
- * @return  0, or -1 with errno EBUSY (the piece has other holders), EINVAL (n is more than z_len). Any thread.
+ * @return  0, or -1 with errno EBUSY (the piece has other holders: z_ref), EINVAL (n is more than z_len; b is NULL). Any thread.
  */
 int z_trim(struct z_buf *b, size_t n);
 int z_adj(struct z_buf *b, size_t n);
 
 /**
  * Adds n bytes to the end of this piece, of the room that its buffer has behind them; they hold anything. So an answer that is longer
- * than its request can be written over it, in the buffer that came from the wire.
+ * than its request can be written over it, in the buffer that came from the wire. All bytes of the piece are the caller's alone then and
+ * may be written; with n = 0 that is all it says. A received buffer has as much room as rx_buffer_size leaves behind the packet.
  *
- * @return  the first of the new bytes, or NULL and the piece is as it was, with errno EBUSY (it has other holders, or memory that is not
- *          the stack's: z_wrap), ENOBUFS (there is less room). Any thread.
+ * @return  the first of the new bytes, or NULL and the piece is as it was, with errno EBUSY (somebody else has it or bytes of the same
+ *          packet, or its memory is not the stack's: z_wrap), ENOBUFS (there is less room), EINVAL (b is NULL). Any thread.
  */
 void *z_append(struct z_buf *b, size_t n);
 

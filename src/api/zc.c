@@ -137,6 +137,8 @@ static int may_cut(struct rte_mbuf *m, size_t n)
 {
     if (zc_hands_off())
         return -EBADF;
+    if (m == NULL)
+        return -EINVAL;
     if (pkt_is_shared(m))
         return -EBUSY;
     return n > m->data_len ? -EINVAL : 0;
@@ -164,15 +166,30 @@ int z_adj(struct z_buf *b, size_t n)
     return (int)api_ret(err);
 }
 
+static int may_append(struct rte_mbuf *m, size_t n)
+{
+    if (zc_hands_off())
+        return -EBADF;
+    if (m == NULL)
+        return -EINVAL;
+    if (!pkt_sole_owner(m))
+        return -EBUSY;
+    return n > rte_pktmbuf_tailroom(m) ? -ENOBUFS : 0;
+}
+
 void *z_append(struct z_buf *b, size_t n)
 {
     struct rte_mbuf *m = zc_mbuf(b);
-    char *end = (char *)pkt_data(m) + m->data_len;
-    int err = zc_hands_off() ? -EBADF : !pkt_sole_owner(m) ? -EBUSY : n > rte_pktmbuf_tailroom(m) ? -ENOBUFS : 0;
+    int err = may_append(m, n);
+    char *end;
 
-    if (err == 0)
-        m->data_len = (uint16_t)(m->data_len + n);
-    return api_ret(err) == 0 ? end : NULL;
+    if (err != 0) {
+        errno = -err;
+        return NULL;
+    }
+    end = (char *)pkt_data(m) + m->data_len;
+    m->data_len = (uint16_t)(m->data_len + n);
+    return end;
 }
 
 size_t zc_seal(struct rte_mbuf *m)

@@ -106,7 +106,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
     s->index = conf->index;
     s->member = conf->member;
     s->steer = conf->steer;
-    s->now_ns = now_ns;
+    s->now_ns = s->heard_ns = now_ns;
     secrets(s);
     derive_flow_key(s);
     wheel_init(&s->wheel, now_ns);
@@ -369,11 +369,11 @@ unsigned stack_flush(struct z_stack *s)
     return n;
 }
 
-static void expired_timers(struct z_stack *s)
+static void expired_timers(struct z_stack *s, uint64_t until_ns)
 {
     struct wheel_node *n;
 
-    while ((n = wheel_expire(&s->wheel, s->now_ns)) != NULL) {
+    while ((n = wheel_expire(&s->wheel, until_ns)) != NULL) {
         stack_count(s, CTR_TIMERS);
         switch (n->kind) {
         case TIMER_TCP:
@@ -420,9 +420,9 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     bool paused = now_ns - s->now_ns > PAUSE_NS;
     unsigned n;
 
-    s->now_ns = now_ns;
+    s->now_ns = s->heard_ns = now_ns;
     if (unlikely(paused))
-        expired_timers(s);
+        expired_timers(s, now_ns);
     n = ip_loopback_poll(s);
     for (unsigned i = 0; i < s->n_netifs; i++)
         n += s->netif[i]->parent == NULL ? receive(s, s->netif[i]) : 0;
@@ -433,11 +433,15 @@ unsigned stack_input(struct z_stack *s, uint64_t now_ns)
     return n;
 }
 
+/*
+ * Timers end what nothing was heard of until they were due: where the application has taken long since the last input, or something else
+ * had the core, what ends them may have come meanwhile.
+ */
 unsigned stack_output(struct z_stack *s, uint64_t now_ns)
 {
     s->now_ns = now_ns;
-    if (wheel_turns(&s->wheel, now_ns)) /* not in most turns: a tick is longer than one */
-        expired_timers(s);
+    if (wheel_turns(&s->wheel, s->heard_ns)) /* not in most turns: a tick is longer than one */
+        expired_timers(s, s->heard_ns);
     tcp_output_pending(s);
     return stack_flush(s);
 }

@@ -37,6 +37,7 @@ enum timer_kind {
 
 struct z_stack {
     uint64_t now_ns;
+    uint64_t heard_ns;       /* of the last stack_input: what had come in until then has been seen */
     uint64_t wall_offset_ns; /* time since the epoch minus now_ns, from the owner of the clock; 0 under virtual time */
     struct stack_conf conf;
     struct counters ctr;

@@ -151,6 +151,10 @@ static void test_append(void **state)
     assert_int_equal(errno, ENOBUFS);
     assert_null(z_append(b, SIZE_MAX));
     assert_int_equal(errno, ENOBUFS);
+    assert_null(z_append(NULL, 1));
+    assert_int_equal(errno, EINVAL);
+    assert_errno(z_trim(NULL, 1), EINVAL);
+    assert_errno(z_adj(NULL, 1), EINVAL);
     assert_int_equal(z_len(b), 150);
     assert_ptr_equal(z_append(b, room), p + 150);
     assert_null(z_append(b, 1));

@@ -1,0 +1,155 @@
+/*
+ * Something else has the core for a while, in the middle of a turn: what has come in meanwhile is heard before timers say that it has not.
+ * Two stacks in turns by hand.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "sim_conn.h"
+#include "tcp/conn.h"
+
+#define TURN_NS (20 * NS_PER_US)
+#define STOPPED_NS (70 * NS_PER_MS)
+#define BYTES 100u
+
+static struct sim sim;
+static struct sim_stack side[2];
+static struct sock *sk[2];
+static uint64_t now;
+
+static void make_side(int i, struct port_mem_join_conf *jc)
+{
+    struct stack_conf c;
+    int err;
+
+    sim_stack_defaults(&c, (uint64_t)i + 1);
+    side[i] = (struct sim_stack){.sim = &sim, .s = stack_create(&c, i == 0 ? "stop0" : "stop1", now, &err)};
+    assert_non_null(side[i].s);
+    jc->ind_pool[i] = side[i].s->pools.ind;
+}
+
+static void turn(int i)
+{
+    stack_input(side[i].s, now);
+    stack_output(side[i].s, now);
+}
+
+static void turns(unsigned n)
+{
+    for (; n > 0; n--, now += TURN_NS)
+        for (int i = 0; i < 2; i++)
+            turn(i);
+}
+
+static void send_some(int i)
+{
+    static char some[BYTES];
+    struct iovec v = {.iov_base = some, .iov_len = sizeof(some)};
+
+    assert_int_equal(tcp_send_copy(side[i].s, sk[i]->tcp, &v, 1, 0), sizeof(some));
+}
+
+static void take(int i)
+{
+    struct rte_mbuf *m;
+
+    while (tcp_recv_ref(side[i].s, sk[i]->tcp, SIZE_MAX, &m) > 0) {
+        tcp_loan_return(side[i].s, m);
+        pkt_unref(m);
+    }
+}
+
+/* Each asks and answers for a while, so that round trips are known and are short. */
+static int setup(void **state)
+{
+    struct port_mem_join_conf jc = {.mac = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}, .mtu = 1500};
+    struct sock *listener;
+    struct port *p[2];
+    int fd;
+
+    (void)state;
+    now = NS_PER_SEC;
+    for (int i = 0; i < 2; i++)
+        make_side(i, &jc);
+    assert_int_equal(port_mem_join(&jc, p), 0);
+    for (int i = 0; i < 2; i++) {
+        struct netif *nif = stack_add_netif(side[i].s, p[i], "mem0");
+
+        assert_int_equal(stack_add_addr(side[i].s, nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u, 0), 0);
+        assert_true(sim_add_v6(side[i].s, nif, i == 0 ? SIM_ADDR_A : SIM_ADDR_B, 0xffffff00u));
+    }
+    turns(1000); /* addresses of IPv6 are tested first */
+    listener = sim_listen(&side[1], 80, 4, &fd);
+    sk[0] = sim_connect(&side[0], SIM_ADDR_B, 80, &fd);
+    turns(100);
+    sk[1] = sim_accept(&side[1], listener, &fd);
+    assert_non_null(sk[1]);
+    for (int i = 0; i < 20; i++) {
+        send_some(i & 1);
+        turns(10);
+        take(~i & 1);
+    }
+    turns(1000);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        stack_destroy(side[i].s);
+    return 0;
+}
+
+static uint64_t sent_again(void)
+{
+    return side[0].s->ctr.v[CTR_TCP_RETRANS];
+}
+
+/* The answer, with the acknowledgement, is in the receive ring when the timer of the request is due. */
+static void what_has_come_in_is_heard_first(void **state)
+{
+    (void)state;
+    send_some(0);
+    turn(0);
+    stack_input(side[0].s, now);
+    turn(1);
+    send_some(1);
+    turn(1);
+    now += STOPPED_NS;
+    stack_output(side[0].s, now);
+    assert_int_equal(tcp_rcv_avail(sk[0]->tcp), 0); /* it is waiting */
+    turns(100);
+    assert_int_equal(tcp_rcv_avail(sk[0]->tcp), BYTES);
+    assert_int_equal(sent_again(), 0);
+}
+
+/* Nothing has come in: the timer fires, one turn later. */
+static void what_has_not_come_in_is_sent_again(void **state)
+{
+    (void)state;
+    send_some(0);
+    turn(0);
+    now += 10 * STOPPED_NS;
+    stack_output(side[0].s, now);
+    assert_int_equal(sent_again(), 0);
+    turn(0);
+    assert_int_equal(sent_again(), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_has_come_in_is_heard_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_not_come_in_is_sent_again, setup, teardown),
+    };
+
+    if (sim_eal_init() != 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
