@@ -13,6 +13,7 @@
 #include "api/ports.h"
 #include "api/procs.h"
 #include "base/bigtab.h"
+#include "base/leakroot.h"
 #include "port/cores.h"
 #include "port/eal.h"
 #pragma GCC visibility push(default)
@@ -103,6 +104,7 @@ static int make_core(void *arg)
             "no memory for the stack (%s): lower rx_buffers, app_buffers_64k or conn_memory in [zstack], or give EAL more with memory= or "
             "hugepages",
             strerror(s == NULL ? -r : ENOMEM));
+    leakroot_add(c, sizeof(*c));
     s->wall_offset_ns = port_wallclock_ns() - port_clock_ns();
     r = api_core_init(c, s);
     if (r != 0)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/bigtab.h"
+#include "base/leakroot.h"
 #include "base/siphash.h"
 #include "buf/wrap.h"
 #include "ip/ip.h"
@@ -102,6 +103,7 @@ struct z_stack *stack_create(const struct stack_conf *conf, const char *name, ui
         *err = -ENOMEM;
         return NULL;
     }
+    leakroot_add(s, sizeof(*s));
     s->conf = *conf;
     s->index = conf->index;
     s->member = conf->member;
@@ -147,10 +149,13 @@ void stack_destroy(struct z_stack *s)
     if (s->neigh != NULL)
         link_fini(s);
     release_queue_fini(s);
-    for (unsigned i = 0; i < s->n_netifs; i++)
+    for (unsigned i = 0; i < s->n_netifs; i++) {
+        leakroot_remove(s->netif[i], sizeof(*s->netif[i]));
         bigtab_free(s->netif[i], 1, sizeof(*s->netif[i]));
+    }
     pkt_pools_free(&s->pools);
     arena_fini(&s->arena);
+    leakroot_remove(s, sizeof(*s));
     bigtab_free(s, 1, sizeof(*s));
 }
 
@@ -165,6 +170,7 @@ static struct netif *add_netif(struct z_stack *s, struct port *p, const char *na
 
     if (s->n_netifs == STACK_MAX_NETIFS || (nif = bigtab_alloc(1, sizeof(*nif))) == NULL)
         return NULL;
+    leakroot_add(nif, sizeof(*nif));
     nif->port = p;
     memcpy(nif->mac, p->mac, sizeof(nif->mac));
     nif->mtu = p->mtu;

@@ -13,6 +13,7 @@
 
 #include "base/units.h"
 #include "pkt/pkt.h"
+#include "port/tap_addr.h"
 #include "port/tap_priv.h"
 
 #define TUN_DEVICE "/dev/net/tun"
@@ -197,6 +198,29 @@ static void explain_link(const struct say *say, const char *what, int error)
              error == -EPERM ? ": run as root (CAP_NET_ADMIN), or let root do it before" : "");
 }
 
+static int give_addr(struct tap_port *t, const struct port_tap_conf *c, unsigned i, uint32_t index, const struct say *say)
+{
+    char other[IF_NAMESIZE];
+    int ret;
+
+    switch (tap_addr_look(c->name, &c->addr[i].addr, c->addr[i].plen, other)) {
+    case TAP_ADDR_THERE:
+        return 0;
+    case TAP_ADDR_ELSEWHERE:
+        snprintf(say->err, say->n,
+                 "tap=%s: interface %s has an address of the same subnet as tap_addr, so that the kernel would send there what is for us: "
+                 "choose addr= and tap_addr= of another subnet, or end the program that %s belongs to",
+                 say->name, other, other);
+        return -1;
+    case TAP_ADDR_MISSING:
+        break;
+    }
+    ret = tap_link_add_addr(&t->link, index, &c->addr[i].addr, c->addr[i].plen);
+    if (ret != 0)
+        explain_link(say, "given the address of tap_addr", ret);
+    return ret;
+}
+
 /* An interface that is as it should be already needs no permission. */
 static int set_link(struct tap_port *t, const struct port_tap_conf *c, const struct say *say)
 {
@@ -220,12 +244,9 @@ static int set_link(struct tap_port *t, const struct port_tap_conf *c, const str
         explain_link(say, what, ret);
         return -1;
     }
-    for (unsigned i = 0; i < c->n_addrs && ret == 0; i++)
-        ret = tap_link_add_addr(&t->link, info.index, &c->addr[i].addr, c->addr[i].plen);
-    if (ret != 0) {
-        explain_link(say, "given the address of tap_addr", ret);
-        return -1;
-    }
+    for (unsigned i = 0; i < c->n_addrs; i++)
+        if (give_addr(t, c, i, info.index, say) != 0)
+            return -1;
     /* two ends, two addresses: ours stays the same as long as the interface does */
     memcpy(t->p.mac, info.mac, sizeof(t->p.mac));
     t->p.mac[5] ^= OUR_MAC_BIT;

@@ -35,11 +35,11 @@
         assert_int_equal(errno, (err));                                                                                                    \
     } while (0)
 
-/* The stack lives as long as its process, in memory that LeakSanitizer does not search for pointers. */
+/* What DPDK leaves behind. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:stack_create\nleak:port_ethdev_open\nleak:conf_load\nleak:librte_\n";
+    return "leak:librte_\n";
 }
 
 static inline void api_start_on(const char *device, const char *dpdk_keys, const char *zstack_keys)

@@ -31,6 +31,8 @@
 #define NAME "ztest0"
 #define OURS 0x0a000002u
 #define KERNELS 0x0a000001u
+#define KERNELS_SUBNET "10.0.0"
+#define NOBODY 65534
 #define HDRS (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
 #define RX_MBUFS 127u
 #define LONG_NS NS_PER_SEC
@@ -305,6 +307,48 @@ static void test_existing_interface_is_kept(void **state)
     assert_int_equal(system("ip link del " NAME), 0);
     assert_int_equal(system("ip tuntap add " NAME " mode tap multi_queue"), 0);
     expect_refused(NAME, 0, "no tap device with one queue");
+    assert_int_equal(system("ip link del " NAME), 0);
+}
+
+/* The kernel would have two routes to one subnet; of an interface that is down it has none. */
+static void test_subnet_of_another_interface(void **state)
+{
+    (void)state;
+    assert_int_equal(system("ip tuntap add ztother mode tap && ip addr add " KERNELS_SUBNET ".77/24 dev ztother && ip link set ztother up"),
+                     0);
+    expect_refused(NAME, 0, "interface ztother has an address of the same subnet as tap_addr");
+    assert_int_equal(if_nametoindex(NAME), 0);
+    assert_int_equal(system("ip addr flush dev ztother && ip addr add " KERNELS_SUBNET ".77/16 dev ztother"), 0);
+    close_port(open_port(0)); /* ours is the longer prefix */
+    assert_int_equal(system("ip addr flush dev ztother && ip addr add " KERNELS_SUBNET ".77/24 dev ztother && ip link set ztother down"),
+                     0);
+    close_port(open_port(0));
+    assert_int_equal(system("ip link del ztother"), 0);
+}
+
+/* What root has set up already needs no permission. */
+static void test_address_is_there(void **state)
+{
+    struct port *p;
+
+    (void)state;
+    if (seteuid(NOBODY) != 0)
+        skip(); /* in a user namespace with one user */
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(system("ip tuntap add " NAME " mode tap user nobody && ip addr add " KERNELS_SUBNET ".1/24 dev " NAME
+                            " && ip link set " NAME " mtu 1500 up"),
+                     0);
+    assert_int_equal(seteuid(NOBODY), 0);
+    p = open_named(NAME, 0);
+    assert_int_equal(seteuid(0), 0);
+    if (p == NULL)
+        fail_msg("%s", err);
+    port_close(p);
+    assert_int_equal(system("ip addr flush dev " NAME), 0);
+    assert_int_equal(seteuid(NOBODY), 0);
+    assert_null(open_named(NAME, 0));
+    assert_int_equal(seteuid(0), 0);
+    assert_non_null(strstr(err, "given the address of tap_addr"));
     assert_int_equal(system("ip link del " NAME), 0);
 }
 
@@ -621,6 +665,8 @@ int main(void)
         cmocka_unit_test(test_refusals_name_the_remedy),
         cmocka_unit_test(test_capabilities),
         cmocka_unit_test(test_existing_interface_is_kept),
+        cmocka_unit_test(test_subnet_of_another_interface),
+        cmocka_unit_test(test_address_is_there),
         cmocka_unit_test(test_frames_in_one_buffer),
         cmocka_unit_test(test_frames_in_chains),
         cmocka_unit_test(test_sums_are_finished_by_the_kernel),
