@@ -200,7 +200,7 @@
     X(DROP_TCP_SYN_BAD, "drop.tcp_syn_bad", "SYN in a synchronized state (challenged, RFC 5961)") \
     X(DROP_TCP_DUP_DATA, "drop.tcp_dup_data", "payload received before")                         \
     X(DROP_TCP_AFTER_CLOSE, "drop.tcp_after_close", "payload after the application closed")      \
-    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "payload beyond what the receive buffer can hold (rcv_limit, or SO_RCVBUF)")     \
+    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "received payload that there was no memory for (rcv_limit)")     \
     X(DROP_TCP_REASS, "drop.tcp_reass", "out-of-order payload: too many gaps (reass_blocks)")    \
     X(DROP_TCP_PURE_ACK, "drop.tcp_pure_ack", "segments without payload, consumed")              \
     X(DROP_TCP_OPTION, "drop.tcp_option", "malformed option list")                               \
@@ -264,6 +264,7 @@
     X(CTR_TCP_TIMEWAIT_RST, "tcp.timewait_resets", "resets ignored in TIME-WAIT (RFC 1337)")     \
     X(CTR_TCP_TIMEWAIT_LIMIT, "tcp.timewait_limit", "TIME-WAIT cut short: limit (max_timewait)") \
     X(CTR_TCP_ZERO_WINDOW_TX, "tcp.zero_window_tx", "zero windows advertised")                   \
+    X(CTR_TCP_WND_WAITING, "tcp.windows_waiting", "(level) connections whose window is closed because all together have no memory left") \
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_SENT_LIMIT, "tcp.sent_limit", "turns in which a connection had too many frames in flight to send (sent_records)") \

@@ -102,14 +102,28 @@ static bool relieve_stack(struct z_stack *s, struct tcp_conn *tc)
     return tc->rcvq.bytes == 0;
 }
 
-/* More memory than SO_RCVBUF allows twice over: small segments. */
+/* Payload that the peer was told there is room for, what waits to be read included: more than SO_RCVBUF when that was made smaller since.
+ */
+static uint32_t promised(const struct tcp_conn *tc)
+{
+    return tc->rcvq.bytes + (tc->rcv_adv - tc->rcv_nxt);
+}
+
+/*
+ * More memory than SO_RCVBUF, or what was promised beyond it, allows twice over: small segments. Copied together they take less; what
+ * waits behind a hole is thrown away before that which is in order, and the peer sends it again (RFC 2018 section 8).
+ */
 static bool relieve_pressure(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t limit = 2 * tc->rcvbuf_bytes;
+    uint64_t limit;
 
     if (unlikely(s->tcp.rcv_charged_bytes > s->conf.rcv_limit_bytes) && !relieve_stack(s, tc))
         return false;
+    limit = 2 * (uint64_t)tc->rcvbuf_bytes;
     if (likely(tcp_rcv_held(tc) <= limit))
+        return true;
+    limit = MAX(limit, 2 * (uint64_t)promised(tc));
+    if (tcp_rcv_held(tc) <= limit)
         return true;
     if (tc->rcvq.charged_bytes > 3 * (uint64_t)tc->rcvq.bytes) /* else there is too little air in it to be worth the walk */
         tcp_rcv_collapse(s, tc);
@@ -186,68 +200,15 @@ static struct rte_mbuf *trim(struct z_stack *s, struct tcp_conn *tc, uint32_t *s
     return m;
 }
 
-static uint32_t room_now(const struct tcp_conn *tc)
-{
-    uint32_t bytes = tc->rcvq.bytes + (unlikely(tc->rcv_holes) ? reass_bytes(&tc->reass) : 0);
-
-    return tc->rcvbuf_bytes - MIN(bytes, tc->rcvbuf_bytes);
-}
-
-/*
- * What waits behind a hole gives way to what fills it, and the peer sends it again (RFC 2018 section 8): who waits for so much to read
- * (SO_RCVLOWAT) would wait for ever.
- */
-static void make_room(struct z_stack *s, struct tcp_conn *tc, uint32_t len)
-{
-    while (len > room_now(tc) && reass_blocks(&tc->reass) > 0) {
-        reass_prune(&tc->reass, &s->arena);
-        tc->ack_now = true; /* as for a gap that is filled */
-    }
-    tcp_rcv_charge(s, tc);
-}
-
-/*
- * The window never promises more payload than SO_RCVBUF has bytes: the application made it smaller since. A segment for which there is
- * no room is dropped, unless it is the first to be read; of a frame that was merged of several, those that there is room for are taken, or
- * the peer, which sends all of them again, would get nowhere. NULL: dropped.
- */
-static struct rte_mbuf *cut_to_room(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, struct rte_mbuf *m, uint32_t merged_of)
-{
-    uint32_t segment = merged_of != 0 ? merged_of : m->pkt_len, room;
-
-    if (likely(m->pkt_len <= room_now(tc)))
-        return m;
-    if (seq == tc->rcv_nxt && tc->rcvq.bytes > 0)
-        make_room(s, tc, m->pkt_len);
-    room = room_now(tc);
-    room -= m->pkt_len > room ? room % segment : 0;
-    if (room == 0 && seq == tc->rcv_nxt && tc->rcvq.bytes == 0)
-        room = segment;
-    if (room == 0) {
-        pkt_drop(s, m, DROP_TCP_RCVBUF);
-        tcp_send_ack(s, tc);
-        return NULL;
-    }
-    if (m->pkt_len <= room)
-        return m;
-    stack_count(s, DROP_TCP_RCVBUF);
-    tc->ack_now = true;
-    return pkt_trim_to(m, room);
-}
-
 static void queue_text(struct z_stack *s, struct tcp_conn *tc, uint32_t seq, bool push, struct rte_mbuf *m, uint32_t merged_of)
 {
-    uint32_t len;
+    uint32_t len = m->pkt_len;
 
     if (!relieve_pressure(s, tc)) {
         pkt_drop(s, m, DROP_TCP_RCVBUF);
         tcp_send_ack(s, tc);
         return;
     }
-    m = cut_to_room(s, tc, seq, m, merged_of);
-    if (m == NULL)
-        return;
-    len = m->pkt_len;
     if (seq != tc->rcv_nxt) {
         out_of_order(s, tc, seq, m, merged_of);
         return;
