@@ -264,6 +264,7 @@
     X(CTR_TCP_TIMEWAIT_RST, "tcp.timewait_resets", "resets ignored in TIME-WAIT (RFC 1337)")     \
     X(CTR_TCP_TIMEWAIT_LIMIT, "tcp.timewait_limit", "TIME-WAIT cut short: limit (max_timewait)") \
     X(CTR_TCP_ZERO_WINDOW_TX, "tcp.zero_window_tx", "zero windows advertised")                   \
+    X(CTR_TCP_WND_WAITING, "tcp.windows_waiting", "(level) connections whose window is closed because all together have no memory left") \
     X(CTR_TCP_COLLAPSED, "tcp.collapsed", "received segments copied into compact buffers under pressure") \
     X(CTR_TCP_NOMEM, "tcp.no_memory", "work put off or refused: connection memory at its limit (conn_memory)") \
     X(CTR_TCP_SENT_LIMIT, "tcp.sent_limit", "turns in which a connection had too many frames in flight to send (sent_records)") \

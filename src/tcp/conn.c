@@ -62,6 +62,7 @@ int tcp_state_init(struct z_stack *s)
     t->id_mask = (uint32_t)(n * 2 - 1);
     tcp_optsets_init(&t->optsets, &s->arena);
     TAILQ_INIT(&t->timewait);
+    TAILQ_INIT(&t->wnd_waiting);
     TAILQ_INIT(&t->fwd);
     tcp_syn_init(s);
     t->timewait_timer.kind = TIMER_TW;
@@ -208,6 +209,7 @@ static void tear_down(struct z_stack *s, struct tcp_conn *tc, bool keep_rcvq)
     tcp_table_remove(s, &tc->ent);
     tcp_bound_remove(s, tc);
     tcp_port_release(s, tc);
+    tcp_window_waits(s, tc, false);
     s->tcp.n_orphans -= tc->orphan;
     tc->orphan = false;
     sent_clear(&tc->sent, &s->arena);

@@ -224,6 +224,7 @@ struct tcp_conn {
     bool delack_on : 1;  /* the delay timer is */
     bool small_out : 1;  /* snd_sml is perhaps not acknowledged yet; else it is */
 
+    bool wnd_waits : 1;    /* in tcp_state.wnd_waiting */
     bool user_timeout : 1; /* opt.user_timeout_ns is not 0 */
     bool rtt_wary : 1;     /* the last timeout was spurious: the first sample of newer data says how long to wait (RFC 4015) */
     bool spoke : 1;        /* text has left since the peer last ended what it wrote, in less than TCP_TURN_NS */
@@ -309,7 +310,8 @@ struct tcp_conn {
         struct tcp_conn *listener; /* of one that waits: whose accept queue it is in */
         struct tcp_listener *lis;  /* of a listener; NULL of any other */
     };
-    struct tcp_conn *bound_next; /* bucket of bound sockets */
+    struct tcp_conn *bound_next;    /* bucket of bound sockets */
+    TAILQ_ENTRY(tcp_conn) wnd_link; /* when wnd_waits */
 
     _Alignas(64) struct sock sock; /* while sk says so */
 };
@@ -536,8 +538,11 @@ void tcp_report_dup(struct tcp_conn *tc, uint32_t start, uint32_t end);
 
 /* window.c */
 uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc); /* what may be advertised, from rcv_nxt */
-uint16_t tcp_rcv_wnd(const struct z_stack *s, struct tcp_conn *tc);          /* the same as the window field has it */
+uint16_t tcp_rcv_wnd(struct z_stack *s, struct tcp_conn *tc);                /* the same as the window field has it */
 void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc);              /* the application took data: update if worth it */
+void tcp_window_waits(struct z_stack *s, struct tcp_conn *tc, bool waits);   /* for memory of all together: in the list, or not */
+bool tcp_windows_are_due(const struct z_stack *s);                           /* there is memory for the first in it */
+void tcp_windows_open(struct z_stack *s);                                    /* updates for these: at most so many a turn */
 void tcp_rcv_measure(struct tcp_conn *tc, uint32_t len, uint32_t seg_bytes, uint32_t truesize); /* len bytes came, in such segments */
 void tcp_rcv_collapse(struct z_stack *s, struct tcp_conn *tc);
 void tcp_rcv_autotune(struct z_stack *s, struct tcp_conn *tc, uint32_t delivered_bytes);

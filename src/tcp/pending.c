@@ -85,6 +85,7 @@ void tcp_output_pending(struct z_stack *s)
     unsigned put_off = 0, n_waiting = 0;
     uint64_t begin;
 
+    tcp_windows_open(s);
     tcp_syn_output(s);
     begin = *sent;                                                          /* a SYN,ACK that went says nothing about them */
     for (uint32_t todo = q->n; todo > 0 && put_off < PUT_OFF_MAX; todo--) { /* what output puts off goes to the next turn */
@@ -116,5 +117,5 @@ void tcp_output_pending(struct z_stack *s)
 
 bool tcp_output_waits(const struct z_stack *s)
 {
-    return s->tcp.pending.n > 0 || !TAILQ_EMPTY(&s->tcp.syn.unsent);
+    return s->tcp.pending.n > 0 || !TAILQ_EMPTY(&s->tcp.syn.unsent) || tcp_windows_are_due(s);
 }

@@ -150,7 +150,6 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
 {
     struct pkt_meta *meta = pkt_meta(m);
     struct tcp_conn *tc;
-    bool was_closed = stack_loan_bytes(s) >= s->conf.loan_limit_bytes;
 
     if ((meta->flags & PKT_F_LOAN) == 0)
         return;
@@ -160,13 +159,8 @@ void tcp_loan_return(struct z_stack *s, struct rte_mbuf *m)
     s->ctr.v[CTR_LOAN_BYTES] = stack_loan_bytes(s);
     tc = arena_at(&s->arena, meta->loan_conn);
     tc->loan_bytes -= meta->loan_bytes;
-    if (unlikely(tc->dead)) {
-        if (tc->gone && tc->loan_bytes == 0)
-            arena_free(&s->arena, tc, sizeof(*tc));
-        return;
-    }
-    if (was_closed)
-        tcp_window_opened(s, tc);
+    if (unlikely(tc->dead) && tc->gone && tc->loan_bytes == 0)
+        arena_free(&s->arena, tc, sizeof(*tc));
 }
 
 /* Past the quota, or no mbuf for a second reference: the bytes in a compact buffer of the application's pools (counted). */

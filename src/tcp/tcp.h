@@ -31,6 +31,7 @@ struct tcp_fwd;
 struct tfo_dest;
 
 TAILQ_HEAD(tcp_timewait_list, tcp_tw);
+TAILQ_HEAD(tcp_wnd_list, tcp_conn);
 
 #define TCP_PORT_COUNTERS 256u
 
@@ -74,6 +75,7 @@ struct tcp_state {
     struct wheel_node timewait_timer;  /* the end of the first */
     uint64_t rcv_charged_bytes;        /* memory in receive and reassembly queues of all connections */
     uint64_t loan_bytes;               /* memory lent to the application */
+    struct tcp_wnd_list wnd_waiting;   /* connections whose window is closed because either is at its limit, longest first */
     struct tcp_optsets optsets;        /* what setsockopt set, once for all who have the same */
     struct tcp_syncache syn;
     TAILQ_HEAD(tcp_fwd_list, tcp_fwd) fwd; /* flows of other stacks, the one used last at the end */

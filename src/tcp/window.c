@@ -12,16 +12,20 @@
 
 #define RATIO_ONE 256u
 #define RATIO_MIN 64u
+#define OPENED_MAX 64u /* windows in a turn */
 
+/* What SO_RCVBUF leaves. */
+static uint32_t own_memory(const struct tcp_conn *tc)
+{
+    return tc->rcvbuf_bytes - MIN(tcp_rcv_held(tc), tc->rcvbuf_bytes);
+}
+
+/* The same, with what is left for all connections together. */
 static uint32_t free_memory(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t charged = tcp_rcv_held(tc);
-    uint64_t all = s->tcp.rcv_charged_bytes, limit = s->conf.rcv_limit_bytes, left;
-
-    if (tcp_rcv_limit_reached(s) || charged >= tc->rcvbuf_bytes)
+    if (tcp_rcv_limit_reached(s))
         return 0;
-    left = limit - all;
-    return (uint32_t)MIN((uint64_t)(tc->rcvbuf_bytes - charged), left);
+    return (uint32_t)MIN((uint64_t)own_memory(tc), s->conf.rcv_limit_bytes - s->tcp.rcv_charged_bytes);
 }
 
 /* Would more memory for all connections together widen the window? */
@@ -44,25 +48,76 @@ static uint32_t least_step(const struct tcp_conn *tc)
     return MIN(MIN((uint32_t)tc->smss, tc->rcvbuf_bytes / 4), most / 2);
 }
 
-uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
+static uint32_t now_open(const struct tcp_conn *tc)
 {
-    uint32_t now = tc->rcv_adv - tc->rcv_nxt;
-    uint64_t wnd = (uint64_t)free_memory(s, tc) * tc->rcv_ratio / RATIO_ONE;
+    return tc->rcv_adv - tc->rcv_nxt;
+}
+
+/* The window that so much memory allows; as it is now, when that is not worth a step. */
+static uint32_t window_of(const struct tcp_conn *tc, uint32_t memory)
+{
+    uint32_t now = now_open(tc);
+    uint64_t wnd = (uint64_t)memory * tc->rcv_ratio / RATIO_ONE;
 
     wnd = as_told(tc, (uint32_t)MIN(wnd, (uint64_t)UINT16_MAX << tc->rcv_wscale));
-    if (unlikely(wnd == 0) && tc->rcv_charged_bytes == 0 && free_memory(s, tc) > 0)
+    if (unlikely(wnd == 0) && tc->rcv_charged_bytes == 0 && memory > 0)
         wnd = 1u << tc->rcv_wscale; /* less cannot be told, and with nothing to be read it would stay closed */
     /* receiver's silly window avoidance (MUST-39) */
     return wnd >= (uint64_t)as_told(tc, now) + least_step(tc) ? MAX((uint32_t)wnd, now) : now;
 }
 
-uint16_t tcp_rcv_wnd(const struct z_stack *s, struct tcp_conn *tc)
+uint32_t tcp_rcv_window(const struct z_stack *s, const struct tcp_conn *tc)
 {
-    uint32_t wire = tcp_rcv_window(s, tc) >> tc->rcv_wscale;
+    return window_of(tc, free_memory(s, tc));
+}
+
+/* Would it be wider, were it not for the memory of all together? */
+static bool held_back(const struct tcp_conn *tc, uint32_t wnd)
+{
+    return tcp_talks(tc) && !tc->fin_rcvd && window_of(tc, own_memory(tc)) > wnd;
+}
+
+void tcp_window_waits(struct z_stack *s, struct tcp_conn *tc, bool waits)
+{
+    if (tc->wnd_waits == waits)
+        return;
+    tc->wnd_waits = waits;
+    if (waits)
+        TAILQ_INSERT_TAIL(&s->tcp.wnd_waiting, tc, wnd_link);
+    else
+        TAILQ_REMOVE(&s->tcp.wnd_waiting, tc, wnd_link);
+    s->ctr.v[CTR_TCP_WND_WAITING] += waits ? 1 : UINT64_MAX;
+}
+
+uint16_t tcp_rcv_wnd(struct z_stack *s, struct tcp_conn *tc)
+{
+    uint32_t wnd = tcp_rcv_window(s, tc);
 
     tc->wnd_settled = !stack_limits(s, tc);
-    tc->rcv_wnd = (uint16_t)MIN(wire, (uint32_t)UINT16_MAX);
+    tc->rcv_wnd = (uint16_t)MIN(wnd >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
+    if (unlikely(!tc->wnd_settled || tc->wnd_waits)) /* with less than a segment the peer may send nothing that would be answered */
+        tcp_window_waits(s, tc, wnd < MAX(tc->smss, tc->rcv_mss) && held_back(tc, wnd));
     return tc->rcv_wnd;
+}
+
+bool tcp_windows_are_due(const struct z_stack *s)
+{
+    const struct tcp_conn *tc = TAILQ_FIRST(&s->tcp.wnd_waiting);
+
+    return unlikely(tc != NULL) && (tcp_rcv_window(s, tc) > now_open(tc) || !held_back(tc, now_open(tc)));
+}
+
+void tcp_windows_open(struct z_stack *s)
+{
+    for (unsigned n = 0; n < OPENED_MAX && tcp_windows_are_due(s); n++) {
+        struct tcp_conn *tc = TAILQ_FIRST(&s->tcp.wnd_waiting);
+
+        tcp_window_waits(s, tc, false);
+        if (held_back(tc, now_open(tc))) {
+            tc->ack_now = true;
+            tcp_mark_dirty(s, tc);
+        }
+    }
 }
 
 /*
@@ -71,7 +126,7 @@ uint16_t tcp_rcv_wnd(const struct z_stack *s, struct tcp_conn *tc)
  */
 void tcp_window_opened(struct z_stack *s, struct tcp_conn *tc)
 {
-    uint32_t now = as_told(tc, tc->rcv_adv - tc->rcv_nxt), wnd;
+    uint32_t now = as_told(tc, now_open(tc)), wnd;
     bool may_double = !tc->ack_now && 2 * (uint64_t)now <= tc->rcvbuf_bytes; /* it promises no more than SO_RCVBUF */
 
     if (!tcp_talks(tc) || tc->fin_rcvd || (!may_double && tc->rcvq.bytes > 0))

@@ -536,12 +536,105 @@ TEST(window_is_not_opened_beyond_the_limit_of_all)
     in("A", 1 + 4 * 1460, 11);
 }
 
-RUN(T(what_is_not_read_is_not_promised_again), T(small_buffer_of_a_large_scale), T(window_is_not_opened_beyond_the_limit_of_all),
-    T(tcp_info_after_a_timeout), T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments),
-    T(a_small_segment_that_was_acknowledged_is_forgotten), T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once),
-    T(nodelay_set_later_releases), T(fin_overrides_nagle), T(cork_holds_partial_segments), T(cork_ends_after_200_ms),
-    T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments), T(handshake_window_size), T(window_limits_what_is_sent),
-    T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent), T(zero_window_probe), T(zero_window_probe_taken),
-    T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever), T(zero_window_probe_unanswered_gives_up),
-    T(zero_window_probe_user_timeout), T(zero_window_and_close), T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day),
-    T(window_shrink), T(window_shrink_to_zero_does_not_time_out), T(old_segment_does_not_change_the_window))
+/* The peer uses the whole window up, the application reads what comes, and there is no memory for another one. */
+static void use_up(int c, uint16_t port)
+{
+    for (uint32_t left; (left = tconn(c)->rcv_adv - tconn(c)->rcv_nxt) > 0;) {
+        uint32_t len = MIN(left, 1000u);
+
+        in("PA", tconn(c)->rcv_nxt - tconn(c)->irs, 1, len, .port = port);
+        rcv(c, len);
+        skip_all();
+    }
+}
+
+static struct rte_mbuf *borrow(int c)
+{
+    struct rte_mbuf *m;
+
+    check(tcp_recv_ref(stack(), tconn(c), 100, &m) > 0);
+    return m;
+}
+
+static void give_back(struct rte_mbuf *m)
+{
+    begin();
+    tcp_loan_return(stack(), m);
+    pkt_unref(m);
+    end();
+}
+
+#define N_CLOSED 70 /* more than the 64 that are opened in a turn */
+
+/* What one connection gives back opens the windows of all, without a probe, and of those that ended meanwhile none is left. */
+TEST(a_loan_that_ends_opens_all_windows)
+{
+    int lender, c[N_CLOSED];
+    struct rte_mbuf *m, *other;
+
+    conf()->loan_limit_bytes = 4096;
+    sopt(listen_on(80), SOL_SOCKET, SO_RCVBUF, 4000);
+    lender = passive();
+    in("PA", 1, 1, 100);
+    in("PA", 101, 1, 100);
+    skip_all();
+    m = borrow(lender);
+    other = borrow(lender);
+    check(stack_loan_bytes(stack()) >= conf()->loan_limit_bytes);
+    for (uint16_t i = 0; i < N_CLOSED; i++) {
+        c[i] = passive(.port = (uint16_t)(6000 + i));
+        use_up(c[i], (uint16_t)(6000 + i));
+    }
+    check_eq(stack()->ctr.v[CTR_TCP_WND_WAITING], N_CLOSED);
+    linger(c[0], 1, 0);
+    cls(c[0]);
+    skip_all();
+    check_eq(stack()->ctr.v[CTR_TCP_WND_WAITING], N_CLOSED - 1);
+    skip_ms(100);
+    quiet_ms(1000);
+    give_back(m);
+    for (uint16_t i = 1; i <= 64; i++) {
+        out("A", 1, tconn(c[i])->rcv_nxt - tconn(c[i])->irs, .port = (uint16_t)(6000 + i));
+        check(script_last().win >= 1460);
+    }
+    check_eq(stack()->ctr.v[CTR_TCP_WND_WAITING], N_CLOSED - 1 - 64);
+    skip_ms(1);
+    for (uint16_t i = 65; i < N_CLOSED; i++)
+        check(tconn(c[i])->rcv_adv - tconn(c[i])->rcv_nxt >= 1460);
+    check_eq(stack()->ctr.v[CTR_TCP_WND_WAITING], 0);
+    give_back(other);
+    nothing();
+}
+
+/* The same when it was the memory of what others did not read. */
+TEST(text_that_is_read_opens_all_windows)
+{
+    int c, hoarder;
+
+    conf()->rcv_limit_bytes = 64 * 1024;
+    sopt(listen_on(80), SOL_SOCKET, SO_RCVBUF, 20000);
+    hoarder = passive(.port = 6001);
+    passive(.port = 6002);
+    c = passive();
+    fill_to_limit(6001);
+    fill_to_limit(6002);
+    check(stack()->tcp.rcv_charged_bytes >= conf()->rcv_limit_bytes);
+    use_up(c, 5000);
+    skip_ms(100);
+    quiet_ms(1000);
+    rcv(hoarder, tconn(hoarder)->rcvq.bytes);
+    check(skip_all() > 0);
+    check(tconn(c)->rcv_adv - tconn(c)->rcv_nxt >= 1460);
+    check_eq(stack()->ctr.v[CTR_TCP_WND_WAITING], 0);
+}
+
+RUN(T(a_loan_that_ends_opens_all_windows), T(text_that_is_read_opens_all_windows), T(what_is_not_read_is_not_promised_again),
+    T(small_buffer_of_a_large_scale), T(window_is_not_opened_beyond_the_limit_of_all), T(tcp_info_after_a_timeout),
+    T(nagle_holds_a_second_small_segment), T(nagle_sends_full_segments), T(a_small_segment_that_was_acknowledged_is_forgotten),
+    T(nagle_tail_of_a_large_write_goes), T(nodelay_sends_at_once), T(nodelay_set_later_releases), T(fin_overrides_nagle),
+    T(cork_holds_partial_segments), T(cork_ends_after_200_ms), T(msg_more_is_a_cork_for_one_call), T(writes_are_collected_to_full_segments),
+    T(handshake_window_size), T(window_limits_what_is_sent), T(sender_avoids_silly_windows), T(half_of_the_largest_window_is_sent),
+    T(zero_window_probe), T(zero_window_probe_taken), T(zero_window_probe_answered_with_old_seq), T(zero_window_for_ever),
+    T(zero_window_probe_unanswered_gives_up), T(zero_window_probe_user_timeout), T(zero_window_and_close),
+    T(zero_window_and_close_behind_a_full_segment), T(orphan_for_a_day), T(window_shrink), T(window_shrink_to_zero_does_not_time_out),
+    T(old_segment_does_not_change_the_window))
