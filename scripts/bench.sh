@@ -68,11 +68,26 @@ whole() {
     return 1
 }
 
+# variable value name...
+one_of() {
+    variable=$1
+    value=$2
+    shift 2
+    expected=
+    for name; do
+        [ "$value" != "$name" ] || return 0
+        expected="$expected${expected:+, }'$name'"
+    done
+    echo "bench.sh: $variable: found '$value', expected one of $expected" >&2
+    return 1
+}
+
 # Each with --check: nothing but whether the variables have values that the benchmark knows, before anything is built.
 run_core() {
     if [ "${1:-}" = --check ]; then
         whole SIZE "${SIZE:-64}" 1 65280 && whole CONNS "${CONNS:-1}" 1 1000000 && whole REPS "${REPS:-31}" 1 199 &&
-            whole MTU "${MTU:-1500}" 576 9000
+            whole MTU "${MTU:-1500}" 576 9000 && one_of ONLY "${ONLY:-rr}" rr cold size bulk open many &&
+            one_of VARIANT "${VARIANT:-copying}" zero-copy 'zero-copy, fresh' 'zero-copy, echo' copying
         return
     fi
     set -- --csv "$results/core.csv"
@@ -133,6 +148,10 @@ run_loss() {
     python3 -B bench/loss.py "$@" ${LOSS_ARGS:-}
 }
 
+case $parts in
+core*) run_core --check ;; # for which nothing needs to be installed
+esac
+. scripts/alone.sh
 need=bench
 [ "$what" != loss ] || need='test'
 scripts/setup.sh "$need"

@@ -33,12 +33,10 @@ esac
 
 log=build/$kind.log
 mkdir -p build
-if [ ! -e "$dir/build.ninja" ]; then
-    # shellcheck disable=SC2086 # options are split on purpose
-    if ! CC=$compiler meson setup "$dir" $options >"$log" 2>&1; then
-        cat "$log" >&2
-        exit 1
-    fi
+# shellcheck disable=SC2086 # options are split on purpose
+if ! scripts/tree.sh "$dir" "$compiler" $options >"$log"; then
+    cat "$log" >&2
+    exit 1
 fi
 # How far the build is whose log is $1, every few seconds; ends with this script, however that ends.
 progress() {

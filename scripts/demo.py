@@ -27,15 +27,21 @@ def listed(kind):
     return arguments.several(kind, ", ")
 
 
+def readings(server):
+    """CPU seconds of server and machine, and the time of the clock, of one moment."""
+    return server.cpu_seconds(), httplab.machine_seconds()[0], time.monotonic()
+
+
 def run_wrk(plan, server, connections):
-    cpu, machine, copied, start = server.cpu_seconds(), httplab.machine_seconds()[0], server.copied_bytes(), time.monotonic()
+    copied = server.copied_bytes()  # waits for the server's answer
+    before = readings(server)
     rate, p50_us, p99_us, errors = httplab.wrk(server, connections, plan.seconds, plan.client_core)
-    elapsed = time.monotonic() - start
+    cpu, machine, elapsed = (b - a for a, b in zip(before, readings(server)))
     row = {
         "body": server.size, "connections": connections, "variant": server.variant,
         "requests/s": round(rate), "p50": f"{p50_us:.0f} us", "p99": f"{p99_us:.0f} us",
-        "CPU server": f"{100 * (server.cpu_seconds() - cpu) / elapsed:.0f}%",
-        "CPU machine": f"{100 * (httplab.machine_seconds()[0] - machine) / elapsed:.0f}%",
+        "CPU server": f"{100 * cpu / elapsed:.0f}%",
+        "CPU machine": f"{100 * machine / elapsed:.0f}%",
         "copied": "not counted" if copied is None else server.copied_bytes() - copied,
     }
     return row, errors

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+. scripts/alone.sh
 scripts/setup.sh demo
 python3 -B scripts/demo.py --check
 # The first packet is not kept waiting for what makes later ones faster.

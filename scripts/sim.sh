@@ -4,6 +4,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+case ${1:-0} in
+*[!0-9]*)
+    echo "sim.sh: SEED: found '$1', expected a whole number like 4711" >&2
+    exit 1
+    ;;
+esac
 scripts/setup.sh sim
 scripts/build.sh dev
 if [ $# -eq 0 ] || [ -z "$1" ]; then

@@ -6,9 +6,7 @@ cd "$(dirname "$0")/.."
 
 tree=$1
 train=build/train
-if [ ! -e $train/build.ninja ]; then
-    meson setup $train --buildtype=release -Dtests=false -Db_pgo=generate
-fi
+scripts/tree.sh $train "${CC:-cc}" --buildtype=release -Dtests=false -Db_pgo=generate
 ninja -C $train bench/core
 # What is asked of servers: small messages and large ones, one connection and many, frames that the port cuts and merges and others, ports
 # without offloads, connections that come and go.

@@ -17,7 +17,7 @@
     X(CTR_TX_GSO_SEGS, "port.tx_gso_segments", "segments cut out of frames for a port that does not do it")       \
     X(CTR_RX_GRO, "port.rx_gro", "received segments that were joined to the one before")         \
     X(CTR_TX_RING_FULL, "port.tx_ring_full", "bursts that the transmit ring did not take whole") \
-    X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains or no external memory") \
+    X(CTR_TX_LINEARIZED, "port.tx_linearized", "frames copied because the port takes no chains, no external memory or no references to buffers") \
     X(CTR_TX_OVERSIZE, "port.tx_oversize", "frames longer than the MTU or than the buffers to copy them into, dropped") \
     X(CTR_TX_REFUSED, "port.tx_refused", "frames that the driver declared impossible to send, dropped") \
     X(CTR_TX_LINK_DOWN, "port.tx_link_down", "frames lost because the interface of a tap port was down or gone") \

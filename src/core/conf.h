@@ -69,7 +69,7 @@ struct conf {
     struct conf_port vlan[CONF_MAX_VLANS];
     bool procs;     /* a process for each core of lcore_mask: several bits, and no thread_mode */
     bool secondary; /* this is not the first of them */
-    int proc_id;    /* which core is this one's, of lcore_mask; also of a process that is alone, for the names of its files */
+    int proc_id;    /* which core is this one's, of lcore_mask; 0 of a process that is alone */
     char proc_mask[20];
     /* arguments for rte_eal_init, argv[0] included; strings belong to the conf */
     int eal_argc;

@@ -22,6 +22,9 @@ static int check(const struct conf *c, bool secondary, char *err, size_t n)
                  c->thread_mode ? ", and leave thread_mode out" : "");
     else if (secondary && c->proc_id == 0)
         snprintf(err, n, "--proc-type=secondary: expected --proc-id=1 to %u beside it", cores - 1);
+    else if (!c->procs && c->proc_id > 0)
+        snprintf(err, n, "--proc-id: found %d, but %s makes one process: give lcore_mask a bit for each%s", c->proc_id, c->file,
+                 c->thread_mode ? ", and leave thread_mode out" : "");
     else if (c->procs && (unsigned)c->proc_id >= cores)
         snprintf(err, n, "--proc-id: found %d, but lcore_mask has %u cores: 0 to %u", c->proc_id, cores, cores - 1);
     else if (c->procs && !secondary && c->proc_id != 0)

@@ -73,21 +73,44 @@ static int read_addrs(struct iface_section *is, const struct ini_entry *e)
     return 0;
 }
 
-/* The kernel reaches the port's address through the subnet of its own one, unless somebody adds a route. */
-static void check_reach(const struct iface_section *is, const struct ini_entry *e)
+/*
+ * The kernel reaches the port's addresses through the subnets of its own ones, unless somebody adds a route. own: the port's first address
+ * of the family; NULL: it has none.
+ */
+static void check_reach(const struct iface_section *is, const struct ini_entry *e, bool v4, const struct inaddr *own, const char *key)
 {
     const struct conf_port *p = is->p;
-    const struct inaddr own = inaddr_v4(p->n_addrs != 0 ? p->addr[0].addr : 0);
-    bool v4 = false;
+    bool any = false;
 
     for (unsigned i = 0; i < p->n_tap_addrs; i++) {
-        if (route_covers(&p->tap_addr[i].addr, p->tap_addr[i].plen, &own))
+        const struct conf_tap_addr *a = &p->tap_addr[i];
+
+        if (inaddr_is_v4(&a->addr) != v4)
+            continue;
+        if (own != NULL && route_covers(&a->addr, a->plen, own))
             return;
-        v4 = v4 || inaddr_is_v4(&p->tap_addr[i].addr);
+        any = true;
     }
-    if (v4 && p->n_addrs != 0)
-        conf_warn(&is->b->out, e->line, "[%s] tap_addr: no subnet of %.80s contains addr, so the kernel has no route to it", is->name,
+    if (any && own != NULL)
+        conf_warn(&is->b->out, e->line, "[%s] tap_addr: no subnet of %.80s contains %s, so the kernel has no route to it", is->name,
+                  e->value, key);
+    else if (any)
+        conf_warn(&is->b->out, e->line,
+                  "[%s] tap_addr: an IPv6 address in %.80s, but the port has none: give it addr6, or ipv6=1 in [zstack]", is->name,
                   e->value);
+}
+
+/* A port with VLANs has no addresses of its own. */
+static void check_all_reach(const struct iface_section *is, const struct ini_entry *e)
+{
+    const struct conf_port *p = is->p;
+    const struct inaddr v4 = inaddr_v4(p->addr[0].addr);
+
+    if (p->n_addrs == 0)
+        return;
+    check_reach(is, e, true, &v4, "addr");
+    if (p->n_addrs6 != 0 || is->b->c->stack.ipv6 != IPV6_ON)
+        check_reach(is, e, false, p->n_addrs6 != 0 ? &p->addr6[0].addr : NULL, "addr6");
 }
 
 int iface_read_tap(struct iface_section *is)
@@ -102,6 +125,6 @@ int iface_read_tap(struct iface_section *is)
         return 0;
     if (read_addrs(is, addr) != 0)
         return -1;
-    check_reach(is, addr);
+    check_all_reach(is, addr);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -147,13 +148,77 @@ static bool explain_unknown_vdev(int argc, char **argv, char *err, size_t n)
     return true;
 }
 
+/* The i-th argument's device, if it is one that EAL is allowed to look at. Moves *i over "--allow" "device". */
+static bool allow_at(int argc, char **argv, int *i, char name[64])
+{
+    const char *spec;
+
+    if (strncmp(argv[*i], "--allow=", 8) == 0)
+        spec = argv[*i] + 8;
+    else if ((strcmp(argv[*i], "--allow") == 0 || strcmp(argv[*i], "-a") == 0) && *i + 1 < argc)
+        spec = argv[++*i];
+    else
+        return false;
+    snprintf(name, 64, "%.*s", (int)strcspn(spec, ","), spec);
+    return true;
+}
+
+/* No bus of EAL's takes this for the name of a device; PCI addresses have been looked at before it started. */
+static bool explain_unknown_allow(int argc, char **argv, char *err, size_t n)
+{
+    struct rte_pci_addr addr;
+    char name[64];
+
+    for (int i = 1; i < argc; i++) {
+        if (!allow_at(argc, argv, &i, name) || rte_pci_addr_parse(name, &addr) == 0)
+            continue;
+        snprintf(err, n,
+                 "allow=%s: no bus has a device of such a name: expected an address like 0000:03:00.0, as dpdk-devbind.py --status lists",
+                 name);
+        return true;
+    }
+    return false;
+}
+
+/* Below which EAL makes its directory. */
+static const char *runtime_base(void)
+{
+    const char *given = getenv("RUNTIME_DIRECTORY"), *own = getenv("XDG_RUNTIME_DIR");
+
+    if (given != NULL)
+        return given;
+    if (getuid() == 0)
+        return "/var/run";
+    return own != NULL ? own : "/tmp";
+}
+
+/* Not where the directory is another user's, as root's is for root in a user namespace, or cannot be made. */
+static bool runtime_dir_usable(void)
+{
+    char dir[PATH_MAX];
+
+    snprintf(dir, sizeof(dir), "%s/dpdk", runtime_base());
+    return access(access(dir, F_OK) == 0 ? dir : runtime_base(), W_OK | X_OK) == 0;
+}
+
+/* It shares nothing with other processes. */
+static bool is_alone(int argc, char **argv)
+{
+    return has_flag(argc, argv, "--in-memory") || has_flag(argc, argv, "--no-shconf");
+}
+
 static void explain_failure(int argc, char **argv, int error, char *err, size_t n)
 {
-    bool huge = !has_flag(argc, argv, "--no-huge"), alone = has_flag(argc, argv, "--in-memory") || has_flag(argc, argv, "--no-shconf");
+    bool huge = !has_flag(argc, argv, "--no-huge"), alone = is_alone(argc, argv);
     char remedy[96];
 
     snprintf(remedy, sizeof(remedy), "set no_huge=1 in config.ini or run sysctl vm.nr_hugepages=%lu", hugepages_wanted(argc, argv));
-    if (has_flag(argc, argv, "--proc-type=secondary"))
+    if (!alone && !runtime_dir_usable())
+        snprintf(err, n,
+                 "DPDK cannot write in %s/dpdk, where its processes meet: run as the user whose directory it is, set RUNTIME_DIRECTORY "
+                 "to one of your own, or leave out file_prefix= and lcore_mask's other cores",
+                 runtime_base());
+    else if (has_flag(argc, argv, "--proc-type=secondary"))
         snprintf(
             err, n,
             "DPDK could not join the primary process: start the one with --proc-type=primary first, with the same config.ini and program; "
@@ -167,7 +232,7 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
         snprintf(err, n, "DPDK was started before in this process by somebody else: start it through ff_init only");
     else if (error == EINVAL)
         snprintf(err, n, "DPDK refuses its arguments (lcore_mask, memory, vdevs or extra_eal_args in config.ini): see its message above");
-    else if (error == ENODEV && explain_unknown_vdev(argc, argv, err, n))
+    else if (error == ENODEV && (explain_unknown_vdev(argc, argv, err, n) || explain_unknown_allow(argc, argv, err, n)))
         return;
     else if (error == ENOTSUP && !huge)
         snprintf(err, n, "DPDK could not start: this processor or kernel lacks what it needs; see its message above");
@@ -180,7 +245,7 @@ static void explain_failure(int argc, char **argv, int error, char *err, size_t 
         snprintf(err, n, "not enough %s for DPDK: lower memory= in config.ini%s%s", huge ? "hugepages" : "memory", huge ? ", or " : "",
                  huge ? remedy : "");
     else if (huge)
-        snprintf(err, n, "DPDK could not start (%s), probably for its hugepages: %s", rte_strerror(error), remedy);
+        snprintf(err, n, "DPDK could not start (%s): see its message above; if it is about hugepages, %s", rte_strerror(error), remedy);
     else
         snprintf(err, n, "DPDK could not start (%s): see its message above", rte_strerror(error));
 }
@@ -276,18 +341,10 @@ static int check_core(int argc, char **argv, char *err, size_t n)
 static int check_allow(int argc, char **argv, char *err, size_t n)
 {
     for (int i = 1; i < argc; i++) {
-        const char *spec = NULL;
         char name[64], path[96];
         struct rte_pci_addr addr;
 
-        if (strncmp(argv[i], "--allow=", 8) == 0)
-            spec = argv[i] + 8;
-        else if ((strcmp(argv[i], "--allow") == 0 || strcmp(argv[i], "-a") == 0) && i + 1 < argc)
-            spec = argv[++i];
-        if (spec == NULL || strcspn(spec, ",") >= sizeof(name))
-            continue;
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ","), spec);
-        if (rte_pci_addr_parse(name, &addr) != 0)
+        if (!allow_at(argc, argv, &i, name) || rte_pci_addr_parse(name, &addr) != 0)
             continue; /* of another bus */
         rte_pci_device_name(&addr, name, sizeof(name));
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", name);
@@ -301,9 +358,10 @@ static int check_allow(int argc, char **argv, char *err, size_t n)
 
 int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
 {
-    char *args[EAL_MAX_ARGS + 1];
+    static char no_telemetry[] = "--no-telemetry";
+    char *args[EAL_MAX_ARGS + 2];
     cpu_set_t cpus;
-    int error;
+    int error, n;
 
     if (eal_started) {
         snprintf(err, err_bytes, "DPDK has been started already: one ff_init per process");
@@ -319,9 +377,13 @@ int port_eal_init(int argc, char **argv, char *err, size_t err_bytes)
     if (error != 0)
         return error;
     memcpy(args, argv, sizeof(args[0]) * (size_t)argc); /* EAL permutes them */
-    args[argc] = NULL;
+    /* the socket for dpdk-telemetry.py is the one thing that a program alone has there; EAL would rather not start than do without */
+    n = argc;
+    if (is_alone(argc, argv) && !runtime_dir_usable())
+        args[n++] = no_telemetry;
+    args[n] = NULL;
     sched_getaffinity(0, sizeof(cpus), &cpus);
-    if (rte_eal_init(argc, args) < 0) {
+    if (rte_eal_init(n, args) < 0) {
         error = rte_errno != 0 ? rte_errno : EINVAL;
         explain_failure(argc, argv, error, err, err_bytes);
         sched_setaffinity(0, sizeof(cpus), &cpus);

@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import socket
+import tempfile
 import time
 
 import dev_lib as dev
@@ -49,6 +50,24 @@ def test_port_missing(lab):
 
 def test_nic_missing(lab):
     fails(lab, ["allow=0000:99:1f.7", "dpdk-devbind.py --status"], device=None, dpdk=["allow=99:1f.7"])
+
+
+def test_nic_unknown(lab):
+    fails(lab, ["allow=foo: no bus", "0000:03:00.0", "dpdk-devbind.py --status"], device=None, dpdk=["allow=foo"])
+
+
+def test_directory_of_another(lab):
+    """Where processes meet; a program that is alone starts without."""
+    if os.geteuid() != 0 or open("/proc/self/uid_map", encoding="ascii").read().split()[2] == "1":
+        print("    (needs a second user: not tested)")
+        return
+    with tempfile.TemporaryDirectory(prefix="zstack-start-") as home:
+        os.chmod(home, 0o755)
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"RUNTIME_DIRECTORY={home}"]
+        fails(lab, [f"DPDK cannot write in {home}/dpdk", "RUNTIME_DIRECTORY"], prefix=prefix, dpdk=["file_prefix=x"])
+        os.mkdir(home + "/dpdk", 0o700)
+        fails(lab, [f"DPDK cannot write in {home}/dpdk", "RUNTIME_DIRECTORY"], prefix=prefix, dpdk=["file_prefix=x"])
+        fails(lab, ["device net_af_packet0 could not be created", "needs root"], prefix=prefix)
 
 
 def test_memory(lab):

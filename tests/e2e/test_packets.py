@@ -19,7 +19,20 @@ GROUPS = {"open": packets_open, "data": packets_data, "loss": packets_loss, "win
           "ipv6": packets_ipv6, "events": packets_events, "udp": packets_udp}
 
 
+def chosen(group=None, *names):
+    """What the arguments ask for; an unknown name, which would test nothing, is an error."""
+    if group not in GROUPS:
+        found = "missing" if group is None else f"found {group!r}"
+        sys.exit(f"test_packets.py: group: {found}, expected one of {', '.join(GROUPS)}")
+    families = packets_ip.FAMILIES.values()
+    if names and names[0] in packets_ip.FAMILIES:
+        families, names = [packets_ip.FAMILIES[names[0]]], names[1:]
+    known = [t.__name__ for t in GROUPS[group].TESTS if getattr(t, "family", None) in (None, *families)]
+    for name in names:
+        if name not in known:
+            sys.exit(f"test_packets.py {group}: test: found {name!r}, expected one of {', '.join(known)}")
+    return GROUPS[group].TESTS, families, names
+
+
 if __name__ == "__main__":
-    group, *names = sys.argv[1:]
-    families = [packets_ip.FAMILIES[names.pop(0)]] if names and names[0] in packets_ip.FAMILIES else packets_ip.FAMILIES.values()
-    packets.main(GROUPS[group].TESTS, families, names)
+    packets.main(*chosen(*sys.argv[1:]))

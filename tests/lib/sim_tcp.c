@@ -1,5 +1,7 @@
 #include "sim_tcp.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tcp/conn.h"
@@ -168,6 +170,19 @@ void sim_tcp_check_every(struct sim_tcp_checker *c, struct sim_pair *p, uint32_t
     *c = (struct sim_tcp_checker){.pair = p, .every = n};
     p->sim->check = check_pair;
     p->sim->check_arg = c;
+}
+
+uint64_t sim_seed(const char *text)
+{
+    char *end;
+    uint64_t seed;
+
+    errno = 0;
+    seed = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0)
+        return seed;
+    fprintf(stderr, "seed: found \"%s\", expected a whole number like 4711\n", text);
+    exit(1);
 }
 
 uint64_t sim_soak(uint64_t n)

@@ -19,4 +19,7 @@ void sim_tcp_check_every(struct sim_tcp_checker *c, struct sim_pair *p, uint32_t
 /* Settings that ZSTACK_SOAK multiplies: n, or n times that. */
 uint64_t sim_soak(uint64_t n);
 
+/* A seed that somebody gives, decimal. Anything else ends the program with a message, status 1. */
+uint64_t sim_seed(const char *text);
+
 #endif

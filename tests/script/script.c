@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
 #include "ip/ip6.h"
 #include "link/neigh.h"
 #include "sim.h"
@@ -267,6 +268,24 @@ static bool variant(const char *name)
         if (k == n && strncmp(v, name, n) == 0)
             return true;
     }
+    return false;
+}
+
+/* A name that nobody asks about would vary nothing. */
+static bool variants_known(void)
+{
+    static const char *const known[] = {"slow", "offload", "linear", "hold", "scatter", "ipv6", "tso"};
+    const char *given = getenv("SCRIPT_VARIANT");
+    size_t length = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        length += variant(known[i]) ? strlen(known[i]) + 1 : 0;
+    if (given == NULL || *given == '\0' || length == strlen(given) + 1)
+        return true;
+    fprintf(stderr, "SCRIPT_VARIANT: found \"%s\", expected some of these, each once, joined by underscores:", given);
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        fprintf(stderr, " %s", known[i]);
+    fputc('\n', stderr);
     return false;
 }
 
@@ -562,7 +581,7 @@ int script_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
 {
     if (sim_eal_init() != 0)
         return 1;
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
+    if (!variants_known() || (argc > 1 && !filter_tests(argv[1], tests, n)))
+        return 1;
     return _cmocka_run_group_tests(argv[0], tests, n, NULL, NULL);
 }

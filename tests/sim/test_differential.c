@@ -323,7 +323,7 @@ static bool compare(uint64_t seed, enum variation what, struct sums *sums)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, failed = 0;
+    uint64_t first = argc > 1 ? sim_seed(argv[1]) : 1, failed = 0;
     uint64_t count = argc > 1 ? 1 : sim_soak(SEEDS);
     struct sums sums = {0};
 

@@ -383,7 +383,7 @@ int main(int argc, char **argv)
         return 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (seed != NULL && *seed != '\0')
-        return run_seeds(strtoull(seed, NULL, 0), argc > 2 ? strtoull(argv[2], NULL, 0) : 1) != 0;
+        return run_seeds(sim_seed(seed), argc > 2 ? strtoull(argv[2], NULL, 0) : 1) != 0;
     n = run_grid(&failed);
     printf("grid of %llu conditions: %llu failed\n", (unsigned long long)n, (unsigned long long)failed);
     failed += run_seeds(1, sim_soak(DEFAULT_SEEDS));

@@ -2,7 +2,10 @@
 """What is wrong in the variables of `make bench` and `make demo` is one line that says what was found and what is expected, with status 1,
 before anything is built."""
 import argparse
+import contextlib
+import fcntl
 import os
+import re
 import subprocess
 import sys
 
@@ -20,6 +23,16 @@ REFUSED = (
     ("scripts/bench.sh", {"BENCH": "cores", "REPS": "3"}, "BENCH=cores does not take it"),
     ("scripts/bench.sh", {"BENCH": "loss", "CONNS": "3"}, "BENCH=loss does not take it"),
     ("scripts/bench.sh", {"BENCH": "link", "LOSS_ARGS": "--seeds 1"}, "choose BENCH=loss"),
+    ("scripts/bench.sh", {"BENCH": "core", "SIZE": "0"}, "SIZE: found '0', expected a whole number from 1 to 65280"),
+    ("scripts/bench.sh", {"BENCH": "core", "ONLY": "x"}, "ONLY: found 'x', expected one of 'rr', 'cold'"),
+    ("scripts/bench.sh", {"BENCH": "core", "VARIANT": "zero"}, "VARIANT: found 'zero', expected one of 'zero-copy', 'zero-copy, fresh'"),
+    ("scripts/install.sh rel/path", {}, "PREFIX: found 'rel/path', expected an absolute path"),
+    ("scripts/install.sh /usr pkg", {}, "DESTDIR: found 'pkg', expected an absolute path"),
+    ("scripts/sim.sh abc", {}, "SEED: found 'abc', expected a whole number"),
+    ("tests/e2e/test_packets.py", {}, "group: missing, expected one of open, data"),
+    ("tests/e2e/test_packets.py nonsense", {}, "group: found 'nonsense', expected one of open, data"),
+    ("tests/e2e/test_packets.py loss nonsense", {}, "test: found 'nonsense', expected one of "),
+    ("tests/e2e/test_packets.py ipv6 4 headers_before_tcp", {}, "test: found 'headers_before_tcp', expected one of "),
     ("bench/link.py --connections x", {}, "link.py: CONNS (--connections): found 'x', expected a whole number from 1 to 20000"),
     ("bench/link.py --seconds -1", {}, "link.py: TIME (--seconds)"),
     ("bench/link.py --seconds=-1", {}, "found '-1', expected a number from 0.1 to 600"),
@@ -54,9 +67,11 @@ OURS = ("BENCH", "SIZE", "CONNS", "VARIANT", "ONLY", "REPS", "MTU", "LINK", "WOR
 def run(line, variables):
     env = {k: v for k, v in os.environ.items() if k not in OURS and not k.startswith("DEMO_")}
     program, *more = line.split()
-    argv = [os.path.join(ROOT, program)]
+    argv = [os.path.join(ROOT, program), *more]
     if program.endswith(".py"):
-        argv = [sys.executable, "-B", *argv, *more, "--check"]
+        argv = [sys.executable, "-B", *argv]
+    if program.endswith(".py") and not program.startswith("tests/"):
+        argv.append("--check")
     done = subprocess.run(argv, env={**env, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     return done.returncode, done.stdout
 
@@ -86,8 +101,31 @@ def kinds():
     check("several", a.several(whole, ", ")("1,2 3, 4") == [1, 2, 3, 4] and a.several(one, ";")("a b; c") == ["a b", "c"])
 
 
+def core_names():
+    """scripts/bench.sh refuses what bench/core would only refuse when it is built: it knows the same names."""
+    with open(os.path.join(ROOT, "scripts/bench.sh"), encoding="utf-8") as f:
+        known = f.read()
+    for file, array in (("bench/core.c", "parts"), ("bench/app.c", "way_names")):
+        with open(os.path.join(ROOT, file), encoding="utf-8") as f:
+            names = re.findall('"([^"]*)"', re.search(array + r"\[\w*\] = \{(.*?)\};", f.read(), re.S)[1])
+        listed = " ".join(f"'{n}'" if " " in n else n for n in names)
+        check(f"names of {file}: {listed}", names and f" {listed}" in known)
+
+
+def one_at_a_time():
+    os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
+    with open(os.path.join(ROOT, "build/bench.lock"), "a", encoding="utf-8") as lock:
+        with contextlib.suppress(BlockingIOError):  # somebody measures
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for script in ("scripts/bench.sh", "scripts/demo.sh"):
+            status, out = run(script, {})
+            check(f"a second {script}: status {status}: {out}", status == 1 and "runs in this directory already" in out and out.count("\n") == 1)
+
+
 def main():
     kinds()
+    core_names()
+    one_at_a_time()
     for line, variables, text in REFUSED:
         status, out = run(line, variables)
         check(f"{line} {variables}: status {status}: {out}", status == 1 and text in out and out.count("\n") == 1)

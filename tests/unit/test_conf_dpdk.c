@@ -126,9 +126,9 @@ static void test_processes(void **state)
     assert_true(c.secondary);
     assert_string_equal(c.eal_argv[2], "4");
     conf_free(&c);
-    /* one core, or threads: a process is alone, whatever its number */
-    assert_int_equal(process(&c, "lcore_mask=4\n", "primary", 3, err), 0);
-    assert_true(!c.procs && c.proc_id == 3);
+    /* one core, or threads: a process is alone */
+    assert_int_equal(process(&c, "lcore_mask=4\n", "primary", 0, err), 0);
+    assert_true(!c.procs && c.proc_id == 0);
     assert_string_equal(c.eal_argv[2], "4");
     conf_free(&c);
     assert_int_equal(process(&c, "lcore_mask=6\nthread_mode=1\n", "auto", -1, err), 0);
@@ -147,6 +147,9 @@ static void test_processes(void **state)
     expect_no_process("lcore_mask=6\n", "primary", 1, "--proc-id: found 1, expected 0 with --proc-type=primary");
     expect_no_process("lcore_mask=2\n", "secondary", 1,
                       "--proc-type=secondary: config.ini makes one process: give lcore_mask a bit for each");
+    expect_no_process("lcore_mask=1\n", "auto", 3, "--proc-id: found 3, but config.ini makes one process: give lcore_mask a bit for each");
+    expect_no_process("lcore_mask=3\nthread_mode=1\n", "primary", 1,
+                      "--proc-id: found 1, but config.ini makes one process: give lcore_mask a bit for each, and leave thread_mode out");
     expect_no_process("lcore_mask=3\nthread_mode=1\n", "secondary", 1,
                       "--proc-type=secondary: config.ini makes one process: give lcore_mask a bit for each, and leave thread_mode out");
 }

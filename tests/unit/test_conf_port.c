@@ -72,14 +72,20 @@ static void test_tap(void **state)
         BASE "tap=t\ntap_addr=10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.0.0.9/8;10.0.0.10/8\n",
         "config.ini:8: [port0] tap_addr: found \"10.0.0.1/8;10.0.0.3/8;10.0.0.4/8;10.0.0.5/8;10.0.0.6/8;10.0.0.7/8;10.0.0.8/8;10.\""
         "..., expected at most 8 addresses");
-    expect_warning(BASE "tap=t\ntap_addr=10.0.1.1/24;2001:db8::1/64\n",
-                   "config.ini:8: warning: [port0] tap_addr: no subnet of 10.0.1.1/24;2001:db8::1/64 contains addr, so the kernel has no "
+    expect_warning(BASE "addr6=2001:db8::2\ntap=t\ntap_addr=10.0.1.1/24;2001:db8::1/64\n",
+                   "config.ini:9: warning: [port0] tap_addr: no subnet of 10.0.1.1/24;2001:db8::1/64 contains addr, so the kernel has no "
                    "route to it");
     expect_warning(BASE "tap=t\ntap_addr=10.0.0.1/31\n",
                    "config.ini:8: warning: [port0] tap_addr: no subnet of 10.0.0.1/31 contains addr, so the kernel has no route to it");
     expect_silence(BASE "tap=t\ntap_addr=10.0.0.3/31\n");
     expect_silence(BASE "tap=t\ntap_addr=10.0.1.1/24;10.0.0.1/30\n");
-    expect_silence(BASE "tap=t\ntap_addr=2001:db8::1/64\n");
+    expect_silence(BASE "addr6=2001:db8::2\ntap=t\ntap_addr=2001:db8:1::1/64;2001:db8::1/64\n");
+    expect_silence(BASE "tap=t\ntap_addr=2001:db8::1/64\n[zstack]\nipv6=1\n");
+    expect_warning(BASE "tap=t\ntap_addr=10.0.0.1/24;2001:db8::1/64\n",
+                   "config.ini:8: warning: [port0] tap_addr: an IPv6 address in 10.0.0.1/24;2001:db8::1/64, but the port has none: give it "
+                   "addr6, or ipv6=1 in [zstack]");
+    expect_warning(BASE "addr6=2001:db8:1::2\ntap=t\ntap_addr=2001:db8::1/64\n",
+                   "config.ini:9: warning: [port0] tap_addr: no subnet of 2001:db8::1/64 contains addr6, so the kernel has no route to it");
 }
 
 static void test_point_to_point_mask(void **state)

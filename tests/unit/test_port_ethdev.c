@@ -107,6 +107,24 @@ static void test_eal_driver_missing(void **state)
     assert_says("net_nosuch1");
 }
 
+static void test_eal_unknown_device(void **state)
+{
+    (void)state;
+    assert_int_equal(CHILD("--no-huge", "-m", "64", "--allow=foo"), -ENODEV);
+    assert_says("allow=foo: no bus has a device of such a name: expected an address like 0000:03:00.0");
+}
+
+/* Its directory belongs to somebody else, or cannot be made: a program that is alone does without telemetry, others cannot meet. */
+static void test_eal_without_its_directory(void **state)
+{
+    (void)state;
+    setenv("RUNTIME_DIRECTORY", "/nonexistent", 1);
+    assert_int_equal(eal_in_child((char *[]){"test", "--no-pci", "--no-shconf", "-l", "0", "--no-huge", "-m", "64", NULL}), 0);
+    assert_true(eal_in_child((char *[]){"test", "--no-pci", "-l", "0", "--no-huge", "-m", "64", NULL}) < 0);
+    assert_says("DPDK cannot write in /nonexistent/dpdk");
+    unsetenv("RUNTIME_DIRECTORY");
+}
+
 static void test_eal_once_per_process(void **state)
 {
     char *argv[] = {"test", NULL};
@@ -411,6 +429,8 @@ int main(void)
         cmocka_unit_test(test_eal_without_hugepages_names_both_remedies),
         cmocka_unit_test(test_eal_bad_argument),
         cmocka_unit_test(test_eal_interface_missing),
+        cmocka_unit_test(test_eal_unknown_device),
+        cmocka_unit_test(test_eal_without_its_directory),
         cmocka_unit_test(test_eal_driver_missing),
         cmocka_unit_test(test_devargs),
     };
