@@ -142,11 +142,83 @@ static void what_has_not_come_in_is_sent_again(void **state)
     assert_int_equal(sent_again(), 1);
 }
 
+/*
+ * A timer of the connection is due that stands for nothing any more: what it finds due at that moment, but was not when something was heard
+ * last, waits all the same.
+ */
+static void nor_does_an_old_timer_bring_a_later_one(void **state)
+{
+    (void)state;
+    send_some(0);
+    turns(5);
+    send_some(1);
+    turns(20);
+    take(0);
+    send_some(0);
+    turn(0);
+    assert_true(sk[0]->tcp->timer.deadline_ns > now);
+    now = sk[0]->tcp->timer.deadline_ns;
+    stack_input(side[0].s, now);
+    turn(1);
+    send_some(1);
+    turn(1);
+    now += STOPPED_NS;
+    stack_output(side[0].s, now);
+    assert_int_equal(tcp_rcv_avail(sk[0]->tcp), 0);
+    turns(100);
+    assert_int_equal(tcp_rcv_avail(sk[0]->tcp), BYTES);
+    assert_int_equal(sent_again(), 0);
+}
+
+/* The same of SYNs: of one that was answered long ago the timer is left, of another one the answer has come in and waits. */
+static void nor_the_answer_to_a_syn(void **state)
+{
+    struct z_stack *s = side[1].s;
+    int fd;
+
+    (void)state;
+    sim_connect(&side[0], SIM_ADDR_B, 80, &fd);
+    turns(100);
+    sim_connect(&side[0], SIM_ADDR_B, 80, &fd);
+    turn(0);
+    turn(1);
+    assert_int_equal(s->tcp.syn.n, 1);
+    now = s->tcp.syn.timer.deadline_ns + 100 * NS_PER_US; /* and a tick of the wheel */
+    stack_input(s, now);
+    turn(0);
+    now += STOPPED_NS;
+    stack_output(s, now);
+    assert_int_equal(s->tcp.syn.n, 1);
+    turns(100);
+    assert_int_equal(s->tcp.syn.n, 0);
+    assert_int_equal(s->ctr.v[CTR_TCP_SYNACK_RETRANS], 0);
+}
+
+/* A machine that was asleep for longer deals with what has passed first, also where a turn begins with output. */
+static void after_half_a_day_time_comes_first(void **state)
+{
+    (void)state;
+    send_some(0);
+    turn(0);
+    turn(1);
+    send_some(1);
+    turn(1);
+    now += 13 * 3600 * NS_PER_SEC;
+    stack_output(side[0].s, now);
+    assert_int_equal(sent_again(), 0);
+    stack_input(side[0].s, now);
+    stack_output(side[0].s, now);
+    assert_int_equal(sent_again(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_has_come_in_is_heard_first, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_not_come_in_is_sent_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(nor_does_an_old_timer_bring_a_later_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(nor_the_answer_to_a_syn, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_half_a_day_time_comes_first, setup, teardown),
     };
 
     if (sim_eal_init() != 0)
