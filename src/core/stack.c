@@ -423,7 +423,7 @@ static void expired_timers(struct z_stack *s, uint64_t until_ns)
 
 unsigned stack_input(struct z_stack *s, uint64_t now_ns)
 {
-    bool paused = now_ns - s->now_ns > PAUSE_NS;
+    bool paused = now_ns - s->heard_ns > PAUSE_NS; /* now_ns may have been set since: output comes first, or a call sent at once */
     unsigned n;
 
     s->now_ns = s->heard_ns = now_ns;

@@ -201,7 +201,7 @@ uint64_t nd_dad_run(struct z_stack *s, struct nd_if *n)
     if (n->n_dad > 0 && !s->netif[n->nif]->ip6) /* section 5.4.5: nothing more is said there */
         return NS_NEVER;
     for (uint16_t i = n->n_dad; i-- > 0;)
-        if (n->dad[i].next_ns <= s->now_ns)
+        if (n->dad[i].next_ns <= s->heard_ns)
             step(s, n, &n->dad[i]);
     for (uint16_t i = 0; i < n->n_dad; i++)
         next = MIN(next, n->dad[i].next_ns);

@@ -168,7 +168,7 @@ void acd_timer(struct z_stack *s, struct wheel_node *w)
     struct netif *nif = container_of_ptr(w, struct netif, acd_timer);
 
     for (uint16_t i = 0; i < nif->n_claims; i++)
-        if (nif->claim[i].next_ns <= s->now_ns)
+        if (nif->claim[i].next_ns <= s->heard_ns)
             step(s, nif, &nif->claim[i]);
     arm(s, nif);
 }

@@ -58,7 +58,7 @@ static uint32_t rack_detect(struct z_stack *s, struct tcp_conn *tc)
 
     if (!tc->sack_on || !tc->rack_valid)
         return 0;
-    lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, judged_after_ns(tc), s->now_ns, &wait_ns);
+    lost = sent_mark_rack(&tc->sent, tc->rack.xmit_ns, tc->rack.end_seq, judged_after_ns(tc), s->heard_ns, &wait_ns);
     if (unlikely(wait_ns > 0))
         tcp_timer_set(s, tc, TT_RACK, wait_ns);
     else

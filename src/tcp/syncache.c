@@ -170,7 +170,7 @@ void tcp_syn_timer(struct z_stack *s)
     struct tcp_synent *e;
 
     for (unsigned i = TCP_SYN_LISTS; i-- > 0;) {
-        while ((e = TAILQ_FIRST(&c->rexmt[i])) != NULL && e->deadline_ns <= s->now_ns)
+        while ((e = TAILQ_FIRST(&c->rexmt[i])) != NULL && e->deadline_ns <= s->heard_ns)
             expire(s, e);
         if (e != NULL)
             arm(s, e->deadline_ns);

@@ -349,7 +349,7 @@ void tcp_timer(struct z_stack *s, struct wheel_node *n)
     catch_up(s, tc, n->deadline_ns);
     tc->timer_tick = 0;
     for (int i = 0; i < TT_COUNT && tc->state != TCPS_CLOSED; i++) {
-        if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->now_ns)
+        if (tcp_deadline_ns(s, tc, (enum tcp_timer_id)i) > s->heard_ns) /* what ends it may be waiting to be received */
             continue;
         put_deadline(tc, (enum tcp_timer_id)i, 0);
         fire(s, tc, (enum tcp_timer_id)i);

@@ -96,7 +96,7 @@ uint16_t tcp_rcv_wnd(struct z_stack *s, struct tcp_conn *tc)
     tc->wnd_settled = !stack_limits(s, tc);
     tc->rcv_wnd = (uint16_t)MIN(wnd >> tc->rcv_wscale, (uint32_t)UINT16_MAX);
     if (unlikely(!tc->wnd_settled || tc->wnd_waits)) /* with less than a segment the peer may send nothing that would be answered */
-        tcp_window_waits(s, tc, wnd < MAX(tc->smss, tc->rcv_mss) && held_back(tc, wnd));
+        tcp_window_waits(s, tc, wnd < (uint32_t)MAX(tc->smss, tc->rcv_mss) && held_back(tc, wnd));
     return tc->rcv_wnd;
 }
 

@@ -234,6 +234,29 @@ TEST(reordering_timer_finds_the_loss)
     check_eq(count(CTR_TCP_RTO), 0);
 }
 
+/* In a turn that takes long: what became due after something was heard last waits, as its acknowledgement may have come. */
+TEST(reordering_timer_leaves_what_became_due_since)
+{
+    int c = start();
+    uint64_t now;
+
+    snd(c, 1000);
+    out("PA", 1, 1, 1000);
+    quiet_ms(5);
+    snd(c, 2000);
+    full(1001, 2, true);
+    quiet_ms(RTT);
+    in("A", 1, 1, .o = {SACK(2001, 3001)});
+    quiet_ms(RTT / 4 - 6);
+    now = stack()->now_ns;
+    stack_input(stack(), now + 2 * NS_PER_MS);
+    stack_output(stack(), now + 50 * NS_PER_MS);
+    check_eq(count(CTR_TCP_RETRANS), 1);
+    skip_ms(60);
+    check_eq(count(CTR_TCP_RETRANS), 2);
+    in("A", 1, 3001);
+}
+
 /*
  * Two segments lost, two behind them arrived, nothing more to send: the timer, a quarter of a round trip later, replaces both. Where new
  * data went in their place (RFC 3042), one goes, and the other when acknowledgements have made room.
@@ -824,11 +847,12 @@ TEST(undo_is_settled_after_a_round_trip)
 RUN(T(probe_repeats_the_last_segment), T(probe_of_a_lone_segment_waits_for_a_delayed_ack), T(probe_is_new_data_when_there_is_some),
     T(probe_for_nothing_reported_by_dsack), T(probe_for_nothing_reported_by_a_duplicate_ack), T(lost_probe_is_followed_by_the_timeout),
     T(probe_shows_a_longer_tail_loss), T(no_probe_without_sack), T(probe_repeats_a_fin), T(reordering_is_not_retransmitted),
-    T(reordering_timer_finds_the_loss), T(reordering_timer_replaces_what_arrived), T(reordering_timer_when_new_data_went),
-    T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time), T(dsack_widens_the_reordering_window),
-    T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported), T(duplicate_out_of_order_is_reported),
-    T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery), T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery),
-    T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout), T(spurious_timeout_makes_the_next_longer),
-    T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell), T(frto_with_sack_spurious), T(frto_with_sack_real),
-    T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery), T(switched_from_bbr_after_a_timeout),
-    T(switched_from_bbr_in_a_recovery), T(timeout_spares_what_is_young), T(undo_is_settled_after_a_round_trip))
+    T(reordering_timer_finds_the_loss), T(reordering_timer_leaves_what_became_due_since), T(reordering_timer_replaces_what_arrived),
+    T(reordering_timer_when_new_data_went), T(three_segments_count_until_reordering_was_seen), T(lost_retransmission_is_found_by_time),
+    T(dsack_widens_the_reordering_window), T(prr_sends_one_for_two), T(prr_replaces_what_arrives), T(duplicate_segment_is_reported),
+    T(duplicate_out_of_order_is_reported), T(duplicate_is_not_reported_without_sack), T(dsack_undoes_a_recovery),
+    T(dsack_of_a_part_undoes_nothing), T(eifel_undoes_a_recovery), T(eifel_keeps_a_recovery_that_was_needed), T(eifel_undoes_a_timeout),
+    T(spurious_timeout_makes_the_next_longer), T(frto_without_sack_spurious), T(frto_without_sack_real), T(frto_cannot_tell),
+    T(frto_with_sack_spurious), T(frto_with_sack_real), T(reneging_is_seen), T(retransmission_fits_the_window), T(tcp_info_of_a_recovery),
+    T(switched_from_bbr_after_a_timeout), T(switched_from_bbr_in_a_recovery), T(timeout_spares_what_is_young),
+    T(undo_is_settled_after_a_round_trip))

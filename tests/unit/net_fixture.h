@@ -153,7 +153,7 @@ static inline int net_setup(void **state)
 
     (void)state;
     S = calloc(1, sizeof(*S));
-    S->now_ns = 1000 * NS_PER_SEC;
+    S->now_ns = S->heard_ns = 1000 * NS_PER_SEC;
     c = &S->conf;
     c->neigh_limit = 8;
     c->neigh_queue_limit = 3;
@@ -233,7 +233,7 @@ static inline void net_advance(uint64_t ns)
 {
     struct wheel_node *n;
 
-    S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
+    S->heard_ns = S->now_ns += ns + (1u << WHEEL_TICK_SHIFT);
     while ((n = wheel_expire(&S->wheel, S->now_ns))) {
         switch (n->kind) {
         case TIMER_NEIGH:
