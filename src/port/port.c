@@ -352,12 +352,12 @@ uint16_t port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 /*
  * What a short frame will be read from, all at once: the lines of a buffer that has gone round the driver's ring are in no near cache, and
  * its bytes were written by another core. Where they are the mbuf tells, in a line that is waited for itself; so they are asked for where
- * those of the last frame were, as seen from its mbuf: in the buffers of one pool that is the same place. Text is searched by whole
- * vectors, which reach into the line behind it.
+ * those of the last frame were, as seen from its mbuf: in the buffers of one pool that is the same place. Not so where mbufs refer to
+ * bytes of others. Text is searched by whole vectors, which reach into the line behind it.
  */
 static inline void ask_for(const struct port *p, const struct rte_mbuf *m)
 {
-    const uint8_t *data = (const uint8_t *)((uintptr_t)m + p->rx_distance);
+    const uint8_t *data = p->rx_distance != 0 ? (const uint8_t *)((uintptr_t)m + p->rx_distance) : rte_pktmbuf_mtod(m, const uint8_t *);
 
     rte_prefetch0(&m->next);
     rte_prefetch0(data);
@@ -380,7 +380,7 @@ uint16_t port_rx(struct port *p, struct rte_mbuf **m, uint16_t n)
         p->ctr->v[CTR_RX_BYTES] += m[i]->pkt_len;
         p->ctr->v[CTR_RX_LRO] += (m[i]->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
     }
-    p->rx_distance = rte_pktmbuf_mtod(m[0], uintptr_t) - (uintptr_t)m[0];
+    p->rx_distance = RTE_MBUF_DIRECT(m[0]) ? rte_pktmbuf_mtod(m[0], uintptr_t) - (uintptr_t)m[0] : 0;
     p->ctr->v[CTR_RX_PACKETS] += got;
     if (unlikely((ask = dispatch_asked(&p->dispatch)) != NULL) && !p->caps.rx_dispatch)
         return dispatch_alone(p, ask, m, got);

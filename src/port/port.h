@@ -76,7 +76,7 @@ struct port {
     uint16_t id;                             /* ethdev port id; of others the number in the configuration, or 0 */
     struct counters *ctr;                    /* of the stack that polls this port */
     struct dispatch dispatch;                /* whom port_rx asks about frames */
-    uintptr_t rx_distance;                   /* of the last received frame: from its mbuf to its first byte */
+    uintptr_t rx_distance;                   /* of the last received frame: from its mbuf to its bytes; 0: unknown */
     struct rte_mempool *linear_pool;         /* for frames the port cannot take as they are; NULL: those are dropped */
     struct rte_mempool *hdr_pool, *ind_pool; /* for frames that are cut here; NULL: they are refused */
     bool gro;                                /* merge received segments here */
