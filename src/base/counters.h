@@ -200,7 +200,7 @@
     X(DROP_TCP_SYN_BAD, "drop.tcp_syn_bad", "SYN in a synchronized state (challenged, RFC 5961)") \
     X(DROP_TCP_DUP_DATA, "drop.tcp_dup_data", "payload received before")                         \
     X(DROP_TCP_AFTER_CLOSE, "drop.tcp_after_close", "payload after the application closed")      \
-    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "received payload that there was no memory for (rcv_limit)")     \
+    X(DROP_TCP_RCVBUF, "drop.tcp_rcvbuf", "received payload that there was no memory for (rcv_limit, or small segments far beyond SO_RCVBUF)")     \
     X(DROP_TCP_REASS, "drop.tcp_reass", "out-of-order payload: too many gaps (reass_blocks)")    \
     X(DROP_TCP_PURE_ACK, "drop.tcp_pure_ack", "segments without payload, consumed")              \
     X(DROP_TCP_OPTION, "drop.tcp_option", "malformed option list")                               \

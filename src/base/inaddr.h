@@ -41,6 +41,30 @@ static inline bool inaddr_eq(const struct inaddr *a, const struct inaddr *b)
     return ((a->q[0] ^ b->q[0]) | (a->q[1] ^ b->q[1])) == 0;
 }
 
+/* The first n bits of a word in wire order, n from 0 to 64. */
+static inline uint64_t inaddr_first_bits(unsigned n)
+{
+    return n == 0 ? 0 : __builtin_bswap64(UINT64_MAX << (64 - n));
+}
+
+/* The first plen bits of a, the others 0; IPv4: 96 more than the mask has. */
+static inline struct inaddr inaddr_prefix(const struct inaddr *a, unsigned plen)
+{
+    struct inaddr p;
+
+    p.q[0] = a->q[0] & inaddr_first_bits(plen < 64 ? plen : 64);
+    p.q[1] = a->q[1] & inaddr_first_bits(plen > 64 ? plen - 64 : 0);
+    return p;
+}
+
+/* Do the first plen bits of a agree with prefix? */
+static inline bool inaddr_covers(const struct inaddr *prefix, unsigned plen, const struct inaddr *a)
+{
+    struct inaddr p = inaddr_prefix(prefix, plen), of_a = inaddr_prefix(a, plen);
+
+    return inaddr_eq(&p, &of_a);
+}
+
 /* 0.0.0.0 or :: */
 static inline bool inaddr_is_any(const struct inaddr *a)
 {

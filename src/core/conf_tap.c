@@ -87,7 +87,7 @@ static void check_reach(const struct iface_section *is, const struct ini_entry *
 
         if (inaddr_is_v4(&a->addr) != v4)
             continue;
-        if (own != NULL && route_covers(&a->addr, a->plen, own))
+        if (own != NULL && inaddr_covers(&a->addr, a->plen, own))
             return;
         any = true;
     }

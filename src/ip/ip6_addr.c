@@ -47,18 +47,6 @@ static bool is_host_addr(const struct inaddr *a)
     return !inaddr_is_v4(a) && !inaddr_is_v6_multicast(a) && !inaddr_is_any(a) && !inaddr_is_v6_loopback(a);
 }
 
-static struct inaddr prefix_of(const struct inaddr *a, unsigned plen)
-{
-    struct inaddr p = *a;
-
-    for (unsigned i = plen / 8; i < 16; i++) {
-        unsigned keep = i == plen / 8 ? 0xff00u >> plen % 8 : 0;
-
-        p.b[i] = (uint8_t)(p.b[i] & keep);
-    }
-    return p;
-}
-
 static bool brings_route(const struct ifaddr6 *x)
 {
     return x->origin != ADDR6_SLAAC && x->plen > 0 && x->plen < 128;
@@ -66,7 +54,7 @@ static bool brings_route(const struct ifaddr6 *x)
 
 static int add_connected(struct z_stack *s, struct netif *nif, const struct ifaddr6 *x)
 {
-    const struct route r = {.prefix = prefix_of(&x->addr, x->plen),
+    const struct route r = {.prefix = inaddr_prefix(&x->addr, x->plen),
                             .plen = x->plen,
                             .gateway = INADDR_ANY_V6,
                             .nif = nif,
@@ -80,10 +68,10 @@ static int add_connected(struct z_stack *s, struct netif *nif, const struct ifad
 /* Unless another address of the interface brought the same route. */
 static void del_connected(struct z_stack *s, struct netif *nif, const struct ifaddr6 *x)
 {
-    const struct inaddr prefix = prefix_of(&x->addr, x->plen), none = INADDR_ANY_V6;
+    const struct inaddr prefix = inaddr_prefix(&x->addr, x->plen), none = INADDR_ANY_V6;
 
     for (uint16_t i = 0; i < nif->n_addrs6; i++)
-        if (nif->addr6[i].plen == x->plen && brings_route(&nif->addr6[i]) && route_covers(&prefix, x->plen, &nif->addr6[i].addr))
+        if (nif->addr6[i].plen == x->plen && brings_route(&nif->addr6[i]) && inaddr_covers(&prefix, x->plen, &nif->addr6[i].addr))
             return;
     if (brings_route(x))
         (void)route_del(s->routes, &prefix, x->plen, &none, nif);

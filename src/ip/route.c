@@ -36,26 +36,15 @@ int route_plen_of_mask(uint32_t mask)
     return (int)ROUTE_PLEN_V4 + __builtin_popcount(mask);
 }
 
-/* The first n bits of a word in wire order, n from 0 to 64. */
-static uint64_t first_bits(unsigned n)
-{
-    return n == 0 ? 0 : __builtin_bswap64(UINT64_MAX << (64 - n));
-}
-
-bool route_covers(const struct inaddr *prefix, uint8_t plen, const struct inaddr *a)
-{
-    uint64_t high = first_bits(MIN(plen, 64u)), low = first_bits(plen > 64 ? plen - 64u : 0);
-
-    return (((prefix->q[0] ^ a->q[0]) & high) | ((prefix->q[1] ^ a->q[1]) & low)) == 0;
-}
-
 static bool route_is_valid(const struct route *r)
 {
+    const struct inaddr prefix = inaddr_prefix(&r->prefix, MIN(r->plen, ROUTE_PLEN_MAX));
+
     if (r->plen > ROUTE_PLEN_MAX || (inaddr_is_v4(&r->prefix) && r->plen < ROUTE_PLEN_V4))
         return false;
     if (!inaddr_is_any(&r->gateway) && inaddr_is_v4(&r->gateway) != inaddr_is_v4(&r->prefix))
         return false;
-    return (r->prefix.q[0] & ~first_bits(MIN(r->plen, 64u))) == 0 && (r->prefix.q[1] & ~first_bits(r->plen > 64 ? r->plen - 64u : 0)) == 0;
+    return inaddr_eq(&prefix, &r->prefix);
 }
 
 static bool is_of_prefix(const struct route *r, const struct inaddr *prefix, uint8_t plen)
@@ -131,7 +120,7 @@ static const struct route *first_from(const struct route_table *t, const struct 
     uint8_t shortest = inaddr_is_v4(dst) ? ROUTE_PLEN_V4 : 0;
 
     for (; i < t->n && t->route[i].plen >= shortest; i++)
-        if (route_covers(&t->route[i].prefix, t->route[i].plen, dst))
+        if (inaddr_covers(&t->route[i].prefix, t->route[i].plen, dst))
             return &t->route[i];
     return NULL;
 }

@@ -68,9 +68,6 @@ uint64_t route_expire(struct route_table *t, uint64_t now_ns);
 /* Every path is looked up again. */
 void route_changed(struct route_table *t);
 
-/* Do the first plen bits of a agree with prefix? */
-bool route_covers(const struct inaddr *prefix, uint8_t plen, const struct inaddr *a);
-
 /* The length of an IPv4 mask as a prefix length, 96 to 128; -EINVAL for one with gaps. */
 int route_plen_of_mask(uint32_t mask);
 

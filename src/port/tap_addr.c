@@ -39,13 +39,6 @@ static uint8_t prefix_len(const struct sockaddr *mask, bool v4)
     return n;
 }
 
-static bool same_prefix(const struct inaddr *a, const struct inaddr *b, uint8_t plen)
-{
-    uint8_t rest = (uint8_t)(0xff00u >> plen % 8);
-
-    return memcmp(a->b, b->b, plen / 8u) == 0 && (plen % 8 == 0 || ((a->b[plen / 8] ^ b->b[plen / 8]) & rest) == 0);
-}
-
 enum tap_addr tap_addr_look(const char *name, const struct inaddr *addr, uint8_t plen, char other[IF_NAMESIZE])
 {
     enum tap_addr found = TAP_ADDR_MISSING;
@@ -61,7 +54,7 @@ enum tap_addr tap_addr_look(const char *name, const struct inaddr *addr, uint8_t
         if (strcmp(i->ifa_name, name) == 0) {
             if (inaddr_eq(&has, addr))
                 found = TAP_ADDR_THERE;
-        } else if ((i->ifa_flags & IFF_UP) != 0 && same_prefix(&has, addr, plen) && !inaddr_is_v6_linklocal(addr)) {
+        } else if ((i->ifa_flags & IFF_UP) != 0 && inaddr_covers(&has, plen, addr) && !inaddr_is_v6_linklocal(addr)) {
             snprintf(other, IF_NAMESIZE, "%s", i->ifa_name);
             found = TAP_ADDR_ELSEWHERE;
         }
